@@ -1,0 +1,138 @@
+//! Phone numbers: parsed once, stored as E.164, printed masked.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+
+use super::Country;
+
+/// A valid phone number in E.164 form. Prints masked; [`Phone::expose`] gives the digits.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Phone {
+    e164: String,
+}
+
+/// Why a text is no phone number that may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneFault {
+    /// Nothing but spaces.
+    #[error("the number is empty")]
+    Empty,
+    /// A spreadsheet turned the number into `3.59889E+11`: the digits are lost.
+    #[error("the number was damaged by a spreadsheet (scientific notation): export the column as text")]
+    Scientific,
+    /// No `+` and no country to read it in.
+    #[error("a national number needs a country: write it with +, or give --country or a country column")]
+    NoCountry,
+    /// Not readable as a number.
+    #[error("this is not a phone number")]
+    Unreadable,
+    /// Readable, but no such number can exist in its country's plan.
+    #[error("no such number exists in its country's numbering plan")]
+    Impossible,
+}
+
+impl Phone {
+    /// Reads a number in international form, or in national form if `country` is given.
+    ///
+    /// Accepts spaces, dashes, brackets and `00`; refuses what Google's numbering rules call invalid.
+    pub fn parse(text: &str, country: Option<Country>) -> Result<Phone, PhoneFault> {
+        let text = text.trim().trim_start_matches('\'').trim();
+        if text.is_empty() {
+            return Err(PhoneFault::Empty);
+        }
+        if text.len() > 64 {
+            return Err(PhoneFault::Unreadable);
+        }
+        let lower = text.to_ascii_lowercase();
+        if lower.contains("e+") && lower.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(PhoneFault::Scientific);
+        }
+        let international = match text.strip_prefix("00") {
+            Some(rest) if country.is_none() => format!("+{rest}"),
+            _ => text.to_owned(),
+        };
+        if !international.starts_with('+') && country.is_none() {
+            return Err(PhoneFault::NoCountry);
+        }
+        let region = country.and_then(|country| country.as_str().parse::<Region>().ok());
+        let number = PHONE_NUMBER_UTIL.parse(&international, region).map_err(|_| PhoneFault::Unreadable)?;
+        if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
+            return Err(PhoneFault::Impossible);
+        }
+        let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
+        Ok(Phone { e164 })
+    }
+
+    /// A number that is already E.164 (from the ledger, from a carrier): checks the shape only, `+` and 7 to 15 digits.
+    pub fn from_e164(text: &str) -> Result<Phone, PhoneFault> {
+        let digits = text.strip_prefix('+').ok_or(PhoneFault::NoCountry)?;
+        let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Phone { e164: text.to_owned() }) } else { Err(PhoneFault::Unreadable) }
+    }
+
+    /// The number itself, `+` and digits. `tests/tidy.rs` counts the places that call this.
+    pub fn expose(&self) -> &str {
+        &self.e164
+    }
+
+    /// The country whose plan the number belongs to; `None` for numbers of no country (satellite, universal).
+    pub fn country(&self) -> Option<Country> {
+        let number = PHONE_NUMBER_UTIL.parse(&self.e164, None).ok()?;
+        let region = PHONE_NUMBER_UTIL.get_region_for_number(&number)?;
+        region.to_string().parse().ok()
+    }
+}
+
+impl FromStr for Phone {
+    type Err = PhoneFault;
+    fn from_str(text: &str) -> Result<Phone, PhoneFault> {
+        Phone::parse(text, None)
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keep_front = 3.min(self.e164.len());
+        let keep_back = self.e164.len() - 2;
+        write!(f, "{}…{}", &self.e164[..keep_front], &self.e164[keep_back..])
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_number_are_one_number() {
+        let bg: Country = "BG".parse().expect("a country");
+        let want = Phone::parse("+359888123456", None).expect("valid");
+        for spelling in ["0888 123 456", "00359888123456", "+359 (888) 123-456", "'+359888123456", "888123456"] {
+            assert_eq!(Phone::parse(spelling, Some(bg)).as_ref(), Ok(&want), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn damage_is_named_and_never_guessed() {
+        let fr: Country = "FR".parse().expect("a country");
+        assert_eq!(Phone::parse("3.59889E+11", Some(fr)), Err(PhoneFault::Scientific));
+        assert_eq!(Phone::parse("0612345678", None), Err(PhoneFault::NoCountry));
+        assert_eq!(Phone::parse("  ", None), Err(PhoneFault::Empty));
+        assert_eq!(Phone::parse("hello", Some(fr)), Err(PhoneFault::Unreadable));
+        assert!(Phone::parse("+33 1", None).is_err());
+    }
+
+    #[test]
+    fn a_number_prints_masked() {
+        let phone = Phone::parse("+359888123456", None).expect("valid");
+        assert_eq!(format!("{phone} {phone:?}"), "+35…56 +35…56");
+        assert_eq!(phone.country().map(|c| c.to_string()), Some("BG".to_owned()));
+    }
+}

@@ -1,0 +1,81 @@
+//! Secrets: named in configuration, read once, never printed.
+
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize;
+
+/// A key or token. `Debug` and `Display` print `***`; the memory is wiped on drop.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text as a secret.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    /// The secret itself; `tests/tidy.rs` counts the places that call this.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where a secret is: `{ env = "NAME" }` or `{ file = "path" }`. A secret written into a configuration file is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// Name of an environment variable.
+    Env(String),
+    /// Path of a file, relative to the workspace; its trailing line end is dropped.
+    File(String),
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    /// By hand, because serde's own message would repeat a secret that was written in clear.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<SecretRef, D::Error> {
+        struct Door;
+        impl<'de> Visitor<'de> for Door {
+            type Value = SecretRef;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WANTED)
+            }
+            fn visit_str<E: Error>(self, _: &str) -> Result<SecretRef, E> {
+                Err(E::custom(format!("a secret may not stand in this file; write {WANTED}")))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+                let entry: Option<(String, String)> = map.next_entry()?;
+                let secret = match entry {
+                    Some((key, name)) if key == "env" => SecretRef::Env(name),
+                    Some((key, path)) if key == "file" => SecretRef::File(path),
+                    _ => return Err(A::Error::custom(format!("write {WANTED}"))),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(secret),
+                    Some(_) => Err(A::Error::custom(format!("write one of {WANTED}, not both"))),
+                }
+            }
+        }
+        from.deserialize_any(Door)
+    }
+}
+
+const WANTED: &str = "{ env = \"NAME\" } or { file = \"path\" }";

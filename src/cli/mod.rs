@@ -1,0 +1,176 @@
+//! What a person types, and how the answer leaves: data on stdout, words on stderr.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::base::{Exit, Failure};
+use crate::store::workspace::Workspace;
+
+pub mod cache;
+pub mod calls;
+pub mod campaign;
+pub mod demo;
+pub mod leads;
+pub mod sim;
+
+/// Campaign dialer and voice-asset toolkit: one cached greeting, playing the instant a person answers.
+#[derive(Debug, Parser)]
+#[command(name = "ahoy", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Folder with ahoy.toml, campaigns/ and cache/
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "AHOY_WORKSPACE")]
+    pub workspace: PathBuf,
+    /// Results as JSON on stdout: one object, or one object a line for lists
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only results and errors; no progress, no notes (for cron)
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Form of the log on stderr
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to log, such as info or ahoy=debug
+    #[arg(long, global = true, value_name = "FILTER", default_value = "warn", env = "AHOY_LOG")]
+    pub log: String,
+    /// Seed of all chance in this run; printed when it matters, so that a run can be repeated
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Do the main job on the embedded carrier: render, import, dial, report. No account, no network
+    Demo(demo::DemoArgs),
+    /// Phrases rendered once, and proved sound
+    Cache(cache::CacheArgs),
+    /// People to call: import, list
+    Leads(leads::LeadsArgs),
+    /// Plan, run and watch campaigns
+    Campaign(campaign::CampaignArgs),
+    /// What was said and heard: list, show, tail, latency
+    Calls(calls::CallsArgs),
+    /// Serve the embedded carrier: Twilio's REST API, callbacks and media streams on loopback
+    Sim(sim::SimArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or one of a command
+    Man {
+        /// The command, such as `campaign`
+        command: Option<String>,
+    },
+}
+
+/// Exit codes, the same for every command.
+pub const EXIT_CODES: &str = "\
+Exit codes: 0 done, nothing due · 1 bug or I/O failure · 2 usage or bad input · 3 findings, or attempts that failed by our
+or the carrier's fault · 10 calling window closed with leads waiting · 11 already running · 12 credentials refused or
+account stopped · 13 asset missing or damaged · 14 outcomes still unknown · 15 campaign refused by a rule · 130 stopped";
+
+/// What every command gets: the flags that all share.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The global flags.
+    pub global: Global,
+    /// Seed of all chance.
+    pub seed: u64,
+}
+
+impl Context {
+    /// Opens the workspace named on the command line.
+    pub fn workspace(&self) -> Result<Workspace, Failure> {
+        Workspace::open(&self.global.workspace)
+    }
+
+    /// Whether machine-readable output is wanted.
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+}
+
+/// Prints one JSON object a line on stdout. A closed pipe (`| head`) is not a failure of ours.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let line = serde_json::to_string(value).map_err(|e| Failure::bug(format!("result is no JSON: {e}")))?;
+    print_line(&line)
+}
+
+/// Prints one line on stdout; ends the program quietly when the reader has gone.
+pub fn print_line(line: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{line}") {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::bug(format!("stdout: {error}"))),
+    }
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(failure) = crate::run::logging::start(&cli.global.log, cli.global.log_format == LogFormat::Json) {
+        eprintln!("ahoy: {failure}");
+        return ExitCode::from(failure.exit.code());
+    }
+    let seed = cli.global.seed.unwrap_or_else(|| fastrand::u64(..));
+    let context = Context { global: cli.global, seed };
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&args, &context),
+        Command::Cache(args) => cache::run(&args, &context),
+        Command::Leads(args) => leads::run(&args, &context),
+        Command::Campaign(args) => campaign::run(&args, &context),
+        Command::Calls(args) => calls::run(&args, &context),
+        Command::Sim(args) => sim::run(&args, &context),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ahoy", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Command::Man { command } => man(command.as_deref()),
+    };
+    match result {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            if context.json() {
+                let line =
+                    serde_json::json!({ "error": failure.what, "next": failure.next, "exit": failure.exit.code() });
+                println!("{line}");
+            }
+            eprintln!("ahoy: {failure}");
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+fn man(command: Option<&str>) -> Result<Exit, Failure> {
+    let root = Cli::command();
+    let page = match command {
+        None => root,
+        Some(name) => root
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("no command `{name}`")).next("`ahoy --help` lists them"))?,
+    };
+    clap_mangen::Man::new(page).render(&mut std::io::stdout()).map_err(|e| Failure::bug(format!("stdout: {e}")))?;
+    Ok(Exit::Done)
+}

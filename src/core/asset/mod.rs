@@ -1,0 +1,1 @@
+//! Phrases and the assets made from them: phrase book, fingerprint, lock file, plan, audio checks.

@@ -1,0 +1,1 @@
+//! One stream: playout, voice activity, barge-in, keys, hand-over.

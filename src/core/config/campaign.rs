@@ -1,0 +1,461 @@
+//! `campaign.toml`: a script, its rules, its voice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::{Time, Weekday};
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigFault, Span};
+use crate::base::{Language, Money, Phone, Slug, limits};
+
+/// A checked `campaign.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Campaign {
+    /// The folder's name.
+    pub name: Slug,
+    /// Absent in the file = marketing, the strictest rules.
+    pub purpose: Purpose,
+    /// A name from `ahoy.toml`; default `sim`.
+    pub carrier: String,
+    /// Numbers shown to callees, at least one; a lead keeps the one it was first called from.
+    pub callers: Vec<Phone>,
+    /// The first words, per language.
+    pub greeting: Greeting,
+    /// Who speaks them.
+    pub voice: Voice,
+    /// What follows the greeting.
+    pub agent: AgentKind,
+    /// When people may be called, in their own time zone.
+    pub hours: Hours,
+    /// How often and after what wait a lead is tried again.
+    pub retries: Retries,
+    /// Upper bounds per phone number, over all campaigns.
+    pub caps: Caps,
+    /// Voice activity detection.
+    pub vad: Vad,
+    /// What speech during our playback does.
+    pub barge_in: BargeIn,
+    /// Keys a callee may press.
+    pub keys: Keys,
+    /// Longest call. Default 5 min, 10 s to 4 h.
+    pub max_call: Duration,
+    /// How long we listen after the greeting when no agent follows. Default 4 s.
+    pub listen_after: Duration,
+    /// For the cost estimate and report.
+    pub prices: Prices,
+}
+
+/// Why people are called; the rules depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Selling: consent is required.
+    #[default]
+    Marketing,
+    /// About something that the person already has with us.
+    Service,
+    /// Questions, nothing sold.
+    Research,
+}
+
+/// The greeting per language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Language → text.
+    pub texts: BTreeMap<Language, String>,
+    /// What leads hear whose language has no greeting; absent = they are not called.
+    pub fallback: Option<Language>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// `pico`, `espeak`, or a name of `[engines.NAME]`.
+    pub engine: String,
+    /// Another engine for some languages.
+    pub engines: BTreeMap<Language, String>,
+    /// The engine's voice name per language.
+    pub voices: BTreeMap<Language, String>,
+    /// The engine's model.
+    pub model: Option<String>,
+    /// Engine settings by name.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Voice {
+    /// The engine for a language.
+    pub fn engine_for(&self, language: &Language) -> &str {
+        self.engines.get(language).map_or(self.engine.as_str(), String::as_str)
+    }
+}
+
+/// What follows the greeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentKind {
+    /// Broadcast: greeting, keys, goodbye.
+    #[default]
+    None,
+}
+
+/// Calling hours in the called person's zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hours {
+    /// First moment. Default 09:00.
+    pub start: Time,
+    /// First moment after. Default 18:00.
+    pub end: Time,
+    /// Days; default Monday to Friday.
+    pub days: Vec<Weekday>,
+    /// No hours at all; accepted only when the carrier is on loopback.
+    pub any: bool,
+}
+
+/// Tries per lead and the wait before the next one, by outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retries {
+    /// Attempts per lead in this campaign, 1 to 20. Default 3.
+    pub attempts: u32,
+    /// Wait after busy. Default 20 min.
+    pub busy: Duration,
+    /// Wait after no answer. Default 2 h.
+    pub no_answer: Duration,
+    /// Wait after a failure of the line or the carrier. Default 30 min.
+    pub failed: Duration,
+    /// Wait after a voicemail. Default 4 h.
+    pub voicemail: Duration,
+}
+
+/// Upper bounds per phone number over all campaigns of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// Attempts in 24 h. Default 3.
+    pub per_day: u32,
+    /// Attempts in 30 days. Default 4.
+    pub per_30_days: u32,
+    /// Time between two attempts. Default 60 min; retries wait at least this long.
+    pub gap: Duration,
+}
+
+/// Voice activity detection, in the terms of OpenAI's `server_vad`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Vad {
+    /// Speech starts at a probability of at least this, 0 to 1. Default 0.5.
+    pub threshold: f32,
+    /// Speech ends after this long below it. Default 700 ms.
+    pub silence: Duration,
+    /// A segment starts this much before its first speech. Default 300 ms.
+    pub prefix_padding: Duration,
+    /// Shorter speech is dropped. Default 64 ms.
+    pub min_speech: Duration,
+}
+
+/// Speech during playback.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BargeIn {
+    /// Whether it stops the playback. Default true.
+    pub enabled: bool,
+    /// Probability that counts as speech over our own voice, 0 to 1. Default 0.6.
+    pub threshold: f32,
+    /// That much of it, without a gap, before we stop. Default 64 ms.
+    pub min_speech: Duration,
+}
+
+/// Keys on the callee's phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys {
+    /// "Never call me again". Default 9; none = no key (refused for marketing).
+    pub opt_out: Option<char>,
+}
+
+/// Prices for estimates, in US dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prices {
+    /// Per started minute of an answered call. Default 0.
+    pub per_minute: Money,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Typed {
+    purpose: Purpose,
+    carrier: Option<String>,
+    callers: Vec<String>,
+    greeting: BTreeMap<String, String>,
+    voice: TypedVoice,
+    agent: TypedAgent,
+    hours: TypedHours,
+    retries: TypedRetries,
+    caps: TypedCaps,
+    vad: TypedVad,
+    barge_in: TypedBargeIn,
+    keys: TypedKeys,
+    call: TypedCall,
+    prices: TypedPrices,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedVoice {
+    engine: Option<String>,
+    engines: BTreeMap<Language, String>,
+    voices: BTreeMap<Language, String>,
+    model: Option<String>,
+    settings: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedAgent {
+    kind: AgentKind,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedHours {
+    start: Option<String>,
+    end: Option<String>,
+    days: Option<Vec<String>>,
+    any: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedRetries {
+    attempts: Option<u32>,
+    busy: Option<Span>,
+    no_answer: Option<Span>,
+    failed: Option<Span>,
+    voicemail: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedCaps {
+    per_day: Option<u32>,
+    per_30_days: Option<u32>,
+    gap: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedVad {
+    threshold: Option<f32>,
+    silence: Option<Span>,
+    prefix_padding: Option<Span>,
+    min_speech: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedBargeIn {
+    enabled: Option<bool>,
+    threshold: Option<f32>,
+    min_speech: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedKeys {
+    opt_out: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedCall {
+    max: Option<Span>,
+    listen_after: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedPrices {
+    per_minute: Option<f64>,
+}
+
+/// Reads `campaign.toml`. `file` is its name in messages.
+pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, ConfigFault> {
+    let typed: Typed = toml::from_str(text).map_err(|e| ConfigFault::from_toml(file, text, &e))?;
+    let about = |key: &str, what: String| ConfigFault::about(file, text, key, what);
+    let secs = Duration::from_secs;
+
+    if typed.callers.is_empty() {
+        return Err(ConfigFault {
+            hint: Some("write callers = [\"+15005550006\"]".to_owned()),
+            ..about("callers", "no caller number: people must see who calls".to_owned())
+        });
+    }
+    let mut callers = Vec::new();
+    for number in &typed.callers {
+        let phone = Phone::from_e164(number.trim())
+            .map_err(|_| about("callers", "a caller number is not E.164 (+ and 7 to 15 digits)".to_owned()))?;
+        callers.push(phone);
+    }
+    let greeting = check_greeting(typed.greeting).map_err(|(key, what)| about(&key, what))?;
+    let hours = check_hours(typed.hours).map_err(|(key, what)| about(key, what))?;
+    let attempts = typed.retries.attempts.unwrap_or(3);
+    if !(1..=20).contains(&attempts) {
+        return Err(about("attempts", format!("[retries] attempts is 1 to 20, not {attempts}")));
+    }
+    let opt_out = match typed.keys.opt_out.as_deref() {
+        None => Some('9'),
+        Some("none") if typed.purpose == Purpose::Marketing => {
+            return Err(about("opt_out", "a marketing campaign must have an opt-out key".to_owned()));
+        }
+        Some("none") => None,
+        Some(key) => match key.chars().collect::<Vec<_>>().as_slice() {
+            [one] if "0123456789*#".contains(*one) => Some(*one),
+            _ => return Err(about("opt_out", format!("opt_out is one of 0-9 * #, or \"none\", not `{key}`"))),
+        },
+    };
+    let probability = |key: &'static str, value: Option<f32>, default: f32| {
+        let value = value.unwrap_or(default);
+        if (0.01..=0.99).contains(&value) {
+            Ok(value)
+        } else {
+            Err(about(key, format!("{key} is 0.01 to 0.99, not {value}")))
+        }
+    };
+    let vad = Vad {
+        threshold: probability("threshold", typed.vad.threshold, 0.5)?,
+        silence: typed.vad.silence.map_or(Duration::from_millis(700), |s| s.0),
+        prefix_padding: typed.vad.prefix_padding.map_or(Duration::from_millis(300), |s| s.0),
+        min_speech: typed.vad.min_speech.map_or(Duration::from_millis(64), |s| s.0),
+    };
+    let barge_in = BargeIn {
+        enabled: typed.barge_in.enabled.unwrap_or(true),
+        threshold: probability("threshold", typed.barge_in.threshold, 0.6)?,
+        min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
+    };
+    let max_call = typed.call.max.map_or(secs(300), |s| s.0);
+    if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
+        return Err(about("max", "[call] max is 10s to 4h".to_owned()));
+    }
+    let dollars = typed.prices.per_minute.unwrap_or(0.0);
+    if !(0.0..=100.0).contains(&dollars) {
+        return Err(about("per_minute", "[prices] per_minute is 0 to 100 dollars".to_owned()));
+    }
+    Ok(Campaign {
+        name,
+        purpose: typed.purpose,
+        carrier: typed.carrier.unwrap_or_else(|| "sim".to_owned()),
+        callers,
+        greeting,
+        voice: Voice {
+            engine: typed.voice.engine.unwrap_or_else(|| "pico".to_owned()),
+            engines: typed.voice.engines,
+            voices: typed.voice.voices,
+            model: typed.voice.model,
+            settings: typed.voice.settings,
+        },
+        agent: typed.agent.kind,
+        hours,
+        retries: Retries {
+            attempts,
+            busy: typed.retries.busy.map_or(secs(20 * 60), |s| s.0),
+            no_answer: typed.retries.no_answer.map_or(secs(2 * 3600), |s| s.0),
+            failed: typed.retries.failed.map_or(secs(30 * 60), |s| s.0),
+            voicemail: typed.retries.voicemail.map_or(secs(4 * 3600), |s| s.0),
+        },
+        caps: Caps {
+            per_day: typed.caps.per_day.unwrap_or(3),
+            per_30_days: typed.caps.per_30_days.unwrap_or(4),
+            gap: typed.caps.gap.map_or(secs(3600), |s| s.0),
+        },
+        vad,
+        barge_in,
+        keys: Keys { opt_out },
+        max_call,
+        listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),
+        prices: Prices { per_minute: Money((dollars * 1_000_000.0).round() as i64) },
+    })
+}
+
+fn check_greeting(mut typed: BTreeMap<String, String>) -> Result<Greeting, (String, String)> {
+    let language = |tag: &str| tag.parse::<Language>().map_err(|e| (tag.to_owned(), format!("[greeting] {e}")));
+    let fallback = typed.remove("fallback").map(|tag| language(&tag)).transpose()?;
+    let mut texts = BTreeMap::new();
+    for (tag, text) in typed {
+        let characters = text.chars().count();
+        if text.trim().is_empty() {
+            return Err((tag.clone(), format!("[greeting] {tag} is empty")));
+        }
+        if characters > limits::PHRASE_CHARS {
+            let most = limits::PHRASE_CHARS;
+            return Err((tag.clone(), format!("[greeting] {tag} has {characters} characters; {most} is the most")));
+        }
+        texts.insert(language(&tag)?, text);
+    }
+    if texts.is_empty() {
+        return Err(("greeting".to_owned(), "[greeting] has no text: write en = \"Hello, …\"".to_owned()));
+    }
+    if let Some(fallback) = &fallback
+        && !texts.contains_key(fallback)
+    {
+        return Err(("fallback".to_owned(), format!("[greeting] fallback is `{fallback}`, which has no text")));
+    }
+    Ok(Greeting { texts, fallback })
+}
+
+fn check_hours(typed: TypedHours) -> Result<Hours, (&'static str, String)> {
+    let time = |key: &'static str, text: Option<String>, default: Time| match text {
+        None => Ok(default),
+        Some(text) => {
+            text.parse::<Time>().map_err(|_| (key, format!("[hours] {key} is a time such as 09:00, not `{text}`")))
+        }
+    };
+    let start = time("start", typed.start, jiff::civil::time(9, 0, 0, 0))?;
+    let end = time("end", typed.end, jiff::civil::time(18, 0, 0, 0))?;
+    if start >= end {
+        return Err(("start", format!("[hours] start {start} is not before end {end}: nobody could be called")));
+    }
+    let mut days = Vec::new();
+    let names = typed.days.unwrap_or_else(|| ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned).to_vec());
+    for name in &names {
+        days.push(match name.to_ascii_lowercase().get(..3).unwrap_or("") {
+            "mon" => Weekday::Monday,
+            "tue" => Weekday::Tuesday,
+            "wed" => Weekday::Wednesday,
+            "thu" => Weekday::Thursday,
+            "fri" => Weekday::Friday,
+            "sat" => Weekday::Saturday,
+            "sun" => Weekday::Sunday,
+            _ => return Err(("days", format!("[hours] `{name}` is no day: mon, tue, wed, thu, fri, sat, sun"))),
+        });
+    }
+    if days.is_empty() {
+        return Err(("days", "[hours] days is empty: nobody could be called".to_owned()));
+    }
+    Ok(Hours { start, end, days, any: typed.any })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Campaign, ConfigFault> {
+        parse_campaign("welcome".parse().expect("a slug"), "campaigns/welcome/campaign.toml", text)
+    }
+
+    #[test]
+    fn few_lines_are_enough_and_the_rest_is_strict() {
+        let campaign = parse("callers = [\"+15005550006\"]\n[greeting]\nen = \"Hello\"\n").expect("valid");
+        assert_eq!(campaign.purpose, Purpose::Marketing);
+        assert_eq!((campaign.carrier.as_str(), campaign.voice.engine.as_str()), ("sim", "pico"));
+        assert!(!campaign.hours.any && campaign.hours.days.len() == 5);
+        assert_eq!((campaign.caps.per_day, campaign.keys.opt_out), (3, Some('9')));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let head = "callers = [\"+15005550006\"]\n";
+        let fault = |text: &str| parse(&format!("{head}{text}")).expect_err("a mistake").to_string();
+        assert!(fault("[greeting]\nen = \"Hi\"\nfallback = \"bg\"\n").contains(":4: [greeting] fallback is `bg`"));
+        assert!(fault("[greeting]\nen = \"Hi\"\n[hours]\nstart = \"20:00\"\n").contains(":5:"));
+        assert!(fault("[greeting]\nen = \"Hi\"\n[keys]\nopt_out = \"none\"\n").contains("opt-out key"));
+        assert!(fault("[greetings]\nen = \"Hi\"\n").contains("did you mean `greeting`?"));
+        assert!(fault("[greeting]\n").contains("has no text"));
+        assert!(parse("[greeting]\nen = \"Hi\"\n").expect_err("no caller").to_string().contains("no caller number"));
+    }
+}

@@ -1,0 +1,16 @@
+//! `ahoy.toml` and `campaign.toml`: what was typed, then what it means. Text in, checked values out; no files here.
+
+mod campaign;
+mod fault;
+mod typed;
+mod workspace;
+
+pub use campaign::{
+    AgentKind, BargeIn, Campaign, Caps, Greeting, Hours, Keys, Prices, Purpose, Retries, Vad, Voice, parse_campaign,
+};
+pub use fault::ConfigFault;
+pub use typed::Span;
+pub use workspace::{
+    CarrierConfig, CarrierKind, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,
+    parse_workspace,
+};

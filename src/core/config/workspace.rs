@@ -1,0 +1,343 @@
+//! `ahoy.toml`: carriers, engines, gateway, paths.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{ConfigFault, Span};
+use crate::base::limits;
+use crate::base::secret::SecretRef;
+
+/// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkspaceConfig {
+    /// Carriers by name; `sim` is always there.
+    pub carriers: BTreeMap<String, CarrierConfig>,
+    /// Engines of kind `command` by name, and settings of the built-in ones.
+    pub engines: BTreeMap<String, EngineConfig>,
+    /// Address the gateway binds.
+    pub listen: SocketAddr,
+    /// Public base URL of the gateway, without a trailing slash; `None` = built from the bound address (loopback only).
+    pub public_url: Option<String>,
+    /// Ledger file.
+    pub ledger: String,
+    /// Folder of rendered audio.
+    pub cache: String,
+    /// Sample rate of rendered audio, 8 000 or 16 000 Hz.
+    pub rate: u32,
+    /// Folder of call logs.
+    pub calls: String,
+}
+
+/// A carrier of `[carriers.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CarrierConfig {
+    /// Which protocol it speaks and how it is reached.
+    pub kind: CarrierKind,
+    /// Calls started per second, over 0; several campaigns share it. Unit: 1/s. Default 1.
+    pub calls_per_second: f64,
+    /// Live calls at once (unknown ones count). Default 10.
+    pub max_live_calls: u32,
+    /// How long a call may ring. Default 30 s, 15 s to 600 s (shorter only on loopback).
+    pub ring_timeout: Duration,
+    /// After this time an unknown attempt may be released, on evidence. Default 5 min, floor 2 min unless loopback.
+    pub release_horizon: Duration,
+}
+
+/// How a carrier is reached.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CarrierKind {
+    /// Twilio, or anything that serves its REST API (such as `ahoy sim`).
+    Twilio(TwilioConfig),
+    /// The embedded carrier, started in this process on loopback.
+    Sim(SimConfig),
+}
+
+/// A carrier with Twilio's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwilioConfig {
+    /// `https://api.twilio.com` unless written; plain http only on loopback.
+    pub base_url: String,
+    /// `AC` and 32 hex digits.
+    pub account_sid: String,
+    /// Signs webhooks; also the password, unless an API key is given.
+    pub auth_token: SecretRef,
+    /// API key (`SK…`) and its secret.
+    pub api_key: Option<(String, SecretRef)>,
+}
+
+/// The embedded carrier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimConfig {
+    /// What the callees do follows from this and their number. Default 1.
+    pub seed: u64,
+    /// Divides the carrier's own waits and its frame clock, 1 to 1 000. Default 1.
+    pub speedup: f64,
+    /// Misbehaviour by name and probability, such as `lost_answer = 0.01` (`ahoy sim --help` lists them).
+    pub faults: BTreeMap<String, f64>,
+    /// Its log, relative to the workspace; `None` = `sim.jsonl` beside the ledger.
+    pub log: Option<String>,
+}
+
+/// `[engines.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// `command`, or `espeak` for a second set-up of it.
+    pub kind: Option<String>,
+    /// Program and arguments; `{language}` and `{voice}` are replaced. Text arrives on its standard input.
+    pub command: Vec<String>,
+    /// Rate of raw PCM output in Hz; absent = the program writes a WAV.
+    pub raw_rate: Option<u32>,
+    /// Languages it speaks; empty = any.
+    pub languages: Vec<String>,
+    /// A word for the fingerprint: change it when the program or its voice file changes.
+    pub version: Option<String>,
+    /// Renderings at once.
+    pub concurrency: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Typed {
+    carriers: BTreeMap<String, TypedCarrier>,
+    engines: BTreeMap<String, EngineConfig>,
+    gateway: TypedGateway,
+    ledger: TypedPath,
+    cache: TypedCache,
+    calls: TypedDir,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedGateway {
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedPath {
+    path: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedDir {
+    dir: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedCache {
+    dir: Option<String>,
+    rate: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedKey {
+    sid: String,
+    secret: SecretRef,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedCarrier {
+    kind: Option<String>,
+    base_url: Option<String>,
+    account_sid: Option<String>,
+    auth_token: Option<SecretRef>,
+    api_key: Option<TypedKey>,
+    calls_per_second: Option<f64>,
+    max_live_calls: Option<u32>,
+    ring_timeout: Option<Span>,
+    release_horizon: Option<Span>,
+    seed: Option<u64>,
+    speedup: Option<f64>,
+    faults: Option<BTreeMap<String, f64>>,
+    log: Option<String>,
+}
+
+/// Reads `ahoy.toml`. `file` is its name in messages.
+pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, ConfigFault> {
+    let typed: Typed = toml::from_str(text).map_err(|e| ConfigFault::from_toml(file, text, &e))?;
+    let about = |key: &str, what: String| ConfigFault::about(file, text, key, what);
+    let mut carriers = BTreeMap::new();
+    for (name, carrier) in typed.carriers {
+        let checked =
+            check_carrier(&name, carrier).map_err(|(key, what)| about(key, format!("[carriers.{name}] {what}")))?;
+        carriers.insert(name, checked);
+    }
+    carriers.entry("sim".to_owned()).or_insert_with(|| {
+        check_carrier("sim", TypedCarrier { kind: Some("sim".to_owned()), ..TypedCarrier::default() })
+            .expect("the defaults of the embedded carrier are valid")
+    });
+    for (name, engine) in &typed.engines {
+        check_engine(engine).map_err(|what| about("engines", format!("[engines.{name}] {what}")))?;
+    }
+    let listen = typed.gateway.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
+    let public_url = typed.gateway.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    if let Some(url) = &public_url {
+        if !url.starts_with("https://") && !is_loopback_url(url) {
+            return Err(about("public_url", "public_url must be https; plain http is for loopback only".to_owned()));
+        }
+    } else if !listen.ip().is_loopback() {
+        return Err(about("listen", "a gateway that listens beyond loopback needs [gateway] public_url".to_owned()));
+    }
+    let rate = typed.cache.rate.unwrap_or(8_000);
+    if rate != 8_000 && rate != 16_000 {
+        return Err(about("rate", format!("[cache] rate is 8000 or 16000, not {rate}")));
+    }
+    Ok(WorkspaceConfig {
+        carriers,
+        engines: typed.engines,
+        listen,
+        public_url,
+        ledger: typed.ledger.path.unwrap_or_else(|| "ahoy.db".to_owned()),
+        cache: typed.cache.dir.unwrap_or_else(|| "cache".to_owned()),
+        rate,
+        calls: typed.calls.dir.unwrap_or_else(|| "calls".to_owned()),
+    })
+}
+
+fn check_engine(engine: &EngineConfig) -> Result<(), String> {
+    match engine.kind.as_deref() {
+        Some("command") if engine.command.is_empty() => {
+            Err("kind `command` needs `command = [\"program\", …]`".to_owned())
+        }
+        Some("command" | "espeak") => Ok(()),
+        Some(kind) => Err(format!("unknown kind `{kind}`: known are command and espeak")),
+        None => Err("needs `kind = \"command\"`".to_owned()),
+    }
+}
+
+fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'static str, String)> {
+    let kind_name = typed.kind.clone().unwrap_or_else(|| if name == "sim" { "sim".to_owned() } else { String::new() });
+    let (kind, loopback) = match kind_name.as_str() {
+        "twilio" => {
+            let base_url = typed.base_url.clone().unwrap_or_else(|| "https://api.twilio.com".to_owned());
+            let base_url = base_url.trim_end_matches('/').to_owned();
+            let loopback = is_loopback_url(&base_url);
+            if !base_url.starts_with("https://") && !loopback {
+                return Err(("base_url", "base_url must be https; plain http is for loopback only".to_owned()));
+            }
+            let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
+            if account_sid.len() != 34 || !account_sid.starts_with("AC") || !account_sid.is_ascii() {
+                return Err(("account_sid", "account_sid is AC and 32 hex digits".to_owned()));
+            }
+            let auth_token =
+                typed.auth_token.clone().ok_or(("kind", "needs auth_token = { env = \"NAME\" }".to_owned()))?;
+            let api_key = typed.api_key.map(|key| (key.sid, key.secret));
+            (CarrierKind::Twilio(TwilioConfig { base_url, account_sid, auth_token, api_key }), loopback)
+        }
+        "sim" => {
+            let speedup = typed.speedup.unwrap_or(1.0);
+            if !(1.0..=1_000.0).contains(&speedup) {
+                return Err(("speedup", format!("speedup is 1 to 1000, not {speedup}")));
+            }
+            let faults = typed.faults.unwrap_or_default();
+            let seed = typed.seed.unwrap_or(1);
+            (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
+        }
+        "" => return Err(("kind", "needs kind = \"twilio\" or \"sim\"".to_owned())),
+        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio and sim"))),
+    };
+    let calls_per_second = typed.calls_per_second.unwrap_or(1.0);
+    if !(calls_per_second > 0.0 && calls_per_second <= 1_000.0) {
+        return Err((
+            "calls_per_second",
+            format!("calls_per_second is over 0 and at most 1000, not {calls_per_second}"),
+        ));
+    }
+    let max_live_calls = typed.max_live_calls.unwrap_or(10);
+    if max_live_calls == 0 || max_live_calls as usize > limits::STREAMS {
+        return Err(("max_live_calls", format!("max_live_calls is 1 to {}, not {max_live_calls}", limits::STREAMS)));
+    }
+    let ring_timeout = typed.ring_timeout.map_or(Duration::from_secs(30), |s| s.0);
+    let shortest = if loopback { Duration::from_secs(1) } else { Duration::from_secs(15) };
+    if !(shortest..=Duration::from_secs(600)).contains(&ring_timeout) {
+        return Err(("ring_timeout", format!("ring_timeout is {shortest:?} to 600s, not {ring_timeout:?}")));
+    }
+    let release_horizon = typed.release_horizon.map_or(Duration::from_secs(300), |s| s.0);
+    if release_horizon < Duration::from_secs(120) && !loopback {
+        return Err((
+            "release_horizon",
+            "release_horizon under 2m could ring a person twice: only on loopback".to_owned(),
+        ));
+    }
+    Ok(CarrierConfig { kind, calls_per_second, max_live_calls, ring_timeout, release_horizon })
+}
+
+/// Whether a URL names this machine by a loopback address (`localhost`, 127.0.0.0/8, `[::1]`).
+pub fn is_loopback_url(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    if authority.contains('@') {
+        return false;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(""),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl CarrierConfig {
+    /// Whether this carrier is on this machine: only then may calling hours be switched off and horizons be short.
+    pub fn is_loopback(&self) -> bool {
+        match &self.kind {
+            CarrierKind::Twilio(twilio) => is_loopback_url(&twilio.base_url),
+            CarrierKind::Sim(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_the_embedded_carrier_and_safe_defaults() {
+        let config = parse_workspace("ahoy.toml", "").expect("valid");
+        let sim = &config.carriers["sim"];
+        assert!(sim.is_loopback());
+        assert_eq!(sim.calls_per_second, 1.0);
+        assert_eq!(sim.release_horizon, Duration::from_secs(300));
+        assert_eq!((config.rate, config.ledger.as_str()), (8_000, "ahoy.db"));
+    }
+
+    #[test]
+    fn a_typo_names_file_line_key_and_the_nearest_key() {
+        let text = "[gateway]\nlisten = \"127.0.0.1:0\"\npublc_url = \"https://x.example\"\n";
+        let fault = parse_workspace("ahoy.toml", text).expect_err("a typo");
+        assert_eq!(fault.to_string(), "ahoy.toml:3: unknown key `publc_url` (did you mean `public_url`?)");
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_repeated() {
+        let text = "[carriers.main]\nkind = \"twilio\"\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token = \"hunter2hunter2\"\n";
+        let fault = parse_workspace("ahoy.toml", text).expect_err("a secret in clear");
+        assert_eq!(fault.line, Some(4));
+        assert!(!fault.to_string().contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_short_horizon_or_plain_http_is_for_loopback_only() {
+        let with = |extra: &str| {
+            format!(
+                "[carriers.main]\nkind = \"twilio\"\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token = {{ env = \"T\" }}\n{extra}"
+            )
+        };
+        assert!(parse_workspace("a", &with("release_horizon = \"1m\"")).is_err());
+        assert!(parse_workspace("a", &with("release_horizon = \"1s\"\nbase_url = \"http://127.0.0.1:9\"")).is_ok());
+        assert!(parse_workspace("a", &with("base_url = \"http://api.example.com\"")).is_err());
+        for trick in ["http://127.0.0.1@evil.example", "http://localhost.evil.example", "http://127.0.0.1.evil.example"]
+        {
+            assert!(!is_loopback_url(trick), "{trick}");
+        }
+        assert!(is_loopback_url("http://[::1]:80/x") && is_loopback_url("http://localhost:1"));
+    }
+}

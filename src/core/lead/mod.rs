@@ -1,0 +1,1 @@
+//! CSV row → `Lead` or `RowFault`; duplicate rules.

@@ -1,0 +1,11 @@
+//! Rooms that decide. Pure and synchronous: no clock, no chance, no I/O; all they need are arguments.
+
+pub mod asset;
+pub mod call;
+pub mod config;
+pub mod dial;
+pub mod lead;
+pub mod sim;
+pub mod sound;
+pub mod vad;
+pub mod wire;

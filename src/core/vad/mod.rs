@@ -1,0 +1,1 @@
+//! Sound → probability of speech per chunk → speech segments.

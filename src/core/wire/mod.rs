@@ -1,0 +1,1 @@
+//! Bytes ↔ our words, no sockets: media messages, TwiML, signatures, REST forms.

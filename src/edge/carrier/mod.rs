@@ -1,0 +1,182 @@
+//! Carriers: one file each, one suite that all of them pass. Each declares a contract card.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::base::{AttemptId, Phone, Sid, Wall};
+use crate::core::dial::CallStatus;
+
+/// A future that a carrier door returns.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One call to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The attempt; its id is in every URL below.
+    pub attempt: AttemptId,
+    /// Who is called.
+    pub to: Phone,
+    /// The number shown.
+    pub from: Phone,
+    /// How long it may ring.
+    pub ring_timeout: Duration,
+    /// How long the call may last, enforced by the carrier too.
+    pub time_limit: Duration,
+    /// What the carrier runs when the callee answers, at most 4 000 characters (`core/wire/twiml`).
+    pub twiml: String,
+    /// Where status callbacks go, with the attempt's token in the path.
+    pub status_url: String,
+}
+
+/// The carrier took the order: the call exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The carrier's id of the call.
+    pub sid: Sid,
+    /// Its status at that moment.
+    pub status: CallStatus,
+}
+
+/// What may be done about an order that did not clearly succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceFault {
+    /// The carrier said no: the call does not exist and the same order will be refused again.
+    #[error("refused (HTTP {http}, code {code:?}): {what:?}")]
+    Refused {
+        /// HTTP status.
+        http: u16,
+        /// The carrier's error code, where it gave one.
+        code: Option<u32>,
+        /// Whose fault it is.
+        what: Refusal,
+    },
+    /// Proof that nothing left this machine (no connection): safe to try again later.
+    #[error("not sent: {cause}")]
+    NotSent {
+        /// What failed.
+        cause: String,
+    },
+    /// The carrier documents that it did not process the order (HTTP 429).
+    #[error("the carrier is busy")]
+    Throttled {
+        /// Its `Retry-After`, clamped to 1 s to 15 min.
+        after: Option<Duration>,
+    },
+    /// The answer was lost or unreadable: it may be ringing. Ask, never retry.
+    #[error("the answer was lost: {cause}")]
+    MaybePlaced {
+        /// What failed.
+        cause: String,
+    },
+}
+
+/// Who or what a definite refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The callee's number: the lead ends.
+    Number,
+    /// The destination is not permitted for this account: the lead ends.
+    Destination,
+    /// The caller's number.
+    Caller,
+    /// The account or its credentials: the campaign stops.
+    Account,
+    /// Our request is wrong: a bug or a configuration error; the campaign stops.
+    Request,
+}
+
+/// A call as the carrier lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCall {
+    /// The carrier's id.
+    pub sid: Sid,
+    /// Callee, as the carrier wrote it.
+    pub to: String,
+    /// Caller, as the carrier wrote it.
+    pub from: String,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// When the carrier made it (whole seconds).
+    pub created: Wall,
+    /// Seconds of talk, for an ended call.
+    pub duration_s: Option<u32>,
+    /// How long the carrier held it in its own queue, milliseconds.
+    pub queue_ms: Option<u64>,
+    /// True for a leg that another call made: never ours.
+    pub child: bool,
+    /// True if a REST request made it (`outbound-api`).
+    pub outbound_api: bool,
+}
+
+/// Why the carrier could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskFault {
+    /// No such call.
+    #[error("the carrier knows no such call")]
+    Gone,
+    /// The account or its credentials are refused.
+    #[error("the carrier refuses the account's credentials (HTTP {http})")]
+    Account {
+        /// HTTP status.
+        http: u16,
+    },
+    /// Busy; ask later.
+    #[error("the carrier is busy")]
+    Throttled {
+        /// Its `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// Anything else: no answer, an unreadable one, a list that never ends.
+    #[error("the carrier could not be asked: {cause}")]
+    Failed {
+        /// What failed.
+        cause: String,
+    },
+}
+
+/// What to do to a live call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Stop it if nobody has answered yet.
+    Cancel,
+    /// Hang it up, whatever its state.
+    HangUp,
+}
+
+/// What a carrier promises; the horizon and the simulator follow from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContractCard {
+    /// Kind of carrier: `twilio`, `sim`.
+    pub kind: &'static str,
+    /// Whether a repeated request with one key places one call.
+    pub request_key: bool,
+    /// Whether HTTP 429 means that nothing was processed.
+    pub throttled_means_not_processed: bool,
+    /// Whether calls can be listed by number: without it an unknown outcome is never released automatically.
+    pub lists_by_number: bool,
+    /// Default calls per second of an account.
+    pub default_calls_per_second: f64,
+    /// How long the carrier itself may queue a call.
+    pub queue_up_to: Duration,
+    /// Whether playing sound sent ahead is buffered by the carrier and emptied by `clear`.
+    pub buffers_media: bool,
+}
+
+/// Whoever places the call.
+pub trait Carrier: Send + Sync {
+    /// What it promises.
+    fn card(&self) -> &ContractCard;
+
+    /// Places one call with exactly one request. Never retried here.
+    fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>>;
+
+    /// Where a call stands.
+    fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>>;
+
+    /// Every call between the two numbers made at or after `since` (all pages, child legs included and marked). Newest first.
+    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>>;
+
+    /// Ends a call. `Ok` if it is over, also if it was before.
+    fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>>;
+}

@@ -1,0 +1,134 @@
+//! Text-to-speech engines: one file each, one suite that all of them pass.
+//!
+//! An engine gives raw sound; trimming, resampling, levelling and checking are the same for all (`core/sound`, `core/asset`).
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::base::{Language, Money};
+use crate::core::sound::Pcm;
+
+/// A future that an engine or carrier door returns.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One text to be spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Unicode NFC, control characters removed, at most [`crate::base::limits::PHRASE_CHARS`] characters.
+    pub text: String,
+    /// Language of the text.
+    pub language: Language,
+    /// The engine's own voice name; `None` = the engine's default for the language.
+    pub voice: Option<String>,
+    /// The engine's model; `None` = its default or it has none.
+    pub model: Option<String>,
+    /// Engine settings by name (`speed`, `pitch`, `stability` …), as the campaign wrote them.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What an engine made of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The sound as the engine gave it, any rate from 8 000 to 48 000 Hz.
+    pub pcm: Pcm,
+    /// What the engine says it spoke, if it says so.
+    pub transcript: Option<String>,
+    /// What it cost and counted.
+    pub usage: Usage,
+    /// The engine's own id of this request, for its support desk.
+    pub request_id: Option<String>,
+}
+
+/// What a rendering used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Characters billed.
+    pub characters: u64,
+    /// Cost; zero for engines that run here.
+    pub cost: Money,
+}
+
+/// Why an engine gave no sound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineFault {
+    /// The engine does not speak this language (or this voice does not).
+    #[error("engine `{engine}` does not speak `{language}`{detail}")]
+    Language {
+        /// Engine's name.
+        engine: String,
+        /// The language asked for.
+        language: Language,
+        /// More, starting with a colon and a space, or empty.
+        detail: String,
+    },
+    /// The program or the service is not here: not installed, not reachable, no key.
+    #[error("engine `{engine}` is not available: {why}")]
+    Missing {
+        /// Engine's name.
+        engine: String,
+        /// Why, and what to install or set.
+        why: String,
+    },
+    /// The text or a setting is one that this engine refuses.
+    #[error("engine `{engine}` refuses this text: {why}")]
+    Refused {
+        /// Engine's name.
+        engine: String,
+        /// Why.
+        why: String,
+    },
+    /// It answered, but not with usable sound (HTML, nothing, a cut file, silence).
+    #[error("engine `{engine}` gave no usable sound: {why}")]
+    BadSound {
+        /// Engine's name.
+        engine: String,
+        /// What was wrong with it.
+        why: String,
+    },
+    /// Try again later; the engine may say when.
+    #[error("engine `{engine}` is busy: {why}")]
+    Busy {
+        /// Engine's name.
+        engine: String,
+        /// Why.
+        why: String,
+        /// When to try again, if it said so.
+        after: Option<Duration>,
+    },
+    /// It failed in a way that a second try may mend.
+    #[error("engine `{engine}` failed: {why}")]
+    Failed {
+        /// Engine's name.
+        engine: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A text-to-speech service or program.
+///
+/// `render` is cancelled by dropping its future: child processes are killed, requests are aborted.
+pub trait Engine: Send + Sync {
+    /// The name in configuration: `pico`, `espeak`, or the name of an `[engines.NAME]` table.
+    fn name(&self) -> &str;
+
+    /// Name and version of what makes the sound, part of every fingerprint (`pico-1.0+voices-…`, `espeak-ng 1.51`).
+    fn version(&self) -> &str;
+
+    /// Whether this engine can speak the language, with the reason if not.
+    fn speaks(&self, language: &Language) -> Result<(), EngineFault>;
+
+    /// Longest text of one request, in characters.
+    fn max_characters(&self) -> usize;
+
+    /// How many renderings at once this engine bears.
+    fn concurrency(&self) -> usize;
+
+    /// Whether the same request gives the same samples again on any machine.
+    fn reproducible(&self) -> bool;
+
+    /// Speaks the text.
+    fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>>;
+}

@@ -1,0 +1,1 @@
+//! HTTP webhooks and media sockets on one port.

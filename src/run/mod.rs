@@ -1,0 +1,19 @@
+//! Rooms that wait, spawn and time out. They perform what `core` decided.
+
+use std::future::Future;
+
+use crate::base::Failure;
+
+pub mod clock;
+pub mod ledger;
+pub mod logging;
+
+/// Runs a command's future to its end on a runtime of `threads` workers.
+pub fn block_on<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::bug(format!("no runtime: {error}")))?;
+    runtime.block_on(future)
+}

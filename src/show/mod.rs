@@ -1,0 +1,1 @@
+//! Rooms that draw: bars, tables, JSON lines. Nothing here decides.

@@ -1,0 +1,1 @@
+//! The ledger: leads, attempts, calls, facts, suppression, in SQLite.

@@ -1,0 +1,7 @@
+//! Rooms that remember: the ledger, the shelf of assets, call logs, CSV files, the workspace's files.
+
+pub mod calllog;
+pub mod csvfile;
+pub mod ledger;
+pub mod shelf;
+pub mod workspace;

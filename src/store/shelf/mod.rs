@@ -1,0 +1,1 @@
+//! The shelf of assets: `cache/ab/<fingerprint>.wav` and its `.json`.

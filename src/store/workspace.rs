@@ -1,0 +1,139 @@
+//! The workspace's files: found, bounded, read. Their meaning is `core/config`'s.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::base::secret::SecretRef;
+use crate::base::{Exit, Failure, Secret, Slug, limits};
+use crate::core::config::{Campaign, WorkspaceConfig, parse_campaign, parse_workspace};
+
+/// A folder with `ahoy.toml`, `campaigns/`, `cache/`.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The folder.
+    pub root: PathBuf,
+    /// Its checked `ahoy.toml`.
+    pub config: WorkspaceConfig,
+}
+
+impl Workspace {
+    /// Opens the workspace at `root`. A missing `ahoy.toml` is refused with the way to make one.
+    pub fn open(root: &Path) -> Result<Workspace, Failure> {
+        let file = root.join("ahoy.toml");
+        let Some(text) = read_config(&file)? else {
+            return Err(Failure::usage(format!("{} is no workspace: it has no ahoy.toml", root.display()))
+                .next("run `ahoy init` to make one here, or go to its folder, or give --workspace DIR"));
+        };
+        let config = parse_workspace(&shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))?;
+        Ok(Workspace { root: root.to_owned(), config })
+    }
+
+    /// Reads one campaign.
+    pub fn campaign(&self, name: &Slug) -> Result<Campaign, Failure> {
+        let file = self.campaign_dir(name).join("campaign.toml");
+        let Some(text) = read_config(&file)? else {
+            let known: Vec<String> = self.campaign_names()?.iter().map(ToString::to_string).collect();
+            let known = if known.is_empty() { "there are none yet".to_owned() } else { known.join(", ") };
+            return Err(Failure::usage(format!("no campaign `{name}`: {} does not exist", shown(&file)))
+                .next(format!("campaigns here: {known}")));
+        };
+        parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))
+    }
+
+    /// Names of all campaigns: the folders under `campaigns/` that hold a `campaign.toml`, sorted.
+    pub fn campaign_names(&self) -> Result<Vec<Slug>, Failure> {
+        let dir = self.root.join("campaigns");
+        let mut names = Vec::new();
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+            Err(error) => return Err(unreadable(&dir, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(&dir, &error))?;
+            if entry.path().join("campaign.toml").is_file()
+                && let Some(name) = entry.file_name().to_str().and_then(|name| name.parse().ok())
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The named campaigns, or all of them when none is named.
+    pub fn campaigns(&self, named: &[Slug]) -> Result<Vec<Campaign>, Failure> {
+        let names = if named.is_empty() { self.campaign_names()? } else { named.to_vec() };
+        if names.is_empty() {
+            return Err(Failure::usage("there is no campaign in this workspace")
+                .next("run `ahoy init`, or make campaigns/NAME/campaign.toml (docs/CONFIG.md)"));
+        }
+        names.iter().map(|name| self.campaign(name)).collect()
+    }
+
+    /// A campaign's folder.
+    pub fn campaign_dir(&self, name: &Slug) -> PathBuf {
+        self.root.join("campaigns").join(name.as_str())
+    }
+
+    /// The ledger file.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.root.join(&self.config.ledger)
+    }
+
+    /// The folder of rendered audio.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.root.join(&self.config.cache)
+    }
+
+    /// The folder of call logs.
+    pub fn calls_dir(&self) -> PathBuf {
+        self.root.join(&self.config.calls)
+    }
+
+    /// Reads a secret by its reference. The message on failure names the variable or file, never its content.
+    pub fn secret(&self, wanted: &SecretRef, for_what: &str) -> Result<Secret, Failure> {
+        let (text, source) = match wanted {
+            SecretRef::Env(name) => (std::env::var(name).ok(), format!("environment variable {name}")),
+            SecretRef::File(path) => {
+                let path = self.root.join(path);
+                (read_config(&path)?, format!("file {}", path.display()))
+            }
+        };
+        let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty());
+        match text {
+            Some(text) => Ok(Secret::new(text)),
+            None => Err(Failure::new(Exit::Account, format!("{for_what}: {source} is not set or empty"))
+                .next(format!("set it and run again (the secret belongs in the {source}, not in ahoy.toml)"))),
+        }
+    }
+}
+
+/// A path as messages show it: without a leading `./`.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{} cannot be read: {error}", shown(path)))
+}
+
+/// Reads a configuration file of at most [`limits::CONFIG_BYTES`]; `None` if it does not exist.
+pub fn read_config(path: &Path) -> Result<Option<String>, Failure> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > limits::CONFIG_BYTES {
+        return Err(Failure::usage(format!("{} is larger than {} bytes", shown(path), limits::CONFIG_BYTES)));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::usage(format!("{} is not UTF-8 text (byte {at})", shown(path)))
+    })?;
+    Ok(Some(text.trim_start_matches('\u{feff}').to_owned()))
+}
