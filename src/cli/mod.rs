@@ -1,4 +1,5 @@
 //! What a person types, and how the answer leaves: data on stdout, words on stderr.
+#![allow(missing_docs)] // clap turns the comments here into help texts; the rest is named by it
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,1 +1,4 @@
 //! Rooms that draw: bars, tables, JSON lines. Nothing here decides.
+
+pub mod progress;
+pub mod table;

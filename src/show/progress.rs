@@ -1,0 +1,18 @@
+//! Progress bars on a terminal, nothing in a pipe: stderr only, so that results on stdout stay clean.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar of `total` steps named `label`. Draws only if stderr is a terminal and `shown` is true.
+pub fn bar(shown: bool, total: u64, label: &str) -> ProgressBar {
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {msg} {elapsed}")
+        .expect("the template is a constant")
+        .progress_chars("=> ");
+    bar.set_style(style);
+    bar.set_prefix(label.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
