@@ -1,5 +1,8 @@
 //! Who is rung next, what an attempt's answers mean, and what becomes of the lead.
 
+pub mod desk;
+pub mod pacing;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,0 +1,51 @@
+# `just` lists the recipes; `just check` is what CI runs.
+
+_list:
+    @just --list
+
+# Everything that must pass before a commit
+check: fmt clippy test doc
+
+# Formatting
+fmt:
+    cargo fmt --check
+
+# Lints, warnings are errors
+clippy:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# All tests that need nothing but Rust and a C toolchain
+test:
+    cargo test --locked
+
+# Documentation, warnings are errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# The main job on the embedded carrier
+demo *ARGS:
+    cargo run --locked --release -- demo {{ARGS}}
+
+# Benchmarks; results with machine and date belong in docs/BENCHMARKS.md
+bench *ARGS:
+    cargo bench --locked {{ARGS}}
+
+# Licences, banned crates, sources (needs cargo-deny)
+deny:
+    cargo deny --offline check licenses bans sources
+
+# Known vulnerabilities (needs cargo-deny and the network)
+advisories:
+    cargo deny check advisories
+
+# The committed phrase book of campaigns/ci-example against its committed audio
+verify-example:
+    cargo run --locked --release -- cache verify ci-example
+
+# Crash tests with more kills than `cargo test` does
+crash KILLS="40":
+    AHOY_CRASH_KILLS={{KILLS}} cargo test --locked --release --test crash -- --nocapture
+
+# Twilio's own Python SDK against `ahoy sim` (needs Python; installs `twilio` in a virtual environment)
+twilio-sdk:
+    tools/twilio-sdk-check.sh

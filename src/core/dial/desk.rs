@@ -1,0 +1,433 @@
+//! The desk: who is rung next on one account, and when the run is over.
+//!
+//! Pure: `handle(now, event)`, `poll(now)`, `next_timeout()`. It holds no truth: leads and attempts are the ledger's;
+//! the desk holds a small buffer of candidates, the number of live calls, and the pace.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use super::pacing::{Pacer, Slot};
+use crate::base::{AttemptId, Boot, LeadId};
+
+/// Candidates that the desk wants in its buffer, per campaign: about a second of dialing at a high rate.
+pub const BUFFER: usize = 64;
+/// How often a campaign with nothing due is asked again.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// A lead that every rule allows to be called now. `T` is what the runner needs to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate<T> {
+    /// The lead.
+    pub lead: LeadId,
+    /// What the runner keeps with it.
+    pub what: T,
+}
+
+/// How far the operator has asked us to stop. Only gets firmer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Not at all.
+    No,
+    /// Dial nobody new; live calls end by themselves.
+    Drain,
+    /// Cancel what nobody has answered, end the rest.
+    Cancel,
+    /// Leave now; the ledger knows what is open.
+    Exit,
+}
+
+/// What the desk is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<T> {
+    /// Candidates of a campaign; `more` if the ledger holds further due leads.
+    Refilled {
+        /// Index of the campaign.
+        campaign: usize,
+        /// Callable now.
+        candidates: Vec<Candidate<T>>,
+        /// Whether more are due now.
+        more: bool,
+        /// Leads that are held, or due later in this run (not those waiting for another day's window).
+        waiting: bool,
+    },
+    /// An attempt was opened for this slot (its intent is durable).
+    Opened {
+        /// The pace's slot.
+        slot: Slot,
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// The claim was refused or the fence closed: nothing was sent.
+    NotSent {
+        /// The pace's slot.
+        slot: Slot,
+    },
+    /// The carrier answered, or the request is over some other way.
+    Answered {
+        /// The pace's slot.
+        slot: Slot,
+    },
+    /// The carrier refused for rate.
+    Throttled {
+        /// The pace's slot.
+        slot: Slot,
+        /// Its `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// An attempt that is open from before this run.
+    Inherited(AttemptId),
+    /// An attempt is over.
+    Closed(AttemptId),
+    /// A campaign was paused (`true`) or resumed.
+    Paused(usize, bool),
+    /// The account was stopped: dial nobody new.
+    AccountStopped,
+    /// The operator asks to stop.
+    Stop(Stop),
+}
+
+/// What the desk wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command<T> {
+    /// Ask the ledger for callable leads of a campaign.
+    Refill {
+        /// Index of the campaign.
+        campaign: usize,
+    },
+    /// Claim and call this lead.
+    Dial {
+        /// Index of the campaign.
+        campaign: usize,
+        /// The permission to send.
+        slot: Slot,
+        /// Who.
+        candidate: Candidate<T>,
+    },
+    /// Cancel every attempt that nobody has answered, hang up the others.
+    CancelAll,
+    /// Nothing is left to do.
+    Finish,
+}
+
+#[derive(Debug)]
+struct Line<T> {
+    buffer: VecDeque<Candidate<T>>,
+    asked: bool,
+    ask_again: Boot,
+    paused: bool,
+    /// Whether the last look into the ledger found anything to wait for.
+    waiting: bool,
+    /// Whether the last look is later than the last change: only then is "nothing is due" known.
+    fresh: bool,
+}
+
+/// The desk of one account.
+#[derive(Debug)]
+pub struct Desk<T> {
+    lines: Vec<Line<T>>,
+    turn: usize,
+    pacer: Pacer,
+    max_live: usize,
+    /// Attempts that may be a live call: from intent to end, unknown ones too.
+    live: HashSet<AttemptId>,
+    /// Slots given out whose attempt is not open yet.
+    pending: HashSet<Slot>,
+    stop: Stop,
+    account_stopped: bool,
+    drain: bool,
+    cancelled: bool,
+    finished: bool,
+}
+
+impl<T: Clone> Desk<T> {
+    /// A desk for `campaigns` campaigns that share `rate` calls per second and `max_live` live calls.
+    /// With `drain` the run ends when nothing is due now and nothing is live; otherwise it waits for retries.
+    pub fn new(campaigns: usize, rate: f64, max_live: usize, drain: bool, now: Boot) -> Desk<T> {
+        let line = |_| Line {
+            buffer: VecDeque::new(),
+            asked: false,
+            ask_again: now,
+            paused: false,
+            waiting: true,
+            fresh: false,
+        };
+        Desk {
+            lines: (0..campaigns).map(line).collect(),
+            turn: 0,
+            pacer: Pacer::new(rate),
+            max_live,
+            live: HashSet::new(),
+            pending: HashSet::new(),
+            stop: Stop::No,
+            account_stopped: false,
+            drain,
+            cancelled: false,
+            finished: false,
+        }
+    }
+
+    /// Tells the desk what happened.
+    pub fn handle(&mut self, now: Boot, event: Event<T>) {
+        match event {
+            Event::Refilled { campaign, candidates, more, waiting } => {
+                let line = &mut self.lines[campaign];
+                line.asked = false;
+                let changed_meanwhile = line.ask_again != Boot(u64::MAX);
+                line.fresh = !more && !changed_meanwhile;
+                line.waiting = waiting || more;
+                line.ask_again = if more { now } else { now + IDLE };
+                if line.paused {
+                    return;
+                }
+                let known: HashSet<LeadId> = line.buffer.iter().map(|c| c.lead).collect();
+                line.buffer.extend(candidates.into_iter().filter(|c| !known.contains(&c.lead)));
+            }
+            Event::Opened { slot, attempt } => {
+                self.pending.remove(&slot);
+                self.live.insert(attempt);
+            }
+            Event::NotSent { slot } => {
+                self.pending.remove(&slot);
+                self.pacer.unused(slot);
+                self.changed(now);
+            }
+            Event::Answered { slot } => self.pacer.answered(slot, now),
+            Event::Throttled { slot, after } => self.pacer.throttled(slot, now, after),
+            Event::Inherited(attempt) => {
+                self.live.insert(attempt);
+            }
+            Event::Closed(attempt) => {
+                self.live.remove(&attempt);
+                self.changed(now);
+            }
+            Event::Paused(campaign, paused) => {
+                // Whom the buffer held is still due in the ledger: it is read again on resuming.
+                let line = &mut self.lines[campaign];
+                line.paused = paused;
+                line.buffer.clear();
+                line.fresh = false;
+                line.ask_again = now;
+            }
+            Event::AccountStopped => self.account_stopped = true,
+            Event::Stop(stop) => self.stop = self.stop.max(stop),
+        }
+    }
+
+    fn may_dial(&self) -> bool {
+        self.stop == Stop::No && !self.account_stopped
+    }
+
+    /// What to do now; call until it gives `None`.
+    pub fn poll(&mut self, now: Boot) -> Option<Command<T>> {
+        if self.finished {
+            return None;
+        }
+        if self.stop >= Stop::Cancel && !self.cancelled {
+            self.cancelled = true;
+            return Some(Command::CancelAll);
+        }
+        if self.is_over() {
+            self.finished = true;
+            return Some(Command::Finish);
+        }
+        if !self.may_dial() {
+            return None;
+        }
+        if let Some(command) = self.refill(now) {
+            return Some(command);
+        }
+        self.dial(now)
+    }
+
+    fn is_over(&self) -> bool {
+        if self.stop == Stop::Exit {
+            return true;
+        }
+        let quiet = self.live.is_empty() && self.pending.is_empty();
+        if !self.may_dial() {
+            return quiet;
+        }
+        let done =
+            |line: &Line<T>| line.fresh && !line.asked && line.buffer.is_empty() && (self.drain || !line.waiting);
+        quiet && self.lines.iter().all(|line| if line.paused { self.drain } else { done(line) })
+    }
+
+    /// A lead may be due again, or another may have become callable: what was last read is old.
+    fn changed(&mut self, now: Boot) {
+        for line in &mut self.lines {
+            line.fresh = false;
+            line.ask_again = line.ask_again.min(now + IDLE);
+        }
+    }
+
+    fn refill(&mut self, now: Boot) -> Option<Command<T>> {
+        let wanted =
+            |line: &Line<T>| !line.asked && !line.paused && line.buffer.len() < BUFFER / 2 && line.ask_again <= now;
+        let campaign = self.lines.iter().position(wanted)?;
+        self.lines[campaign].asked = true;
+        // A change from here on makes what is being read old again.
+        self.lines[campaign].ask_again = Boot(u64::MAX);
+        Some(Command::Refill { campaign })
+    }
+
+    fn dial(&mut self, now: Boot) -> Option<Command<T>> {
+        if self.live.len() + self.pending.len() >= self.max_live {
+            return None;
+        }
+        let count = self.lines.len();
+        let campaign = (0..count).map(|step| (self.turn + step) % count).find(|at| {
+            let line = &self.lines[*at];
+            !line.paused && !line.buffer.is_empty()
+        })?;
+        let slot = self.pacer.take(now)?;
+        let candidate = self.lines[campaign].buffer.pop_front().expect("the line was chosen for having one");
+        self.turn = campaign + 1;
+        self.pending.insert(slot);
+        Some(Command::Dial { campaign, slot, candidate })
+    }
+
+    /// When to poll again if no event comes first.
+    pub fn next_timeout(&self) -> Option<Boot> {
+        if self.finished || !self.may_dial() {
+            return None;
+        }
+        let asks = self.lines.iter().filter(|line| !line.asked && !line.paused).map(|line| line.ask_again).min();
+        let has_candidates = self.lines.iter().any(|line| !line.paused && !line.buffer.is_empty());
+        let free = self.live.len() + self.pending.len() < self.max_live;
+        let pace = if has_candidates && free { self.pacer.ready_at() } else { None };
+        asks.into_iter().chain(pace).min()
+    }
+
+    /// Live calls, unknown ones included.
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// How far the operator has asked us to stop.
+    pub fn stop(&self) -> Stop {
+        self.stop
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(leads: std::ops::Range<i64>) -> Vec<Candidate<()>> {
+        leads.map(|lead| Candidate { lead: LeadId(lead), what: () }).collect()
+    }
+
+    fn refilled(campaign: usize, leads: std::ops::Range<i64>) -> Event<()> {
+        Event::Refilled { campaign, candidates: candidates(leads), more: false, waiting: false }
+    }
+
+    fn attempt(number: u64) -> AttemptId {
+        AttemptId::mint(number, [0; 10])
+    }
+
+    const SECOND: u64 = 1_000_000;
+
+    /// Polls until the desk is silent; returns the commands.
+    fn drain(desk: &mut Desk<()>, now: u64) -> Vec<Command<()>> {
+        std::iter::from_fn(|| desk.poll(Boot(now))).take(1_000).collect()
+    }
+
+    fn dialed(commands: &[Command<()>]) -> Vec<(usize, i64, Slot)> {
+        let pick = |command: &Command<()>| match command {
+            Command::Dial { campaign, slot, candidate } => Some((*campaign, candidate.lead.0, *slot)),
+            Command::Refill { .. } | Command::CancelAll | Command::Finish => None,
+        };
+        commands.iter().filter_map(pick).collect()
+    }
+
+    #[test]
+    fn live_calls_never_pass_the_cap_and_unanswered_slots_count() {
+        let mut desk = Desk::new(1, 100.0, 3, true, Boot(0));
+        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }]);
+        desk.handle(Boot(0), refilled(0, 0..10));
+        let mut rung = Vec::new();
+        for now in (0..SECOND).step_by(10_000) {
+            rung.extend(dialed(&drain(&mut desk, now)));
+        }
+        assert_eq!(rung.len(), 3, "three slots are out and none is open yet");
+        for (at, (_, _, slot)) in rung.iter().enumerate() {
+            desk.handle(Boot(SECOND), Event::Opened { slot: *slot, attempt: attempt(at as u64) });
+            desk.handle(Boot(SECOND), Event::Answered { slot: *slot });
+        }
+        assert!(dialed(&drain(&mut desk, 2 * SECOND)).is_empty(), "three calls live");
+        desk.handle(Boot(2 * SECOND), Event::Closed(attempt(0)));
+        assert_eq!(dialed(&drain(&mut desk, 3 * SECOND)).len(), 1);
+    }
+
+    #[test]
+    fn a_draining_run_ends_only_after_the_ledger_was_asked_once_more() {
+        let mut desk = Desk::new(1, 10.0, 3, true, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..1));
+        let rung = dialed(&drain(&mut desk, 0));
+        desk.handle(Boot(1), Event::Opened { slot: rung[0].2, attempt: attempt(1) });
+        desk.handle(Boot(1), Event::Answered { slot: rung[0].2 });
+        desk.handle(Boot(2), Event::Closed(attempt(1)));
+        assert_eq!(drain(&mut desk, 3), [], "what was read is older than the last change");
+        assert_eq!(drain(&mut desk, SECOND), [Command::Refill { campaign: 0 }]);
+        desk.handle(Boot(SECOND), refilled(0, 0..0));
+        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
+    }
+
+    #[test]
+    fn a_change_while_the_ledger_is_being_read_makes_the_answer_old() {
+        let mut desk = Desk::new(1, 10.0, 3, true, Boot(0));
+        desk.handle(Boot(0), Event::Inherited(attempt(7)));
+        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }]);
+        desk.handle(Boot(1), Event::Closed(attempt(7)));
+        desk.handle(Boot(2), refilled(0, 0..0));
+        assert!(!drain(&mut desk, 3).contains(&Command::Finish));
+    }
+
+    #[test]
+    fn campaigns_take_turns() {
+        let mut desk = Desk::new(2, 50.0, 50, true, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..30));
+        desk.handle(Boot(0), refilled(1, 100..130));
+        let mut order = Vec::new();
+        for now in (0..SECOND / 2).step_by(1_000) {
+            order.extend(dialed(&drain(&mut desk, now)).into_iter().map(|(campaign, _, _)| campaign));
+        }
+        assert!(order.len() > 20);
+        for pair in order.windows(2) {
+            assert_ne!(pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn stopping_only_gets_firmer_and_a_stopped_account_dials_nobody() {
+        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..5));
+        let rung = dialed(&drain(&mut desk, 0));
+        desk.handle(Boot(0), Event::Opened { slot: rung[0].2, attempt: attempt(1) });
+        desk.handle(Boot(0), Event::Stop(Stop::Cancel));
+        desk.handle(Boot(0), Event::Stop(Stop::Drain));
+        assert_eq!(drain(&mut desk, SECOND), [Command::CancelAll]);
+        desk.handle(Boot(SECOND), Event::Closed(attempt(1)));
+        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
+
+        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..5));
+        desk.handle(Boot(0), Event::AccountStopped);
+        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
+    }
+
+    #[test]
+    fn a_paused_campaign_drops_its_buffer_and_comes_back() {
+        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..5));
+        desk.handle(Boot(0), Event::Paused(0, true));
+        assert_eq!(drain(&mut desk, SECOND), []);
+        desk.handle(Boot(SECOND), Event::Paused(0, false));
+        assert_eq!(drain(&mut desk, 2 * SECOND), [Command::Refill { campaign: 0 }]);
+    }
+}

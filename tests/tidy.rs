@@ -1,0 +1,203 @@
+//! House rules as a test: which way imports go, which room opens which third-party door, how long a file may be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LONGEST_FILE: usize = 600;
+
+/// Every Rust file under `src/` with its path relative to it.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src is readable") {
+            let path = entry.expect("src is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are UTF-8");
+                found.push((path.strip_prefix(&root).expect("under src").to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 40, "the walk found only {} files", found.len());
+    found
+}
+
+fn floor(path: &Path) -> String {
+    let first = path.components().next().expect("a relative path has a part");
+    first.as_os_str().to_string_lossy().into_owned()
+}
+
+/// Code lines: without comments, and without the unit tests at the foot.
+fn code(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("#[cfg(test)]") {
+            break;
+        }
+        if !line.trim_start().starts_with("//") {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Whether `line` uses the crate `name` as a path (`name::`), not as part of another word.
+fn names_crate(line: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    line.match_indices(&path).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|ch| !ch.is_alphanumeric() && ch != '_' && ch != ':')
+    })
+}
+
+#[test]
+fn imports_go_down() {
+    let may_use: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("base", &["base"][..]),
+        ("core", &["core", "base"]),
+        ("store", &["store", "core", "base"]),
+        ("edge", &["edge", "core", "base"]),
+        ("show", &["show", "core", "base"]),
+        ("run", &["run", "store", "edge", "show", "core", "base"]),
+        ("cli", &["cli", "run", "store", "edge", "show", "core", "base"]),
+    ]);
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Some(allowed) = may_use.get(floor(&path).as_str()) else { continue };
+        for line in code(&text) {
+            for (at, _) in line.match_indices("crate::") {
+                let rest = &line[at + "crate::".len()..];
+                let target: String = rest.chars().take_while(|ch| ch.is_alphanumeric() || *ch == '_').collect();
+                if may_use.contains_key(target.as_str()) && !allowed.contains(&target.as_str()) {
+                    wrong.push(format!("{}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that climb:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn third_party_doors_are_where_the_plan_has_them() {
+    // crate -> path prefixes under src/ that may name it
+    let doors: [(&str, &[&str]); 19] = [
+        ("clap", &["cli"]),
+        ("clap_complete", &["cli"]),
+        ("clap_mangen", &["cli"]),
+        ("dialoguer", &["cli"]),
+        ("rusqlite", &["store"]),
+        ("csv", &["store"]),
+        ("reqwest", &["edge"]),
+        ("axum", &["edge"]),
+        ("tokio_tungstenite", &["edge"]),
+        ("indicatif", &["show"]),
+        ("tabled", &["show"]),
+        ("hound", &["core/sound"]),
+        ("rlibphonenumber", &["base"]),
+        ("ttspico", &["edge/engine"]),
+        ("roxmltree", &["core/wire"]),
+        ("rustix", &["run/clock.rs", "store"]),
+        ("tempfile", &["store"]),
+        ("toml", &["core/config", "core/asset"]),
+        ("tracing_subscriber", &["run/logging.rs"]),
+    ];
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let shown = path.to_string_lossy().replace('\\', "/");
+        for line in code(&text) {
+            for (name, rooms) in doors {
+                if names_crate(line, name) && !rooms.iter().any(|room| shown.starts_with(room)) {
+                    wrong.push(format!("{shown}: {name}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "doors opened elsewhere:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_runner_waits_and_spawns_and_only_the_clock_says_now() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let shown = path.to_string_lossy().replace('\\', "/");
+        let floor = floor(&path);
+        for line in code(&text) {
+            let waits = ["tokio::spawn", "tokio::select", "tokio::time", "select!", "JoinSet"];
+            if floor != "run" && waits.iter().any(|word| line.contains(word)) {
+                wrong.push(format!("{shown}: {}", line.trim()));
+            }
+            let now = ["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now", "clock_gettime"];
+            if shown != "run/clock.rs" && now.iter().any(|word| line.contains(word)) {
+                wrong.push(format!("{shown}: {}", line.trim()));
+            }
+            if floor == "run" && (line.contains("std::thread") || line.contains("thread::spawn")) {
+                wrong.push(format!("{shown}: {}", line.trim()));
+            }
+            let acts = [
+                "std::fs",
+                "TcpStream",
+                "TcpListener",
+                "UdpSocket",
+                "std::process",
+                "std::thread",
+                "std::env",
+                "tokio::",
+            ];
+            if matches!(floor.as_str(), "core" | "base") && acts.iter().any(|word| line.contains(word)) {
+                wrong.push(format!("{shown}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "time or threads outside their room:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_outgrows_its_reader() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST_FILE)
+        .map(|(path, lines)| format!("{}: {lines} lines", path.display()))
+        .collect();
+    assert!(long.is_empty(), "split these:\n{}", long.join("\n"));
+}
+
+#[test]
+fn unsafe_code_has_one_named_place() {
+    for (path, text) in sources() {
+        let shown = path.to_string_lossy().replace('\\', "/");
+        let allows = text.contains("allow(unsafe_code)");
+        assert!(!allows || shown == "edge/engine/pico.rs", "{shown} allows unsafe code");
+        for line in code(&text) {
+            assert!(!line.contains(".unwrap()"), "{shown}: a bare unwrap: {}", line.trim());
+        }
+    }
+}
+
+/// Where a number or a secret leaves its wrapper. A new place is a decision: raise the count in the commit that says why.
+#[test]
+fn numbers_and_secrets_leave_only_where_they_are_counted() {
+    let count = |word: &str| -> BTreeMap<String, usize> {
+        let mut found = BTreeMap::new();
+        for (path, text) in sources() {
+            let uses: usize = code(&text).iter().map(|line| line.matches(word).count()).sum();
+            if uses > 0 {
+                found.insert(path.to_string_lossy().replace('\\', "/"), uses);
+            }
+        }
+        found
+    };
+    let exposed = count(".expose()");
+    let revealed = count(".reveal()");
+    let floors = |found: &BTreeMap<String, usize>, floor: &str| -> usize {
+        found.iter().filter(|(path, _)| path.starts_with(floor)).map(|(_, uses)| uses).sum()
+    };
+    assert_eq!(floors(&exposed, "show"), 0, "a table shows a whole number: {exposed:?}");
+    assert_eq!(floors(&revealed, "show") + floors(&revealed, "store"), 0, "a secret is shown or stored: {revealed:?}");
+    assert_eq!(floors(&revealed, "cli"), 0, "a secret is handled by a command: {revealed:?}");
+}
