@@ -7,6 +7,7 @@ use crate::base::Failure;
 pub mod clock;
 pub mod ledger;
 pub mod logging;
+pub mod stop;
 
 /// Runs a command's future to its end on a runtime of `threads` workers.
 pub fn block_on<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

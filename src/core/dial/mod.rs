@@ -1,7 +1,10 @@
 //! Who is rung next, what an attempt's answers mean, and what becomes of the lead.
 
 pub mod desk;
+pub mod note;
 pub mod pacing;
+pub mod report;
+pub mod sweep;
 
 use std::fmt;
 use std::str::FromStr;
