@@ -40,7 +40,7 @@ advisories:
 
 # The committed phrase book of campaigns/ci-example against its committed audio
 verify-example:
-    cargo run --locked --release -- cache verify ci-example
+    cargo run --locked --release -- cache verify ci-example --locked
 
 # Crash tests with more kills than `cargo test` does
 crash KILLS="40":

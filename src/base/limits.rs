@@ -4,6 +4,14 @@ use std::time::Duration;
 
 /// Characters of one phrase. Longer texts are refused before an engine sees them: no engine here takes more in one request.
 pub const PHRASE_CHARS: usize = 3_000;
+/// Texts (key × language) of one campaign: the phrase book and its lock stay readable, and loading them stays quick.
+pub const PHRASES: usize = 4_096;
+/// Bytes of an `assets.lock`: [`PHRASES`] texts of ordinary length.
+pub const LOCK_BYTES: u64 = 8 << 20;
+/// Bytes of the record beside an asset.
+pub const RECORD_BYTES: u64 = 256 << 10;
+/// Files of the cache that one command looks at.
+pub const SHELF_FILES: usize = 1_000_000;
 /// Bytes of one WAV file read into memory: five minutes of 48 kHz stereo.
 pub const WAV_BYTES: usize = 64 << 20;
 /// Seconds of one rendered phrase. A longer one is an engine's fault.
@@ -12,8 +20,20 @@ pub const ASSET_SECONDS: u32 = 300;
 pub const RENDER_CONCURRENCY: usize = 4;
 /// One rendering may take this long.
 pub const RENDER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Tries of one rendering: a busy engine gets two more chances, a broken one does not hold up the others.
+pub const RENDER_TRIES: u32 = 3;
+/// Wait before the second try; doubles for the third.
+pub const RENDER_BACKOFF: Duration = Duration::from_millis(500);
+/// Longest wait that a busy engine may ask for.
+pub const RENDER_BACKOFF_MOST: Duration = Duration::from_secs(30);
+/// Longest wait for another process that renders the same phrase: all its tries and pauses, and some.
+pub const RENDER_WAIT: Duration = Duration::from_secs(300);
 /// Bytes an engine may write to its standard output.
 pub const ENGINE_OUTPUT_BYTES: usize = 64 << 20;
+/// Texts waiting for the embedded engine, which speaks one at a time; a renderer offers it a handful.
+pub const PICO_QUEUE: usize = 64;
+/// Bytes of an engine's standard error that are kept for its fault.
+pub const ENGINE_STDERR_BYTES: usize = 2_048;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES: u64 = 1 << 20;
 
@@ -28,6 +48,8 @@ pub const IMPORT_CHUNK: usize = 1_000;
 pub const MEDIA_MESSAGE_BYTES: usize = 64 << 10;
 /// Bytes of one webhook body.
 pub const WEBHOOK_BYTES: usize = 256 << 10;
+/// Nesting of a media message; Twilio's deepest has four levels.
+pub const MEDIA_DEPTH: usize = 16;
 /// Malformed media messages in a row that end a stream.
 pub const BAD_MEDIA_IN_A_ROW: u32 = 50;
 /// A media token is good for this long after its attempt's answer could come.
@@ -51,3 +73,63 @@ pub const GROUP_COMMIT: usize = 256;
 pub const LEDGER_BUSY: Duration = Duration::from_secs(5);
 /// Chunks of sound waiting for the recorder's disk, over all calls (a chunk is up to one second of one call).
 pub const RECORDER_QUEUE: usize = 16_384;
+
+/// Time zones kept parsed: the database has about 600 names.
+pub const ZONE_CACHE: usize = 1_024;
+/// Bytes kept of a carrier's words about a call.
+pub const FACT_BODY_BYTES: usize = 4 << 10;
+/// Facts kept about attempts that the ledger does not know: a copied ledger or a stranger must not fill the disk.
+pub const ORPHAN_FACTS: u32 = 10_000;
+/// Rows that one listing reads at once, if it names no limit.
+pub const LIST_ROWS: u32 = 10_000;
+/// Columns of a lead file.
+pub const CSV_COLUMNS: usize = 256;
+/// Times that one refused row is told about with its reason on the terminal; the file has them all.
+pub const REJECTS_SHOWN: usize = 10;
+/// Prepared statements kept per ledger connection: more than there are verbs.
+pub const LEDGER_STATEMENTS: usize = 128;
+/// The ledger's write-ahead log is cut back to this size after a checkpoint.
+pub const LEDGER_WAL_BYTES: i64 = 64 << 20;
+/// Chunks of 32 ms of one stream waiting for the voice network; later ones count as silence. Two seconds.
+pub const VAD_BACKLOG: usize = 64;
+/// A gap in a stream is filled with at most this much silence; a longer one is shortened to it, and counted.
+pub const GAP_FILL_MS: u64 = 10_000;
+/// Clips that one stream's playout holds.
+pub const PLAYOUT_CLIPS: usize = 8;
+/// A media socket must say `start` within this time.
+pub const STREAM_START: Duration = Duration::from_secs(10);
+/// A media socket that says nothing for this long is half-open: a live one sends 50 frames a second.
+pub const STREAM_IDLE: Duration = Duration::from_secs(10);
+/// A carrier that takes nothing of what waits to be sent for this long has stalled.
+pub const STREAM_STALL: Duration = Duration::from_secs(5);
+/// A person who talks on after the greeting is listened to for this much longer at most.
+pub const LISTEN_EXTRA: Duration = Duration::from_secs(60);
+/// An opt-out must be durable within this time; then the call ends without the confirmation (and the summary repeats it).
+pub const OPT_OUT_WAIT: Duration = Duration::from_secs(10);
+/// A finished call is hung up at the carrier within this time; then its socket is closed all the same.
+pub const HANG_UP_WAIT: Duration = Duration::from_secs(5);
+/// Playback without mark echoes counts as done this long after its computed end.
+pub const PLAYOUT_GRACE_MS: u64 = 2_000;
+/// Call folders read by one command.
+pub const CALL_FOLDERS: usize = 1_000_000;
+/// Bytes of one call's event log that are read.
+pub const EVENT_LOG_BYTES: u64 = 16 << 20;
+/// Streams that may be expected at once; beyond it no attempt is started.
+pub const EXPECTED_STREAMS: usize = 65_536;
+/// Connecting to the carrier (name, TCP, TLS) may take this long: less than [`PLACE_TIMEOUT`], so that it is proof of "not sent".
+pub const PLACE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Calls that the embedded carrier remembers (log, lists); beyond it new ones get 429.
+pub const SIM_CALLS: usize = 500_000;
+/// Events waiting for one call of the embedded carrier: its own and those of the REST interface.
+pub const SIM_EVENTS: usize = 32;
+/// Samples of ours that one stream of the embedded carrier holds: ten minutes.
+pub const SIM_QUEUE_SAMPLES: usize = 8_000 * 600;
+/// Documents that one call of the embedded carrier runs, so that a redirect to itself ends.
+pub const SIM_DOCUMENTS: u32 = 20;
+/// A webhook of ours must answer the embedded carrier within this time, connecting included (the real one's bound).
+pub const SIM_WEBHOOK: Duration = Duration::from_secs(15);
+/// Writing one message to our media socket may take the embedded carrier this long.
+pub const SIM_MEDIA_WRITE: Duration = Duration::from_secs(5);
+/// Bytes of a document that the embedded carrier reads.
+pub const SIM_DOCUMENT_BYTES: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 
 use super::Country;
 
@@ -82,6 +82,33 @@ impl Phone {
         let number = PHONE_NUMBER_UTIL.parse(&self.e164, None).ok()?;
         let region = PHONE_NUMBER_UTIL.get_region_for_number(&number)?;
         region.to_string().parse().ok()
+    }
+}
+
+impl Phone {
+    /// Whether calls to it cost more than usual (premium rate, shared cost): such numbers are never called.
+    pub fn costs_extra(&self) -> bool {
+        matches!(self.kind(), PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost)
+    }
+
+    /// Whether its digits say where the line is. False for most mobiles, toll-free and internet numbers: these
+    /// may be anywhere in their country.
+    pub fn is_geographic(&self) -> bool {
+        let Ok(number) = PHONE_NUMBER_UTIL.parse(&self.e164, None) else { return false };
+        PHONE_NUMBER_UTIL.is_number_geographical(&number)
+    }
+
+    /// Digits of the country calling code; `None` if no plan is known.
+    pub fn calling_code(&self) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(&self.e164, None).ok()?;
+        Some(number.country_code.to_string())
+    }
+
+    fn kind(&self) -> PhoneNumberType {
+        match PHONE_NUMBER_UTIL.parse(&self.e164, None) {
+            Ok(number) => PHONE_NUMBER_UTIL.get_number_type(&number),
+            Err(_) => PhoneNumberType::Unknown,
+        }
     }
 }
 

@@ -1,13 +1,166 @@
 //! `ahoy calls`.
 
-use super::Context;
-use crate::base::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, print_json, print_line};
+use crate::base::{CallId, Exit, Failure, limits};
+use crate::core::call::report::{Quantiles, Report};
+use crate::run::clock::{Clock, MachineClock};
+use crate::show::calls as show;
+use crate::store::calllog;
+
+const EXAMPLES: &str = "\
+Examples:
+  ahoy calls list --limit 5
+  ahoy calls show 0192d3a4
+  ahoy calls tail --follow
+  ahoy calls latency --since 2026-11-01
+
+The recording of a call is audio.wav in its folder: the callee left, we right, 8 kHz. docs/CALLS.md tells the rest.
+Exit codes: 0 done · 1 a log cannot be read · 2 no such call";
 
 /// Arguments of `ahoy calls`.
 #[derive(Debug, clap::Args)]
-pub struct CallsArgs {}
+#[command(after_help = EXAMPLES)]
+pub struct CallsArgs {
+    #[command(subcommand)]
+    command: CallsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CallsCommand {
+    /// Newest calls first
+    List {
+        /// Show so many
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+    },
+    /// One call: events, what was heard and pressed, where the recording is
+    Show {
+        /// The call's id, or its first characters
+        id: String,
+    },
+    /// The events of a call, as they were written
+    Tail {
+        /// The call's id, or its first characters; the newest call if absent
+        id: Option<String>,
+        /// Go on until the call ends
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Start → first audio, and speech → clear: p50, p90, p99, max
+    Latency {
+        /// Only calls that began on this day (UTC) or later
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        since: Option<jiff::civil::Date>,
+    },
+}
 
 /// Runs `ahoy calls`.
-pub fn run(_args: &CallsArgs, _context: &Context) -> Result<Exit, Failure> {
-    Err(Failure::bug("`ahoy calls` is not built yet"))
+pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
+    let calls = context.workspace()?.calls_dir();
+    match &args.command {
+        CallsCommand::List { limit } => list(&calls, *limit, context),
+        CallsCommand::Show { id } => show_one(&calls, id, context),
+        CallsCommand::Tail { id, follow } => {
+            let (call, folder) = find(&calls, id.as_deref())?;
+            crate::run::block_on(1, tail(call, &folder, *follow, context.json()))?;
+            Ok(Exit::Done)
+        }
+        CallsCommand::Latency { since } => latency(&calls, *since, context),
+    }
+}
+
+/// The only call whose id begins so; the newest if none is named.
+fn find(calls: &Path, id: Option<&str>) -> Result<(CallId, PathBuf), Failure> {
+    let wanted = id.unwrap_or("").to_ascii_lowercase();
+    let most = if id.is_some() { limits::CALL_FOLDERS } else { 1 };
+    let found = calllog::list(calls, most)?;
+    let mut found = found.into_iter().filter(|(call, _)| call.to_string().starts_with(&wanted));
+    match (found.next(), found.next()) {
+        (Some(call), None) => Ok(call),
+        (Some(_), Some(_)) => {
+            Err(Failure::usage(format!("several calls begin with `{wanted}`")).next("give more of the id"))
+        }
+        (None, _) => Err(Failure::usage(format!("no call `{wanted}` in {}", calls.display()))
+            .next("`ahoy calls list` shows the calls of this workspace")),
+    }
+}
+
+fn list(calls: &Path, limit: usize, context: &Context) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
+    for (call, folder) in calllog::list(calls, limit)? {
+        let report = Report::of(&calllog::read(call, &folder)?.lines);
+        if context.json() {
+            print_json(&json!({ "call": call, "folder": folder, "report": report }))?;
+        } else {
+            rows.push((call, report));
+        }
+    }
+    match (context.json(), rows.is_empty()) {
+        (true, _) => {}
+        (false, true) => eprintln!("no calls yet in {}", calls.display()),
+        (false, false) => print_line(&show::list(&rows))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> {
+    let (call, folder) = find(calls, Some(id))?;
+    let record = calllog::read(call, &folder)?;
+    let (report, recording) = (Report::of(&record.lines), calllog::recording(&folder)?);
+    if context.json() {
+        print_json(&json!({
+            "call": call, "report": report, "events": record.lines, "unread": record.unread, "recording": recording,
+        }))?;
+    } else {
+        print_line(&show::show(call, &report, &record.lines, recording.as_deref()))?;
+        if record.unread > 0 {
+            eprintln!("{} lines of the event log could not be read (cut, or of a newer version)", record.unread);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn tail(call: CallId, folder: &Path, follow: bool, json: bool) -> Result<(), Failure> {
+    let mut shown = 0;
+    loop {
+        let record = calllog::read(call, folder)?;
+        for line in record.lines.iter().skip(shown) {
+            if json {
+                print_json(line)?;
+            } else {
+                print_line(&show::event(line))?;
+            }
+        }
+        shown = record.lines.len();
+        if !follow || Report::of(&record.lines).cause.is_some() {
+            return Ok(());
+        }
+        MachineClock.sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn latency(calls: &Path, since: Option<jiff::civil::Date>, context: &Context) -> Result<Exit, Failure> {
+    let since = since.map(|day| day.to_string());
+    let (mut first_audio, mut barge_ins) = (Vec::new(), Vec::new());
+    for (call, folder) in calllog::list(calls, limits::CALL_FOLDERS)? {
+        let report = Report::of(&calllog::read(call, &folder)?.lines);
+        // Both are RFC 3339 in UTC: text order is time order.
+        if since.as_ref().is_none_or(|since| report.began.as_ref().is_some_and(|began| began >= since)) {
+            first_audio.extend(report.first_audio_us);
+            barge_ins.extend(report.barge_in_ms);
+        }
+    }
+    let (first_audio, barge_ins) = (Quantiles::of(first_audio), Quantiles::of(barge_ins));
+    if context.json() {
+        print_json(&json!({ "first_audio_us": first_audio, "barge_in_ms": barge_ins }))?;
+    } else {
+        print_line(&show::latency(first_audio, barge_ins))?;
+    }
+    Ok(Exit::Done)
 }

@@ -1,13 +1,226 @@
-//! `ahoy campaign`.
+//! `ahoy campaign`: plan, run, status, pause, resume.
 
-use super::Context;
-use crate::base::{Exit, Failure};
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::{Context, EXIT_CODES, print_json, print_line};
+use crate::base::{Exit, Failure, Slug};
+use crate::core::config::{Campaign, CarrierKind};
+use crate::core::dial::note::Watcher;
+use crate::run::campaign::{
+    CampaignPlan, RunOptions, RunReport, ledger_failure, open_ledger, plan, run as run_campaigns,
+};
+use crate::run::carriers::account_of;
+use crate::run::clock::{Clock, MachineClock};
+use crate::show::campaign::{Look, RunView};
+use crate::show::report;
+use crate::store::ledger::{CampaignState, Ledger};
+use crate::store::workspace::Workspace;
 
 /// Arguments of `ahoy campaign`.
 #[derive(Debug, clap::Args)]
-pub struct CampaignArgs {}
+#[command(after_help = EXIT_CODES)]
+pub struct CampaignArgs {
+    #[command(subcommand)]
+    command: CampaignCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CampaignCommand {
+    /// Who would be called now, who not and why, how long it takes and what it may cost. Writes nothing
+    #[command(after_help = "Examples:\n  ahoy campaign plan welcome\n  ahoy campaign plan --json | jq .call_now")]
+    Plan {
+        /// Campaigns; all of them if none is named
+        campaigns: Vec<Slug>,
+    },
+    /// Call everybody who may be called now
+    #[command(
+        after_help = "Ctrl-C once: nobody new is called, live calls end by themselves. Twice: unanswered calls are \
+cancelled, live ones hung up. Three times: leave now; open attempts are asked about at the next start.\n\n\
+Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drain --quiet   # cron"
+    )]
+    Run {
+        /// Campaigns; all of them if none is named
+        campaigns: Vec<Slug>,
+        /// Do not ask (cron)
+        #[arg(long, short)]
+        yes: bool,
+        /// End when nothing is due now and nothing is live, instead of waiting for retries
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Where every lead stands
+    Status {
+        /// Campaigns; all of them if none is named
+        campaigns: Vec<Slug>,
+    },
+    /// Call nobody new, also in a run that goes on elsewhere
+    Pause {
+        /// The campaigns
+        #[arg(required = true)]
+        campaigns: Vec<Slug>,
+    },
+    /// Go on after a pause; also lifts a stop of the campaign's carrier account
+    Resume {
+        /// The campaigns
+        #[arg(required = true)]
+        campaigns: Vec<Slug>,
+    },
+}
 
 /// Runs `ahoy campaign`.
-pub fn run(_args: &CampaignArgs, _context: &Context) -> Result<Exit, Failure> {
-    Err(Failure::bug("`ahoy campaign` is not built yet"))
+pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
+    let ws = context.workspace()?;
+    match &args.command {
+        CampaignCommand::Plan { campaigns } => show_plan(&ws, context, &ws.campaigns(campaigns)?),
+        CampaignCommand::Run { campaigns, yes, drain } => {
+            let campaigns = ws.campaigns(campaigns)?;
+            start(&ws, context, campaigns, *yes, *drain)
+        }
+        CampaignCommand::Status { campaigns } => show_plan(&ws, context, &ws.campaigns(campaigns)?),
+        CampaignCommand::Pause { campaigns } => set_state(&ws, context, campaigns, CampaignState::Paused),
+        CampaignCommand::Resume { campaigns } => set_state(&ws, context, campaigns, CampaignState::Running),
+    }
+}
+
+fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<Vec<CampaignPlan>, Failure> {
+    let now = MachineClock.wall();
+    let mut plans = Vec::new();
+    for campaign in campaigns {
+        let carrier = ws.config.carriers.get(&campaign.carrier).ok_or_else(|| {
+            Failure::usage(format!("campaign {}: no carrier `{}` in ahoy.toml", campaign.name, campaign.carrier))
+        })?;
+        plans.push(plan(ledger, campaign, carrier.calls_per_second, now)?);
+    }
+    Ok(plans)
+}
+
+/// The ledger for reading; a workspace without one has no leads yet.
+fn read_ledger(ws: &Workspace) -> Result<Ledger, Failure> {
+    if !ws.ledger_path().exists() {
+        return Err(Failure::usage(format!("there is no ledger at {} yet", ws.ledger_path().display()))
+            .next("import people first: `ahoy leads import FILE --campaign NAME`"));
+    }
+    Ledger::open_read_only(&ws.ledger_path()).map_err(|fault| ledger_failure(&fault))
+}
+
+fn show_plan(ws: &Workspace, context: &Context, campaigns: &[Campaign]) -> Result<Exit, Failure> {
+    let ledger = read_ledger(ws)?;
+    for plan in plans(ws, &ledger, campaigns)? {
+        if context.json() {
+            print_json(&plan)?;
+        } else {
+            print_line(&report::plan(&plan_view(&plan)))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn plan_view(plan: &CampaignPlan) -> report::PlanView<'_> {
+    report::PlanView {
+        campaign: &plan.campaign,
+        leads: plan.leads,
+        call_now: &plan.call_now,
+        fall_back: plan.fall_back,
+        later: &plan.later,
+        never: &plan.never,
+        done: &plan.done,
+        held: plan.held,
+        review: plan.review,
+        next: plan.next.as_deref(),
+        seconds_at_pace: plan.seconds_at_pace,
+        cost: plan.cost_if_all_answer,
+    }
+}
+
+fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool, drain: bool) -> Result<Exit, Failure> {
+    let ledger = read_ledger(ws)?;
+    let plans = plans(ws, &ledger, &campaigns)?;
+    drop(ledger);
+    if !context.global.quiet && !context.json() {
+        for plan in &plans {
+            eprintln!("{}", report::plan(&plan_view(plan)));
+        }
+    }
+    let real = campaigns.iter().any(|campaign| {
+        ws.config.carriers.get(&campaign.carrier).is_some_and(|carrier| !matches!(carrier.kind, CarrierKind::Sim(_)))
+    });
+    let calls: u64 = plans.iter().flat_map(|plan| plan.call_now.values()).sum();
+    if real && !yes && calls > 0 {
+        confirm(calls)?;
+    }
+    let view = Arc::new(RunView::new(look(context)));
+    let result = crate::run::block_on(2, async {
+        let stop = crate::run::stop::listen()?;
+        let watcher = Arc::clone(&view) as Arc<dyn Watcher>;
+        let options = RunOptions { campaigns, drain, seed: context.seed, watcher, stop };
+        run_campaigns(ws, Arc::new(MachineClock), options).await
+    });
+    view.finish();
+    let report = result?;
+    print_report(context, &report)?;
+    Ok(report.exit)
+}
+
+/// How a run is shown: bars on a terminal, lines in a pipe, nothing with `--quiet`.
+pub fn look(context: &Context) -> Look {
+    if context.global.quiet {
+        Look::Silent
+    } else if std::io::stderr().is_terminal() {
+        Look::Bars
+    } else {
+        Look::Lines
+    }
+}
+
+fn confirm(calls: u64) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("this would place {calls} calls; nobody is here to confirm"))
+            .next("add --yes to run without asking"));
+    }
+    let sure = dialoguer::Confirm::new()
+        .with_prompt(format!("Place {calls} calls now?"))
+        .default(false)
+        .interact()
+        .map_err(|error| Failure::bug(format!("the terminal: {error}")))?;
+    if sure { Ok(()) } else { Err(Failure::new(Exit::Stopped, "nobody was called")) }
+}
+
+fn print_report(context: &Context, run: &RunReport) -> Result<(), Failure> {
+    if context.json() {
+        return print_json(run);
+    }
+    print_line(&report::run(&report::RunFigures {
+        attempts: run.attempts,
+        answered: run.answered,
+        outcomes: &run.outcomes,
+        stream_to_audio_ms: run.stream_to_audio_ms,
+        barge_ins: run.barge_ins,
+        barge_in_ms: run.barge_in_ms,
+        opted_out: run.opted_out,
+        not_called: &run.not_called,
+        waiting: run.waiting,
+        next_due: run.next_due.as_deref(),
+        unknown: run.unknown,
+    }))
+}
+
+fn set_state(ws: &Workspace, context: &Context, names: &[Slug], state: CampaignState) -> Result<Exit, Failure> {
+    let campaigns = ws.campaigns(names)?;
+    let now = MachineClock.wall();
+    let mut ledger = open_ledger(ws, now)?;
+    for campaign in &campaigns {
+        ledger.set_campaign_state(&campaign.name, state, now).map_err(|fault| ledger_failure(&fault))?;
+        if state == CampaignState::Running {
+            let account = account_of(ws, &campaign.carrier)?;
+            ledger.resume_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
+        }
+        let word = if state == CampaignState::Running { "running" } else { "paused" };
+        if context.json() {
+            print_json(&serde_json::json!({ "campaign": campaign.name.to_string(), "state": word }))?;
+        } else if !context.global.quiet {
+            print_line(&format!("campaign {} is {word}", campaign.name))?;
+        }
+    }
+    Ok(Exit::Done)
 }

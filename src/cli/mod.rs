@@ -13,6 +13,7 @@ pub mod cache;
 pub mod calls;
 pub mod campaign;
 pub mod demo;
+pub mod init;
 pub mod leads;
 pub mod sim;
 
@@ -43,7 +44,15 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// What to log, such as info or ahoy=debug
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn", env = "AHOY_LOG")]
+    // Not `--log`: that is the carrier's log file in `ahoy sim`, and one name may have one meaning.
+    #[arg(
+        id = "log_level",
+        long = "log-level",
+        global = true,
+        value_name = "FILTER",
+        default_value = "warn",
+        env = "AHOY_LOG"
+    )]
     pub log: String,
     /// Seed of all chance in this run; printed when it matters, so that a run can be repeated
     #[arg(long, global = true, value_name = "N")]
@@ -62,6 +71,8 @@ pub enum LogFormat {
 pub enum Command {
     /// Do the main job on the embedded carrier: render, import, dial, report. No account, no network
     Demo(demo::DemoArgs),
+    /// Make a workspace with one campaign
+    Init(init::InitArgs),
     /// Phrases rendered once, and proved sound
     Cache(cache::CacheArgs),
     /// People to call: import, list
@@ -138,6 +149,7 @@ pub fn main() -> ExitCode {
     let context = Context { global: cli.global, seed };
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args, &context),
+        Command::Init(args) => init::run(&args, &context),
         Command::Cache(args) => cache::run(&args, &context),
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),

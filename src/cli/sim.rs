@@ -1,13 +1,81 @@
 //! `ahoy sim`.
+#![allow(missing_docs)] // clap turns the comments here into help texts
 
-use super::Context;
-use crate::base::{Exit, Failure};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Arguments of `ahoy sim`.
+use super::{Context, print_json, print_line};
+use crate::base::{Exit, Failure, Secret};
+use crate::core::sim::fault::FAULTS;
+use crate::run::clock::MachineClock;
+use crate::run::sim::{SimOptions, start};
+
+/// Arguments of `ahoy sim`. The seed is the global `--seed`.
 #[derive(Debug, clap::Args)]
-pub struct SimArgs {}
+#[command(after_help = faults_help())]
+pub struct SimArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The account: AC and 32 hex digits
+    #[arg(long, value_name = "AC…", default_value = "AC00000000000000000000000000000000")]
+    pub account_sid: String,
+    /// Password of the REST interface; also signs the webhooks. Made up by you: it protects nothing real
+    #[arg(long, value_name = "TOKEN", env = "AHOY_SIM_TOKEN", hide_env_values = true)]
+    pub auth_token: String,
+    /// Divides the carrier's own waits and its frame clock, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub speedup: f64,
+    /// Calls started per second of the carrier's own time; more wait in its queue
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub calls_per_second: f64,
+    /// JSON lines of everything that happened; continued if the file is there
+    #[arg(long, value_name = "FILE", default_value = "sim.jsonl")]
+    pub log: PathBuf,
+    /// Misbehaviour by probability, repeatable (list below)
+    #[arg(long, value_name = "NAME=P", value_parser = parse_fault)]
+    pub fault: Vec<(String, f64)>,
+}
 
-/// Runs `ahoy sim`.
-pub fn run(_args: &SimArgs, _context: &Context) -> Result<Exit, Failure> {
-    Err(Failure::bug("`ahoy sim` is not built yet"))
+fn faults_help() -> String {
+    let list: Vec<String> = FAULTS.iter().map(|(name, what)| format!("  {name:<17} {what}")).collect();
+    format!("Faults:\n{}\n\n{}", list.join("\n"), super::EXIT_CODES)
+}
+
+fn parse_fault(text: &str) -> Result<(String, f64), String> {
+    let (name, odds) = text.split_once('=').ok_or("write NAME=PROBABILITY, such as lost_answer=0.01")?;
+    let odds = odds.parse().map_err(|_| format!("`{odds}` is no number"))?;
+    Ok((name.to_owned(), odds))
+}
+
+/// Runs `ahoy sim` until Ctrl-C.
+pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
+    let sid = args.account_sid.as_str();
+    if sid.len() != 34 || !sid.starts_with("AC") || !sid[2..].bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Failure::usage("--account-sid is AC and 32 hex digits"));
+    }
+    let options = SimOptions {
+        listen: args.listen,
+        account_sid: args.account_sid.clone(),
+        auth_token: Secret::new(args.auth_token.clone()),
+        seed: context.global.seed.unwrap_or(1),
+        speedup: args.speedup,
+        calls_per_second: args.calls_per_second,
+        log: args.log.clone(),
+        faults: args.fault.iter().cloned().collect::<BTreeMap<_, _>>(),
+    };
+    let seed = options.seed;
+    crate::run::block_on(2, async {
+        let handle = start(options, Arc::new(MachineClock)).await?;
+        if context.json() {
+            print_json(&serde_json::json!({ "listening": handle.base_url, "seed": seed }))?;
+        } else {
+            print_line(&format!("listening on {}", handle.base_url))?;
+        }
+        crate::run::sim::interrupted().await?;
+        handle.stop().await;
+        Ok(Exit::Done)
+    })
 }

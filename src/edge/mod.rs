@@ -3,3 +3,10 @@
 pub mod carrier;
 pub mod engine;
 pub mod gateway;
+pub mod player;
+
+/// Chooses the TLS library of the process (rustls on ring). Call before the first HTTPS client is made; repeating it is harmless.
+pub fn install_tls() {
+    // The error says only that a provider is installed already.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+}

@@ -8,7 +8,7 @@ use crate::base::Failure;
 /// Starts logging. `filter` is in tracing's directive syntax.
 pub fn start(filter: &str, json: bool) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Failure::usage(format!("--log `{filter}`: {error}")).next("try --log info"))?;
+        .map_err(|error| Failure::usage(format!("--log-level `{filter}`: {error}")).next("try --log-level info"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (tests in one process) keeps the first subscriber.
     let _already_started = if json { builder.json().try_init() } else { builder.try_init() };

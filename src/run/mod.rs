@@ -4,9 +4,16 @@ use std::future::Future;
 
 use crate::base::Failure;
 
+pub mod campaign;
+pub mod carriers;
 pub mod clock;
+pub mod demo;
+pub mod gateway;
 pub mod ledger;
 pub mod logging;
+pub mod render;
+mod session;
+pub mod sim;
 pub mod stop;
 
 /// Runs a command's future to its end on a runtime of `threads` workers.

@@ -99,7 +99,8 @@ impl Watcher for RunView {
                 counts.due += due;
                 counts.live += inherited;
                 if *inherited > 0 {
-                    line = Some(format!("  {inherited} attempts are open from before; the carrier is asked about them"));
+                    line =
+                        Some(format!("  {inherited} attempts are open from before; the carrier is asked about them"));
                 }
             }
             Note::Dialed(_) => {

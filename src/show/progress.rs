@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub use indicatif::ProgressBar;
+use indicatif::{ProgressDrawTarget, ProgressStyle};
 
 /// A bar of `total` steps named `label`. Draws only if stderr is a terminal and `shown` is true.
 pub fn bar(shown: bool, total: u64, label: &str) -> ProgressBar {

@@ -2,6 +2,8 @@
 
 pub mod calllog;
 pub mod csvfile;
+pub mod folders;
+pub mod init;
 pub mod ledger;
 pub mod shelf;
 pub mod workspace;

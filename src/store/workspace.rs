@@ -137,3 +137,14 @@ pub fn read_config(path: &Path) -> Result<Option<String>, Failure> {
     })?;
     Ok(Some(text.trim_start_matches('\u{feff}').to_owned()))
 }
+
+/// Reads a text file of at most `most` bytes.
+pub fn read_bounded(path: &Path, most: u64) -> Result<String, Failure> {
+    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::usage(format!("{} is larger than {most} bytes", shown(path))));
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", shown(path))))
+}

@@ -1,8 +1,21 @@
 //! Phrases and the assets made from them: phrase book, fingerprint, lock file, plan, audio checks.
 
+pub mod book;
+pub mod check;
+pub mod lock;
+pub mod plan;
+pub mod recipe;
+pub mod record;
+pub mod verify;
+
 use std::sync::Arc;
 
 use crate::base::{Language, Slug};
+
+pub use book::{Line, PhraseBook};
+pub use lock::{Entry, Lock};
+pub use recipe::{Digest, Recipe};
+pub use record::Record;
 
 /// One phrase, ready to be played: checked audio in memory, encoded once and shared by all streams.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,1 +1,45 @@
-//! One stream: playout, voice activity, barge-in, keys, hand-over.
+//! One stream: what is played, what is heard, who owns the line, and what is written down about it.
+//!
+//! Pure: places are counted in samples of the inbound sound, never by arrival. `run/session` performs the commands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::config::{BargeIn, Keys, Vad};
+
+pub mod clip;
+pub mod ear;
+pub mod log;
+pub mod playout;
+pub mod report;
+pub mod session;
+pub mod words;
+
+pub use clip::PreparedClip;
+pub use log::{EndCause, Line, What};
+pub use session::{Command, Event, Session};
+
+/// All that a call needs, in memory before it is dialed.
+#[derive(Debug, Clone)]
+pub struct CallScript {
+    /// The first words.
+    pub greeting: Arc<PreparedClip>,
+    /// Said after the opt-out key, once the suppression is durable.
+    pub opt_out_confirmed: Option<Arc<PreparedClip>>,
+    /// Said before we hang up.
+    pub goodbye: Option<Arc<PreparedClip>>,
+    /// The callee's keys.
+    pub keys: Keys,
+    /// What counts as speech.
+    pub vad: Vad,
+    /// What speech over our own voice does.
+    pub barge_in: BargeIn,
+    /// How long we listen after the greeting.
+    pub listen_after: Duration,
+    /// Longest call.
+    pub max_call: Duration,
+}
+
+/// Samples per millisecond of a stream.
+pub const SAMPLES_PER_MS: u64 = 8;
+pub use crate::core::sound::g711::ULAW_SILENCE;

@@ -160,6 +160,9 @@ pub struct BargeIn {
     pub threshold: f32,
     /// That much of it, without a gap, before we stop. Default 64 ms.
     pub min_speech: Duration,
+    /// A greeting that was cut before this much was heard is begun anew, once: people say "hello?" as they pick up.
+    /// Default 1.5 s; 0 = never.
+    pub restart_under: Duration,
 }
 
 /// Keys on the callee's phone.
@@ -253,6 +256,7 @@ struct TypedBargeIn {
     enabled: Option<bool>,
     threshold: Option<f32>,
     min_speech: Option<Span>,
+    restart_under: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]
@@ -327,6 +331,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         enabled: typed.barge_in.enabled.unwrap_or(true),
         threshold: probability("threshold", typed.barge_in.threshold, 0.6)?,
         min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
+        restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
     };
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {

@@ -121,6 +121,13 @@ struct Line<T> {
     fresh: bool,
 }
 
+impl<T> Line<T> {
+    /// Whether the ledger is to be asked for more, once it is time.
+    fn is_hungry(&self) -> bool {
+        !self.asked && !self.paused && self.buffer.len() < BUFFER / 2
+    }
+}
+
 /// The desk of one account.
 #[derive(Debug)]
 pub struct Desk<T> {
@@ -261,9 +268,7 @@ impl<T: Clone> Desk<T> {
     }
 
     fn refill(&mut self, now: Boot) -> Option<Command<T>> {
-        let wanted =
-            |line: &Line<T>| !line.asked && !line.paused && line.buffer.len() < BUFFER / 2 && line.ask_again <= now;
-        let campaign = self.lines.iter().position(wanted)?;
+        let campaign = self.lines.iter().position(|line| line.is_hungry() && line.ask_again <= now)?;
         self.lines[campaign].asked = true;
         // A change from here on makes what is being read old again.
         self.lines[campaign].ask_again = Boot(u64::MAX);
@@ -291,7 +296,7 @@ impl<T: Clone> Desk<T> {
         if self.finished || !self.may_dial() {
             return None;
         }
-        let asks = self.lines.iter().filter(|line| !line.asked && !line.paused).map(|line| line.ask_again).min();
+        let asks = self.lines.iter().filter(|line| line.is_hungry()).map(|line| line.ask_again).min();
         let has_candidates = self.lines.iter().any(|line| !line.paused && !line.buffer.is_empty());
         let free = self.live.len() + self.pending.len() < self.max_live;
         let pace = if has_candidates && free { self.pacer.ready_at() } else { None };
@@ -382,6 +387,17 @@ mod tests {
         desk.handle(Boot(1), Event::Closed(attempt(7)));
         desk.handle(Boot(2), refilled(0, 0..0));
         assert!(!drain(&mut desk, 3).contains(&Command::Finish));
+    }
+
+    #[test]
+    fn a_full_buffer_never_makes_the_runner_spin() {
+        let mut desk = Desk::new(1, 1.0, 3, true, Boot(0));
+        drain(&mut desk, 0);
+        let event = Event::Refilled { campaign: 0, candidates: candidates(0..64), more: true, waiting: true };
+        desk.handle(Boot(0), event);
+        drain(&mut desk, 0);
+        let wake = desk.next_timeout();
+        assert!(wake.is_none_or(|at| at > Boot(0)), "nothing can be done now, so the next look lies ahead: {wake:?}");
     }
 
     #[test]

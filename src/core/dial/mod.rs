@@ -1,10 +1,17 @@
 //! Who is rung next, what an attempt's answers mean, and what becomes of the lead.
 
+pub mod attempt;
 pub mod desk;
+pub mod gate;
+pub mod hours;
 pub mod note;
 pub mod pacing;
 pub mod report;
 pub mod sweep;
+pub mod verdict;
+pub mod zones;
+
+pub use verdict::{Outcome, Verdict, VerdictPolicy};
 
 use std::fmt;
 use std::str::FromStr;

@@ -94,12 +94,14 @@ fn unknown(open: &Open, now: Wall) -> Ask {
 }
 
 fn placed(open: &Open, now: Wall) -> Ask {
-    let first = open.intent_at + open.ring_timeout + FETCH_GRACE;
+    // A carrier with a short horizon (loopback) is asked as much sooner.
+    let horizon = Duration::from_millis(u64::try_from(open.release_after.0 - open.intent_at.0).unwrap_or(0));
+    let first = open.intent_at + open.ring_timeout + FETCH_GRACE.min(horizon);
     let due = match open.last_asked {
         // From before this run: callbacks may have been lost while nobody listened.
         None if !open.in_hand => now,
         None => first,
-        Some(asked) => first.max(asked + FETCH_EVERY),
+        Some(asked) => first.max(asked + FETCH_EVERY.min(horizon)),
     };
     if due <= now { Ask::Fetch } else { Ask::At(due) }
 }

@@ -3,6 +3,40 @@
 //! Every step from an engine's samples to the file is integer or strictly ordered IEEE arithmetic,
 //! so that the same samples give the same file on every CPU.
 
+pub mod g711;
+pub mod level;
+mod measure;
+pub mod pipeline;
+pub mod resample;
+#[cfg(test)]
+mod testing;
+pub mod trim;
+pub mod wav;
+
+pub use g711::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
+pub use level::{Silent, active_level_dbov, rms_dbov, true_peak_dbov};
+pub use measure::{clipped_samples, leading_silence_ms, longest_inner_silence_ms, trailing_silence_ms};
+
+/// Why a sound cannot become an asset.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum SoundFault {
+    /// Nothing in it is sound.
+    #[error("the sound is silence")]
+    Silent,
+    /// It would need more gain than is honest.
+    #[error("the sound is too faint: {level_dbov:.1} dBov")]
+    Faint {
+        /// Its active speech level, dBov.
+        level_dbov: f32,
+    },
+    /// A sample rate outside 8 000 to 48 000 Hz.
+    #[error("a sample rate of {hz} Hz: 8000 to 48000 is what works here")]
+    Rate {
+        /// The rate.
+        hz: u32,
+    },
+}
+
 /// Mono sound: 16-bit samples at `rate` Hz.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pcm {

@@ -1,3 +1,8 @@
 //! Bytes ↔ our words, no sockets: media messages, TwiML, signatures, REST forms.
 
+pub mod form;
+pub mod media;
+pub mod signature;
 pub mod token;
+pub mod twilio;
+pub mod twiml;

@@ -1,5 +1,8 @@
 //! Carriers: one file each, one suite that all of them pass. Each declares a contract card.
 
+pub mod sim;
+pub mod twilio;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;

@@ -2,12 +2,24 @@
 //!
 //! An engine gives raw sound; trimming, resampling, levelling and checking are the same for all (`core/sound`, `core/asset`).
 
+mod child;
+pub mod command;
+pub mod espeak;
+mod hebrew;
+#[cfg(feature = "pico")]
+pub mod pico;
+#[cfg(test)]
+mod suite;
+
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Language, Money};
+use crate::core::config::EngineConfig;
 use crate::core::sound::Pcm;
 
 /// A future that an engine or carrier door returns.
@@ -131,4 +143,42 @@ pub trait Engine: Send + Sync {
 
     /// Speaks the text.
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>>;
+}
+
+/// Opens the engine of a name: `pico`, `espeak`, or a name of `[engines.NAME]`.
+///
+/// `scratch`: a folder where an engine may keep files of its own between runs (Pico's voices, 6 MB at most).
+/// May block for some milliseconds while it looks for a program.
+pub fn open(
+    name: &str,
+    engines: &BTreeMap<String, EngineConfig>,
+    scratch: &Path,
+) -> Result<Arc<dyn Engine>, EngineFault> {
+    let config = engines.get(name);
+    let kind = config.and_then(|config| config.kind.as_deref());
+    match (name, kind) {
+        ("pico", _) => open_pico(scratch),
+        (_, Some("command")) => Ok(Arc::new(command::Program::open(name, config.unwrap_or(&EngineConfig::default()))?)),
+        ("espeak", _) | (_, Some("espeak")) => {
+            Ok(Arc::new(espeak::Espeak::open(name, config.unwrap_or(&EngineConfig::default()))?))
+        }
+        (_, _) => {
+            let mut known: Vec<&str> = engines.keys().map(String::as_str).chain(["pico", "espeak"]).collect();
+            known.sort_unstable();
+            known.dedup();
+            let why = format!("no engine has this name; known are {}", known.join(", "));
+            Err(EngineFault::Missing { engine: crate::base::text::printable(name), why })
+        }
+    }
+}
+
+#[cfg(feature = "pico")]
+fn open_pico(scratch: &Path) -> Result<Arc<dyn Engine>, EngineFault> {
+    Ok(Arc::new(pico::Pico::open(scratch)?))
+}
+
+#[cfg(not(feature = "pico"))]
+fn open_pico(_: &Path) -> Result<Arc<dyn Engine>, EngineFault> {
+    let why = "this program was built without the feature `pico`; build it with, or name another engine".to_owned();
+    Err(EngineFault::Missing { engine: "pico".to_owned(), why })
 }

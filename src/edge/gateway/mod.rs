@@ -1,1 +1,40 @@
 //! HTTP webhooks and media sockets on one port.
+//!
+//! This room speaks HTTP and WebSocket and decides nothing: every request goes to a [`Handler`]. It runs on a thread
+//! and a single-threaded runtime of its own, so that the latency of media does not depend on what else the program does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub mod server;
+pub mod socket;
+pub mod thread;
+
+pub use socket::{MediaSocket, Outgoing, Turn};
+
+/// A future that a gateway door returns.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A request's parts that its signature covers, and the signature.
+#[derive(Debug, Clone)]
+pub struct Seal {
+    /// Path and query exactly as they arrived. Scheme and host are never taken from a request.
+    pub target: String,
+    /// The signature header.
+    pub signature: Option<String>,
+    /// The header that names another key.
+    pub settings: Option<String>,
+}
+
+/// Whoever decides about requests.
+pub trait Handler: Send + Sync + 'static {
+    /// A status callback: its token, and its body of at most `limits::WEBHOOK_BYTES`. Gives the HTTP status.
+    fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16>;
+    /// Whether a media socket may be opened; otherwise the HTTP status of the refusal.
+    fn admit(&self, seal: &Seal) -> Result<(), u16>;
+    /// Runs a media socket to its end.
+    fn media(self: Arc<Self>, socket: MediaSocket) -> Boxed<'static, ()>;
+    /// One line for health checks.
+    fn health(&self) -> String;
+}

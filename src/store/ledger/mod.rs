@@ -1,1 +1,185 @@
-//! The ledger: leads, attempts, calls, facts, suppression, in SQLite.
+//! The ledger: leads, attempts, calls, facts. SQLite; its laws are constraints of the schema (docs/LEDGER.md).
+//! It writes down what `core/dial` decides, and decides nothing itself.
+//!
+//! Every verb that writes is one unit: alone it is a transaction of its own, inside another it is a savepoint.
+
+mod attempts;
+mod campaigns;
+mod codec;
+mod facts;
+mod fault;
+mod leads;
+pub mod lock;
+mod read;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+pub mod writer;
+
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest, Sha256};
+
+use crate::base::{Phone, Wall, limits};
+use crate::core::wire::token::TokenKey;
+
+pub use fault::LedgerFault;
+pub use rows::*;
+
+/// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How a ledger is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// 32 random bytes: the token key, used only if the ledger is made now.
+    pub fresh_key: TokenKey,
+    /// Now.
+    pub now: Wall,
+}
+
+impl OpenOptions {
+    /// With a key from the operating system's randomness.
+    pub fn with_fresh_key(now: Wall) -> OpenOptions {
+        let mut hash = Sha256::new();
+        for _ in 0..4 {
+            hash.update(uuid::Uuid::new_v4().as_bytes());
+        }
+        OpenOptions { fresh_key: hash.finalize().into(), now }
+    }
+}
+
+/// An open ledger: one connection.
+#[derive(Debug)]
+pub struct Ledger {
+    conn: Connection,
+    key: TokenKey,
+}
+
+impl Ledger {
+    /// Opens a ledger, makes it if there is none, and brings its schema up to date.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Ledger, LedgerFault> {
+        check_sqlite()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make_private(path)?;
+        let mut conn = Connection::open_with_flags(path, flags)?;
+        set_up(&conn)?;
+        let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if !mode.eq_ignore_ascii_case("wal") {
+            return Err(LedgerFault::Io(format!("the disk does not support SQLite's WAL (journal mode is {mode})")));
+        }
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        schema::migrate(&mut conn, schema::STEPS)?;
+        conn.execute(
+            "INSERT INTO meta (one, token_key, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+            (options.fresh_key.as_slice(), options.now.0),
+        )?;
+        let key = read_key(&conn)?;
+        Ok(Ledger { conn, key })
+    }
+
+    /// Opens an existing ledger for reading: nothing can be written through it.
+    pub fn open_read_only(path: &Path) -> Result<Ledger, LedgerFault> {
+        check_sqlite()?;
+        if !path.exists() {
+            return Err(LedgerFault::Missing(path.display().to_string()));
+        }
+        let conn =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        set_up(&conn)?;
+        let found = schema::found(&conn)?;
+        if found < schema::newest() {
+            let old = format!("its schema is {found}, this ahoy needs {}; open it once for writing", schema::newest());
+            return Err(LedgerFault::Corrupt(old));
+        }
+        let key = read_key(&conn)?;
+        Ok(Ledger { conn, key })
+    }
+
+    /// The key of this ledger's tokens.
+    pub fn token_key(&self) -> &TokenKey {
+        &self.key
+    }
+
+    /// Appends a line to the audit: who did what to what.
+    pub fn audit(&mut self, what: &str, subject: &str, detail: &str, now: Wall) -> Result<(), LedgerFault> {
+        self.conn
+            .prepare_cached("INSERT INTO audit (at, what, subject, detail) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((now.0, what, subject, detail))?;
+        Ok(())
+    }
+
+    /// Runs `unit` whole or not at all.
+    pub fn atomically<T, E: From<LedgerFault>>(
+        &mut self,
+        unit: impl FnOnce(&mut Ledger) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let outermost = self.conn.is_autocommit();
+        let (begin, keep, undo) = if outermost {
+            ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+        } else {
+            ("SAVEPOINT verb", "RELEASE verb", "ROLLBACK TO verb; RELEASE verb")
+        };
+        self.batch(begin)?;
+        let result = unit(self);
+        let closed = if result.is_ok() { self.batch(keep) } else { Ok(()) };
+        if (result.is_err() || closed.is_err()) && !self.conn.is_autocommit() {
+            // SQLite rolls back by itself after some faults of the disk; then there is nothing left to undo.
+            self.batch(undo)?;
+        }
+        closed?;
+        result
+    }
+
+    fn batch(&self, sql: &str) -> Result<(), LedgerFault> {
+        self.conn.execute_batch(sql).map_err(LedgerFault::from)
+    }
+
+    /// The name of a number on the suppression list.
+    fn phone_mac(&self, phone: &Phone) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(b"ahoy suppression 1 ");
+        mac.update(phone.expose().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn check_sqlite() -> Result<(), LedgerFault> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(LedgerFault::OldSqlite(rusqlite::version().to_owned()));
+    }
+    Ok(())
+}
+
+/// A new ledger is its owner's alone: it holds people's numbers and the key of the tokens. SQLite gives its side files
+/// the same mode.
+fn make_private(path: &Path) -> Result<(), LedgerFault> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(LedgerFault::Io(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn set_up(conn: &Connection) -> Result<(), LedgerFault> {
+    conn.busy_timeout(limits::LEDGER_BUSY)?;
+    conn.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // A mapped file that another program cuts short would kill the process; and mmap made the WAL-reset bug worse.
+    conn.pragma_update(None, "mmap_size", 0)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "journal_size_limit", limits::LEDGER_WAL_BYTES)?;
+    Ok(())
+}
+
+fn read_key(conn: &Connection) -> Result<TokenKey, LedgerFault> {
+    let key: Vec<u8> = conn.query_row("SELECT token_key FROM meta", [], |row| row.get(0))?;
+    key.try_into().map_err(|_| LedgerFault::Corrupt("its token key has not 32 bytes".to_owned()))
+}

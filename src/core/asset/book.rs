@@ -1,0 +1,273 @@
+//! The phrase book: key → language → text, and which of it a campaign needs.
+//!
+//! Three sources, the later ones win: house phrases (built in), the campaign's `phrases.toml`, and `[greeting]` of
+//! its `campaign.toml` (key `greeting`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use toml::Spanned;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::base::text::printable;
+use crate::base::{Language, Slug, limits};
+use crate::core::config::{Campaign, ConfigFault, Greeting};
+
+/// The key of the first words of a call.
+pub const GREETING: &str = "greeting";
+/// The house phrases that a campaign without an agent plays: after the opt-out key, and at the end.
+const ALWAYS_NEEDED: [&str; 2] = ["opt-out-confirmed", "goodbye"];
+/// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
+const ISO_639_1: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
+da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik \
+io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt \
+my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so \
+sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu";
+
+/// Phrases by key and language. Texts are [`spoken`]: NFC, one space between words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PhraseBook {
+    phrases: BTreeMap<Slug, BTreeMap<Language, String>>,
+}
+
+/// One text that a campaign needs as sound.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// The phrase's key.
+    pub key: Slug,
+    /// The language of the text.
+    pub language: Language,
+    /// What is to be spoken.
+    pub text: String,
+}
+
+type Typed = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<String>>>;
+
+static HOUSE: LazyLock<PhraseBook> = LazyLock::new(|| {
+    parse_phrases("house.toml", include_str!("house.toml")).expect("the house phrases are tested to be valid")
+});
+
+/// A text as an engine gets it: Unicode NFC, white space (line ends too) as single spaces, trimmed.
+///
+/// Refuses what cannot be spoken: nothing, control characters, more than [`limits::PHRASE_CHARS`] characters.
+pub fn spoken(raw: &str) -> Result<String, String> {
+    let text = raw.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return Err("the text is empty".to_owned());
+    }
+    if let Some(bad) = text.chars().find(|ch| ch.is_control()) {
+        return Err(format!("the text has a control character ({})", bad.escape_unicode()));
+    }
+    if !text.chars().any(char::is_alphanumeric) {
+        return Err("the text has no letter and no digit: nothing would be heard".to_owned());
+    }
+    let characters = text.chars().count();
+    if characters > limits::PHRASE_CHARS {
+        return Err(format!("the text has {characters} characters; {} is the most", limits::PHRASE_CHARS));
+    }
+    Ok(text)
+}
+
+/// Reads a language tag and refuses unknown two-letter ones.
+fn known_language(tag: &str) -> Result<Language, String> {
+    let language: Language = tag.parse().map_err(|e: crate::base::language::BadLanguage| e.to_string())?;
+    let primary = language.primary();
+    if primary.len() == 2 && !ISO_639_1.split(' ').any(|known| known == primary) {
+        return Err(format!("`{}` is no language that ISO 639-1 knows", printable(tag)));
+    }
+    Ok(language)
+}
+
+/// Reads `phrases.toml`. `file` is its name in messages.
+pub fn parse_phrases(file: &str, text: &str) -> Result<PhraseBook, ConfigFault> {
+    let typed: Typed = toml::from_str(text).map_err(|e| {
+        let mut fault = ConfigFault::from_toml(file, text, &e);
+        fault.hint = fault.hint.or_else(|| Some("a phrase is a table: [key], then en = \"text\"".to_owned()));
+        fault
+    })?;
+    let mut count = 0;
+    let mut phrases: BTreeMap<Slug, BTreeMap<Language, String>> = BTreeMap::new();
+    for (key, texts) in typed {
+        let fault = |at: usize, what: String, hint: &str| ConfigFault {
+            file: file.to_owned(),
+            line: Some(1 + text[..at.min(text.len())].matches('\n').count()),
+            what,
+            hint: Some(hint.to_owned()),
+        };
+        let at = key.span().start;
+        let slug: Slug = key.get_ref().parse().map_err(|e: crate::base::slug::BadSlug| {
+            fault(at, format!("phrase key {e}"), "rename the key; quote nothing else into it")
+        })?;
+        if slug.as_str() == GREETING {
+            let hint = "move it to [greeting] of campaign.toml";
+            return Err(fault(at, "phrase `greeting` does not stand here".to_owned(), hint));
+        }
+        if texts.is_empty() {
+            return Err(fault(at, format!("phrase `{slug}` has no text"), "write en = \"…\" under it, or delete it"));
+        }
+        let mut by_language = BTreeMap::new();
+        for (tag, phrase) in texts {
+            let about = |what: String| format!("phrase `{slug}`, language `{}`: {what}", printable(tag.get_ref()));
+            let language = known_language(tag.get_ref())
+                .map_err(|what| fault(tag.span().start, about(what), "write a tag such as en, bg or pt-br"))?;
+            let phrase_text = spoken(phrase.get_ref()).map_err(|what| {
+                fault(phrase.span().start, about(what), "correct the text, or split it into two phrases")
+            })?;
+            count += 1;
+            if count > limits::PHRASES {
+                let most = limits::PHRASES;
+                return Err(fault(at, format!("more than {most} texts"), "split the campaign"));
+            }
+            by_language.insert(language, phrase_text);
+        }
+        phrases.insert(slug, by_language);
+    }
+    Ok(PhraseBook { phrases })
+}
+
+/// The built-in text of a house phrase in a language or its base language.
+pub fn house_text(key: &str, language: &Language) -> Option<&'static str> {
+    let texts = HOUSE.phrases.get(key)?;
+    let base = || texts.iter().find(|(it, _)| it.as_str() == language.primary()).map(|it| it.1);
+    texts.get(language).or_else(base).map(String::as_str)
+}
+
+/// Which of a campaign's greeting languages a lead hears: their own, its base language (`pt` for `pt-br`), else the
+/// fall-back; `None` = the lead is not called.
+pub fn heard_language<'a>(greeting: &'a Greeting, lead: &Language) -> Option<&'a Language> {
+    let by_tag = |tag: &str| greeting.texts.keys().find(|language| language.as_str() == tag);
+    by_tag(lead.as_str()).or_else(|| by_tag(lead.primary())).or(greeting.fallback.as_ref())
+}
+
+impl PhraseBook {
+    /// The text of a phrase: the book's own, else the house's; a region falls back to its base language's house text.
+    fn text(&self, key: &str, language: &Language) -> Option<&str> {
+        let own = self.phrases.get(key).and_then(|texts| texts.get(language));
+        own.map(String::as_str).or_else(|| house_text(key, language))
+    }
+
+    /// Everything that a campaign needs as sound, sorted by key and language.
+    ///
+    /// The greeting in its languages; the opt-out confirmation and the goodbye in the same languages (a language
+    /// without a text uses the fall-back's); every phrase of the book in the languages it is written in.
+    /// Refused: a house phrase that has no text in a language and no fall-back; texts that cannot be spoken.
+    pub fn lines(&self, campaign: &Campaign, file: &str) -> Result<Vec<Line>, ConfigFault> {
+        let fault = |what: String, hint: &str| ConfigFault {
+            file: file.to_owned(),
+            line: None,
+            what,
+            hint: Some(hint.to_owned()),
+        };
+        let mut lines = BTreeSet::new();
+        let mut add = |key: &Slug, language: &Language, text: &str| {
+            lines.insert(Line { key: key.clone(), language: language.clone(), text: text.to_owned() });
+        };
+        let greeting: Slug = GREETING.parse().expect("a constant slug");
+        for (language, raw) in &campaign.greeting.texts {
+            known_language(language.as_str())
+                .map_err(|what| fault(format!("[greeting] {what}"), "write a tag such as en, bg or pt-br"))?;
+            let text =
+                spoken(raw).map_err(|what| fault(format!("[greeting] {language}: {what}"), "correct the text"))?;
+            add(&greeting, language, &text);
+            for key in ALWAYS_NEEDED {
+                let slug: Slug = key.parse().expect("a constant slug");
+                if let Some(text) = self.text(key, language) {
+                    add(&slug, language, text);
+                } else if campaign.greeting.fallback.is_none() {
+                    let what = format!("phrase `{key}` has no text in `{language}`, which the greeting speaks");
+                    let hint = format!("add [{key}] {language} = \"…\" to phrases.toml, or a fallback to [greeting]");
+                    return Err(fault(what, &hint));
+                }
+            }
+        }
+        for (key, texts) in &self.phrases {
+            for (language, text) in texts {
+                add(key, language, text);
+            }
+        }
+        Ok(lines.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::parse_campaign;
+
+    fn campaign(rest: &str) -> Campaign {
+        let text = format!("callers = [\"+15005550006\"]\n{rest}");
+        parse_campaign("welcome".parse().expect("slug"), "campaign.toml", &text).expect("valid")
+    }
+
+    fn keys(lines: &[Line]) -> Vec<String> {
+        lines.iter().map(|line| format!("{}.{}", line.key, line.language)).collect()
+    }
+
+    #[test]
+    fn every_house_phrase_exists_in_all_seven_languages() {
+        for key in ["opt-out-confirmed", "apology", "bridge", "still-preparing", "closed", "goodbye"] {
+            for language in ["en", "fr", "de", "es", "it", "bg", "he"] {
+                let language: Language = language.parse().expect("tag");
+                let text = HOUSE.text(key, &language).expect("a house text");
+                assert!(text.chars().count() > 10, "{key} {language}");
+            }
+        }
+        // Engines read unpointed Hebrew without vowels, so each Hebrew text carries points.
+        for texts in HOUSE.phrases.values() {
+            let hebrew = &texts[&"he".parse::<Language>().expect("tag")];
+            assert!(hebrew.chars().any(|ch| ('\u{5b0}'..='\u{5bc}').contains(&ch)), "{hebrew}");
+        }
+    }
+
+    #[test]
+    fn a_campaign_needs_greeting_confirmation_and_goodbye_in_each_of_its_languages() {
+        let book = parse_phrases("p", "[offer]\nbg = \"Оферта\"\n[goodbye]\nen = \"Bye for now\"\n").expect("valid");
+        let lines = book.lines(&campaign("[greeting]\nen = \"Hi\"\nfr = \"Salut\"\n"), "c").expect("complete");
+        let wanted = ["goodbye.en", "goodbye.fr", "greeting.en", "greeting.fr", "offer.bg", "opt-out-confirmed.en"];
+        assert_eq!(keys(&lines)[..6], wanted);
+        assert_eq!(keys(&lines)[6..], ["opt-out-confirmed.fr"]);
+        assert_eq!(lines[0].text, "Bye for now", "the campaign's own text wins over the house's");
+    }
+
+    #[test]
+    fn a_language_without_house_text_uses_the_fallback_or_is_refused_by_name() {
+        let book = PhraseBook::default();
+        let fault = book.lines(&campaign("[greeting]\nro = \"Salut\"\n"), "c").expect_err("no Romanian goodbye");
+        assert!(fault.to_string().contains("`opt-out-confirmed` has no text in `ro`"), "{fault}");
+        let with = campaign("[greeting]\nro = \"Salut\"\nen = \"Hi\"\nfallback = \"en\"\n");
+        let lines = book.lines(&with, "c").expect("the fall-back speaks");
+        assert!(!keys(&lines).contains(&"goodbye.ro".to_owned()) && keys(&lines).contains(&"goodbye.en".to_owned()));
+    }
+
+    #[test]
+    fn a_bad_book_is_refused_with_file_line_key_and_next_step() {
+        let fault = |text: &str| parse_phrases("phrases.toml", text).expect_err("bad").to_string();
+        let bad_key = fault("[ok]\nen = \"Hi\"\n\n[\"Bad Key\"]\nen = \"Hi\"\n");
+        assert!(bad_key.starts_with("phrases.toml:4: phrase key `Bad Key`"), "{bad_key}");
+        assert!(fault("[a]\nen = \"Hi\"\nxx = \"Hi\"\n").starts_with("phrases.toml:3: phrase `a`, language `xx`"));
+        assert!(fault("[a]\nen = \"\"\n").contains(":2: phrase `a`, language `en`: the text is empty"));
+        assert!(fault("[a]\nen = \"x\\u0007y\"\n").contains("control character"));
+        assert!(fault("[a]\nen = \"...\"\n").contains("nothing would be heard"));
+        assert!(fault(&format!("[a]\nen = \"{}\"\n", "x".repeat(3_001))).contains("3001 characters; 3000 is the most"));
+        assert!(fault("[greeting]\nen = \"Hi\"\n").contains("move it to [greeting] of campaign.toml"));
+        assert!(fault("[a]\nen = 3\n").starts_with("phrases.toml:2:"));
+        assert!(fault("[a]\nen = \"Hi\"\nen = \"Ho\"\n").starts_with("phrases.toml:3:"));
+        assert!(fault("[a]\n").contains("has no text"));
+    }
+
+    #[test]
+    fn lines_of_a_text_become_one_and_equal_texts_are_equal() {
+        assert_eq!(spoken(" one\n  two\t").as_deref(), Ok("one two"));
+        assert_eq!(spoken("cafe\u{301}"), spoken("caf\u{e9}"));
+    }
+
+    #[test]
+    fn a_lead_hears_its_language_or_its_base_or_the_fallback_or_nothing() {
+        let tag = |tag: &str| tag.parse::<Language>().expect("tag");
+        let greeting = campaign("[greeting]\npt = \"Oi\"\nen = \"Hi\"\nfallback = \"en\"\n").greeting;
+        assert_eq!(heard_language(&greeting, &tag("pt-br")), Some(&tag("pt")));
+        assert_eq!(heard_language(&greeting, &tag("bg")), Some(&tag("en")));
+        let strict = Greeting { fallback: None, ..greeting };
+        assert_eq!(heard_language(&strict, &tag("bg")), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! A clip made ready for the wire once, so that a stream only prefixes its id.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::core::asset::Clip;
+use crate::core::wire::media::media_tail;
+
+/// Samples of the first piece: small, so that the first sound is on its way before the rest is copied.
+const FIRST: usize = 800;
+/// Samples between two marks: half a second.
+const MARK_EVERY: usize = 4_000;
+
+/// A clip cut into pieces, each already base64 inside the tail of a `media` message. Shared by all streams.
+pub struct PreparedClip {
+    /// The phrase's key, for logs.
+    pub key: String,
+    /// µ-law, 8 000 Hz.
+    pub ulaw: Arc<[u8]>,
+    /// In playing order.
+    pub pieces: Vec<Piece>,
+}
+
+/// One message of sound, and perhaps a mark after it.
+pub struct Piece {
+    /// End of the `media` message, from after the stream's id.
+    pub tail: String,
+    /// Samples of the clip played when this piece is over.
+    pub end: usize,
+    /// Whether a mark follows.
+    pub mark: bool,
+}
+
+impl PreparedClip {
+    /// Prepares a clip of the shelf.
+    pub fn new(clip: &Clip) -> PreparedClip {
+        PreparedClip::of(clip.key.as_str(), clip.ulaw.clone())
+    }
+
+    /// Prepares sound: µ-law, 8 000 Hz.
+    pub fn of(key: &str, ulaw: Arc<[u8]>) -> PreparedClip {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        while start < ulaw.len() {
+            let half_second = (start / MARK_EVERY + 1) * MARK_EVERY;
+            let end = if start == 0 { FIRST } else { half_second }.min(ulaw.len());
+            let mark = end % MARK_EVERY == 0 || end == ulaw.len();
+            pieces.push(Piece { tail: media_tail(&ulaw[start..end]), end, mark });
+            start = end;
+        }
+        PreparedClip { key: key.to_owned(), ulaw, pieces }
+    }
+
+    /// Length in samples.
+    pub fn samples(&self) -> u64 {
+        self.ulaw.len() as u64
+    }
+}
+
+impl fmt::Debug for PreparedClip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedClip({}, {} ms)", self.key, self.ulaw.len() / 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_hold_the_clip_exactly_with_a_mark_each_half_second_and_at_the_end() {
+        for length in [0_usize, 1, 800, 801, 4_000, 8_001, 64_123] {
+            let ulaw: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let clip = PreparedClip::of("greeting", ulaw.clone().into());
+            let mut wire = Vec::new();
+            let mut sound = Vec::new();
+            for piece in &clip.pieces {
+                let json = format!("{{{}", &piece.tail[1..]);
+                let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+                let payload = json["media"]["payload"].as_str().expect("text");
+                crate::core::wire::media::decode_payload(payload, &mut sound).expect("base64");
+                wire.extend_from_slice(&sound);
+                assert_eq!(piece.end, wire.len());
+            }
+            assert_eq!(wire, ulaw);
+            let marks: Vec<usize> = clip.pieces.iter().filter(|it| it.mark).map(|it| it.end).collect();
+            assert_eq!(marks.len(), length.div_ceil(MARK_EVERY));
+            assert_eq!(marks.last().copied().unwrap_or(0), length);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The words of a call's event log: one line an event, in the order of happening.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::wire::media::MediaFault;
+
+/// One line of `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Milliseconds since the call's log began, on the boot clock.
+    pub ms: u64,
+    /// Milliseconds of inbound sound before it: its place in the recording.
+    pub media_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// The carrier reported the answer.
+    Answered,
+    /// The stream began.
+    Start {
+        /// The carrier's id of the call.
+        sid: Option<String>,
+        /// Wall clock, RFC 3339.
+        wall: String,
+    },
+    /// The first sound was written to the socket.
+    FirstAudio {
+        /// Microseconds since `start` was received.
+        us: u64,
+    },
+    /// A clip was queued at the carrier.
+    Play {
+        /// Its key.
+        clip: String,
+        /// Its length.
+        total_ms: u64,
+        /// The marks sent with it, each after so many ms of the clip.
+        marks_ms: Vec<u64>,
+    },
+    /// A mark came back.
+    Mark {
+        /// Its name.
+        name: String,
+        /// Whether it proves that the sound was played (false: flushed by `clear`, or unknown).
+        played: bool,
+    },
+    /// A clip was played to its end, or cut.
+    Heard {
+        /// Its key.
+        clip: String,
+        /// How much of it.
+        heard_ms: u64,
+        /// Its length.
+        total_ms: u64,
+    },
+    /// Speech began.
+    SpeechOn {
+        /// First chunk over the threshold.
+        onset_ms: u64,
+        /// The same, with the prefix.
+        start_ms: u64,
+    },
+    /// Speech ended.
+    SpeechOff {
+        /// Where it began, with the prefix.
+        start_ms: u64,
+        /// Where it ended.
+        end_ms: u64,
+    },
+    /// Speech stopped our playback.
+    BargeIn {
+        /// Where it began.
+        onset_ms: u64,
+    },
+    /// The carrier's queue was emptied.
+    Clear,
+    /// A key was pressed.
+    Dtmf {
+        /// Which.
+        key: char,
+    },
+    /// The opt-out key was pressed; the suppression is on its way.
+    OptOut,
+    /// The suppression is durable.
+    OptOutStored,
+    /// Messages that could not be used: the first, and then each tenth.
+    BadMessage {
+        /// Why.
+        fault: MediaFault,
+        /// How many so far.
+        count: u64,
+    },
+    /// Sound is missing; silence stands in its place.
+    Gap {
+        /// How much.
+        gap_ms: u64,
+    },
+    /// Chunks that the voice network had no time for.
+    Unheard {
+        /// How many so far.
+        chunks: u64,
+    },
+    /// Parts of this log that the recorder had no room for.
+    LogLost {
+        /// Lines and seconds of sound so far.
+        parts: u64,
+    },
+    /// The end.
+    End {
+        /// Why.
+        cause: EndCause,
+    },
+}
+
+/// Why a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// The script was done; we hung up.
+    Finished,
+    /// The opt-out key; we hung up.
+    OptedOut,
+    /// The carrier said `stop`: the callee hung up, or the call ended otherwise.
+    HungUp,
+    /// The socket broke without `stop`.
+    Lost,
+    /// Too many unusable messages in a row.
+    BadMessages,
+    /// The carrier took nothing of what we sent.
+    Stalled,
+    /// The socket said nothing.
+    Idle,
+    /// `start` never came.
+    NeverStarted,
+    /// Its token was unknown, expired or used before.
+    Refused,
+    /// The longest call was reached.
+    MaxCall,
+    /// The program was stopped.
+    Stopped,
+}

@@ -1,0 +1,503 @@
+//! The machine of one stream: greeting, ear, barge-in, keys, goodbye. Three verbs: [`Session::handle`],
+//! [`Session::poll`], [`Session::next_timeout`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::ear::{Ear, Next};
+use super::log::{EndCause, What};
+use super::playout::Playout;
+pub use super::words::{BargeInNote, Command, Event, Notes, Owner, Then};
+use super::{CallScript, PreparedClip, SAMPLES_PER_MS, ULAW_SILENCE};
+use crate::base::{Boot, limits};
+use crate::core::vad::CHUNK_MS;
+use crate::core::vad::segment::{Edge, Segmenter, Unbroken};
+use crate::core::wire::media::{self, Frame, Inbound, MediaFault};
+
+/// Where we are in the stream.
+#[derive(Default)]
+struct Place {
+    samples: u64,
+    sequence: Option<u64>,
+    first_timestamp: Option<u64>,
+    chunk: Option<u64>,
+}
+
+/// See the module.
+pub struct Session {
+    owner: Owner,
+    script: Option<Arc<CallScript>>,
+    opened: Boot,
+    started: Boot,
+    heard_from: Boot,
+    place: Place,
+    sound: Vec<u8>,
+    them: Vec<u8>,
+    us: Vec<u8>,
+    playout: Playout,
+    ear: Ear,
+    told_unheard: u64,
+    segmenter: Option<Segmenter>,
+    speaking: bool,
+    unbroken: Unbroken,
+    judged_chunks: u64,
+    bad_in_a_row: u32,
+    claiming: bool,
+    notes: Notes,
+    commands: VecDeque<Command>,
+}
+
+/// Samples in one part of the recording: one second.
+const PART: usize = 8_000;
+/// After a "hello?" that cut our first words, we begin anew when it has ended, or after this long without speech.
+const HELLO_MS: u64 = 1_000;
+/// Speech segments kept in the summary; the log has all.
+const NOTED: usize = 1_000;
+
+impl Session {
+    /// A socket was opened.
+    pub fn new(now: Boot) -> Session {
+        Session {
+            owner: Owner::Opening,
+            script: None,
+            opened: now,
+            started: now,
+            heard_from: now,
+            place: Place::default(),
+            sound: Vec::with_capacity(320),
+            them: Vec::new(),
+            us: Vec::new(),
+            playout: Playout::default(),
+            ear: Ear::default(),
+            told_unheard: 0,
+            segmenter: None,
+            speaking: false,
+            unbroken: Unbroken::default(),
+            judged_chunks: 0,
+            bad_in_a_row: 0,
+            claiming: false,
+            notes: Notes::default(),
+            commands: VecDeque::new(),
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Who owns the line.
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Milliseconds of inbound sound so far.
+    pub fn media_ms(&self) -> u64 {
+        self.place.samples / SAMPLES_PER_MS
+    }
+
+    /// Whether the runner should take no more messages until the next verdict.
+    ///
+    /// Only for a stream that runs ahead of real time by a second: an embedded carrier speeded up, which bears waiting,
+    /// and whose verdicts must stay with their sound. A live line is never made to wait; it drops chunks instead.
+    pub fn wants_a_pause(&self, now: Boot) -> bool {
+        let ahead = u128::from(self.media_ms()) > now.since(self.started).as_millis() + 1_000;
+        ahead && self.owner != Owner::Over && self.ear.backlog() >= 2
+    }
+
+    /// What the stream has come to so far.
+    pub fn notes(&self) -> Notes {
+        Notes { media_ms: self.media_ms(), ..self.notes.clone() }
+    }
+
+    /// When [`Event::Tick`] is due at the latest; `None` when all is over.
+    pub fn next_timeout(&self) -> Option<Boot> {
+        let alive = self.heard_from + limits::STREAM_IDLE;
+        match (self.owner, &self.script) {
+            (Owner::Over, _) => None,
+            (Owner::Opening, _) | (_, None) => Some(self.opened + limits::STREAM_START),
+            (Owner::StoringOptOut { by }, _) => Some(alive.min(by)),
+            (_, Some(script)) => Some(alive.min(self.started + script.max_call)),
+        }
+    }
+
+    /// Takes an event. Drain [`Session::poll`] afterwards.
+    pub fn handle(&mut self, now: Boot, event: Event<'_>) {
+        if self.owner == Owner::Over {
+            return;
+        }
+        match event {
+            Event::Message(message) => {
+                self.heard_from = now;
+                match message.and_then(|message| self.message(now, message)) {
+                    Ok(()) => {}
+                    Err(fault) => self.bad(fault),
+                }
+            }
+            Event::Claimed(Some(script)) => self.begin(now, script),
+            Event::Claimed(None) => self.end(EndCause::Refused),
+            Event::Judged(job) => {
+                let probability = self.ear.back(job);
+                self.verdict(probability);
+                self.listen();
+            }
+            Event::OptOutStored => {
+                self.log(What::OptOutStored);
+                if let Owner::StoringOptOut { .. } = self.owner {
+                    self.confirm_opt_out();
+                }
+            }
+            Event::Tick => self.tick(now),
+            Event::Ended(cause) => self.end(cause),
+        }
+    }
+
+    fn log(&mut self, what: What) {
+        self.commands.push_back(Command::Log(what));
+    }
+
+    fn message(&mut self, now: Boot, message: Inbound<'_>) -> Result<(), MediaFault> {
+        if let Some(sequence) = message.sequence {
+            if self.place.sequence.is_some_and(|last| sequence <= last) {
+                // A repeat or an old one: true once, nothing now.
+                return Ok(());
+            }
+            self.place.sequence = Some(sequence);
+        }
+        match (self.owner, message.event) {
+            (_, media::Event::Connected | media::Event::Other) => {}
+            (_, media::Event::Stop) => self.end(EndCause::HungUp),
+            (Owner::Opening, media::Event::Start(start)) if !self.claiming => {
+                self.claiming = true;
+                self.commands.push_back(Command::Claim(start));
+            }
+            (_, media::Event::Start(_)) => return Err(MediaFault::OutOfPlace),
+            (Owner::Opening, media::Event::Media(_) | media::Event::Mark(_) | media::Event::Dtmf(_)) => {
+                return Err(MediaFault::OutOfPlace);
+            }
+            (_, media::Event::Media(frame)) => self.frame(&frame)?,
+            (_, media::Event::Mark(name)) => {
+                let played = self.playout.echoed(&name, self.place.samples);
+                self.log(What::Mark { name: crate::base::text::printable(&name), played });
+                self.advance();
+            }
+            (_, media::Event::Dtmf(key)) => self.key(now, key),
+        }
+        self.bad_in_a_row = 0;
+        Ok(())
+    }
+
+    fn bad(&mut self, fault: MediaFault) {
+        self.bad_in_a_row += 1;
+        self.notes.bad_messages += 1;
+        let count = self.notes.bad_messages;
+        if count == 1 || count.is_multiple_of(10) {
+            self.log(What::BadMessage { fault, count });
+        }
+        if self.bad_in_a_row >= limits::BAD_MEDIA_IN_A_ROW {
+            self.end(EndCause::BadMessages);
+        }
+    }
+
+    fn begin(&mut self, now: Boot, script: Arc<CallScript>) {
+        self.claiming = false;
+        self.started = now;
+        self.segmenter = Some(Segmenter::new(&script.vad));
+        self.notes.greeting_total_ms = script.greeting.samples() / SAMPLES_PER_MS;
+        let greeting = script.greeting.clone();
+        self.script = Some(script);
+        self.owner = Owner::Greeting;
+        self.play(greeting);
+        // Only now is there time for anything else: the first sound has been handed over.
+        self.them.reserve_exact(PART + 320);
+        self.us.reserve_exact(PART + 320);
+    }
+
+    fn play(&mut self, clip: Arc<PreparedClip>) {
+        let marks_ms = clip.pieces.iter().filter(|it| it.mark).map(|it| it.end as u64 / SAMPLES_PER_MS).collect();
+        let line = What::Play { clip: clip.key.clone(), total_ms: clip.samples() / SAMPLES_PER_MS, marks_ms };
+        if let Some(serial) = self.playout.play(clip.clone(), self.place.samples) {
+            self.commands.push_back(Command::Play(serial, clip));
+            self.log(line);
+        }
+        self.unbroken.reset();
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), MediaFault> {
+        let mut sound = std::mem::take(&mut self.sound);
+        let decoded = media::decode_payload(&frame.payload, &mut sound);
+        if decoded.is_ok() {
+            self.fill_gap(frame, sound.len() as u64);
+            self.take(&sound);
+        }
+        self.sound = sound;
+        decoded?;
+        self.listen();
+        self.advance();
+        Ok(())
+    }
+
+    /// Puts silence where sound is missing, so that every place stays where the carrier's clock has it.
+    fn fill_gap(&mut self, frame: &Frame<'_>, length: u64) {
+        let missing = match (frame.timestamp, self.place.first_timestamp) {
+            (Some(timestamp), Some(first)) => {
+                let place = timestamp.saturating_sub(first) * SAMPLES_PER_MS;
+                // The carrier's timestamps jitter by some milliseconds: less than two frames is no gap.
+                place.checked_sub(self.place.samples).filter(|missing| *missing >= 2 * length.max(160))
+            }
+            (Some(timestamp), None) => {
+                self.place.first_timestamp = Some(timestamp);
+                None
+            }
+            (None, _) => match (frame.chunk, self.place.chunk) {
+                (Some(chunk), Some(last)) if chunk > last + 1 => (chunk - last - 1).checked_mul(length),
+                (Some(_) | None, _) => None,
+            },
+        };
+        self.place.chunk = frame.chunk.or(self.place.chunk);
+        let Some(missing) = missing else { return };
+        let fill = missing.min(limits::GAP_FILL_MS * SAMPLES_PER_MS);
+        if let Some(first) = &mut self.place.first_timestamp {
+            // What is not filled is taken off the clock, or it would be missed again with every frame.
+            *first += (missing - fill) / SAMPLES_PER_MS;
+        }
+        self.notes.lost_media_ms += missing / SAMPLES_PER_MS;
+        self.log(What::Gap { gap_ms: missing / SAMPLES_PER_MS });
+        let silence = [ULAW_SILENCE; 160];
+        let mut left = fill as usize;
+        while left > 0 {
+            let part = left.min(silence.len());
+            self.take(&silence[..part]);
+            left -= part;
+        }
+    }
+
+    fn take(&mut self, ulaw: &[u8]) {
+        self.them.extend_from_slice(ulaw);
+        self.playout.read(self.place.samples, ulaw.len(), &mut self.us);
+        self.place.samples += ulaw.len() as u64;
+        self.ear.push(ulaw);
+        if self.them.len() >= PART {
+            self.hand_over_sound();
+        }
+    }
+
+    fn hand_over_sound(&mut self) {
+        if !self.them.is_empty() {
+            let them = std::mem::replace(&mut self.them, Vec::with_capacity(PART + 320));
+            let us = std::mem::replace(&mut self.us, Vec::with_capacity(PART + 320));
+            self.commands.push_back(Command::Sound(them, us));
+        }
+    }
+
+    /// Hands chunks to the network, one at a time, and takes what needs none.
+    fn listen(&mut self) {
+        while let Some(next) = self.ear.next(self.segmenter.as_ref().is_some_and(Segmenter::in_speech)) {
+            match next {
+                Next::Verdict(probability) => self.verdict(probability),
+                Next::Judge(job) => self.commands.push_back(Command::Judge(job)),
+            }
+        }
+        if self.ear.dropped >= self.told_unheard + 10 {
+            self.told_unheard = self.ear.dropped;
+            self.log(What::Unheard { chunks: self.ear.dropped });
+        }
+    }
+
+    fn verdict(&mut self, probability: f32) {
+        let (Some(script), Some(segmenter)) = (&self.script, &mut self.segmenter) else { return };
+        let (barge_in, edge) = (script.barge_in, segmenter.feed(probability));
+        self.judged_chunks += 1;
+        let chunks = self.unbroken.feed(probability, barge_in.threshold);
+        let ours = matches!(self.owner, Owner::Greeting | Owner::Goodbye) && self.playout.is_playing();
+        let long_enough = chunks > 0 && u128::from(chunks * CHUNK_MS) >= barge_in.min_speech.as_millis();
+        if barge_in.enabled && ours && long_enough {
+            self.barge_in((self.judged_chunks - chunks) * CHUNK_MS);
+        }
+        match edge {
+            None => {}
+            Some(Edge::On { onset_ms, start_ms }) => {
+                self.speaking = true;
+                self.log(What::SpeechOn { onset_ms, start_ms });
+            }
+            Some(Edge::Off { start_ms, end_ms }) => self.speech_off(start_ms, end_ms),
+        }
+    }
+
+    fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
+        self.speaking = false;
+        if self.notes.speech_segments.len() < NOTED {
+            self.notes.speech_segments.push((start_ms, end_ms));
+        }
+        self.log(What::SpeechOff { start_ms, end_ms });
+        let listen_after = self.listen_after();
+        if let Owner::Person { until, then, .. } = &mut self.owner {
+            match then {
+                // They wait for us to speak.
+                Then::Greet => *until = self.place.samples,
+                Then::Goodbye | Then::End => *until = (*until).max(end_ms * SAMPLES_PER_MS + listen_after),
+            }
+        }
+    }
+
+    fn barge_in(&mut self, onset_ms: u64) {
+        let greeting = self.owner == Owner::Greeting;
+        self.log(What::BargeIn { onset_ms });
+        let heard_ms = self.stop_playing();
+        self.notes.barge_ins.push(BargeInNote {
+            speech_onset_media_ms: onset_ms,
+            clear_media_ms: self.media_ms(),
+            heard_ms,
+        });
+        let restart_under = self.script.as_ref().map_or(0, |script| script.barge_in.restart_under.as_millis());
+        let cut_short = self.notes.barge_ins.len() == 1 && u128::from(heard_ms) < restart_under;
+        self.hear_person(match (greeting, cut_short) {
+            (true, true) => Then::Greet,
+            (true, false) => Then::Goodbye,
+            (false, _) => Then::End,
+        });
+    }
+
+    /// Empties the carrier's queue; gives how much of the clip that played was heard.
+    fn stop_playing(&mut self) -> u64 {
+        let heard = self.playout.clear(self.place.samples);
+        if heard.is_empty() {
+            return 0;
+        }
+        self.commands.push_back(Command::Clear);
+        self.log(What::Clear);
+        let first = heard.first().map_or(0, |it| it.heard_ms);
+        for it in heard {
+            self.note_heard(it);
+        }
+        first
+    }
+
+    fn note_heard(&mut self, heard: super::playout::Heard) {
+        if self.script.as_ref().is_some_and(|script| script.greeting.key == heard.key) {
+            // Of a greeting that was begun anew, the longer hearing counts.
+            self.notes.greeting_heard_ms = self.notes.greeting_heard_ms.max(heard.heard_ms);
+        }
+        self.log(What::Heard { clip: heard.key, heard_ms: heard.heard_ms, total_ms: heard.total_ms });
+    }
+
+    fn listen_after(&self) -> u64 {
+        let span = self.script.as_ref().map_or(0, |script| script.listen_after.as_millis());
+        u64::try_from(span).unwrap_or(u64::MAX / 64) * SAMPLES_PER_MS
+    }
+
+    fn hear_person(&mut self, then: Then) {
+        let wait = match then {
+            Then::Greet => HELLO_MS * SAMPLES_PER_MS,
+            Then::Goodbye | Then::End => self.listen_after(),
+        };
+        let until = self.place.samples + wait;
+        let extra = u64::try_from(limits::LISTEN_EXTRA.as_millis()).unwrap_or(0) * SAMPLES_PER_MS;
+        self.owner = Owner::Person { until, at_most: until + extra, then };
+    }
+
+    fn key(&mut self, now: Boot, key: char) {
+        if self.notes.keys.len() < 64 {
+            self.notes.keys.push(key);
+        }
+        self.log(What::Dtmf { key });
+        let opt_out = self.script.as_ref().and_then(|script| script.keys.opt_out);
+        if opt_out == Some(key) && !self.notes.opted_out {
+            self.notes.opted_out = true;
+            // First of all: the wish is on its way to the ledger.
+            self.commands.push_back(Command::OptOut);
+            self.stop_playing();
+            self.log(What::OptOut);
+            self.owner = Owner::StoringOptOut { by: now + limits::OPT_OUT_WAIT };
+        }
+    }
+
+    fn confirm_opt_out(&mut self) {
+        match self.script.as_ref().and_then(|script| script.opt_out_confirmed.clone()) {
+            Some(clip) => {
+                self.owner = Owner::Confirming;
+                self.play(clip);
+            }
+            None => self.end(EndCause::OptedOut),
+        }
+    }
+
+    /// Moves on when a clip is over or the listening is.
+    fn advance(&mut self) {
+        while let Some(heard) = self.playout.finished(self.place.samples) {
+            self.note_heard(heard);
+        }
+        let (at, silent) = (self.place.samples, !self.playout.is_playing());
+        match self.owner {
+            Owner::Greeting if silent => self.hear_person(Then::Goodbye),
+            Owner::Person { until, at_most, then } if at >= at_most || (at >= until && !self.speaking) => {
+                self.go_on(then)
+            }
+            Owner::Goodbye if silent => self.end(EndCause::Finished),
+            Owner::Confirming if silent => self.end(EndCause::OptedOut),
+            Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
+            Owner::Confirming | Owner::Goodbye | Owner::Over => {}
+        }
+        let max_call = self.script.as_ref().map(|script| script.max_call.as_millis());
+        if max_call.is_some_and(|most| u128::from(self.media_ms()) >= most) {
+            self.end(EndCause::MaxCall);
+        }
+    }
+
+    /// The callee has spoken, or said nothing.
+    fn go_on(&mut self, then: Then) {
+        let (owner, clip) = match (then, &self.script) {
+            (Then::Greet, Some(script)) => (Owner::Greeting, Some(script.greeting.clone())),
+            (Then::Goodbye, Some(script)) => (Owner::Goodbye, script.goodbye.clone()),
+            (Then::End, _) | (_, None) => (Owner::Over, None),
+        };
+        match clip {
+            Some(clip) => {
+                self.owner = owner;
+                self.play(clip);
+            }
+            None => self.end(EndCause::Finished),
+        }
+    }
+
+    fn tick(&mut self, now: Boot) {
+        let over = match self.owner {
+            Owner::Opening => (now >= self.opened + limits::STREAM_START).then_some(EndCause::NeverStarted),
+            Owner::StoringOptOut { by } if now >= by => Some(EndCause::OptedOut),
+            Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
+            Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
+        };
+        if let Some(cause) = over {
+            self.end(cause);
+        }
+    }
+
+    fn too_long(&self, now: Boot) -> Option<EndCause> {
+        let max_call = self.script.as_ref().map(|script| script.max_call);
+        if now >= self.heard_from + limits::STREAM_IDLE {
+            Some(EndCause::Idle)
+        } else {
+            max_call.is_some_and(|most| now >= self.started + most).then_some(EndCause::MaxCall)
+        }
+    }
+
+    fn end(&mut self, cause: EndCause) {
+        if self.owner == Owner::Over {
+            return;
+        }
+        for heard in self.playout.clear(self.place.samples) {
+            self.note_heard(heard);
+        }
+        if let Some(Edge::Off { start_ms, end_ms }) = self.segmenter.as_mut().and_then(Segmenter::finish) {
+            self.speech_off(start_ms, end_ms);
+        }
+        self.hand_over_sound();
+        self.owner = Owner::Over;
+        self.notes.cause = Some(cause);
+        self.log(What::End { cause });
+        self.commands.push_back(Command::Close);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The words between a stream's machine and whoever runs it: who owns the line, what happens, what shall be done, and what
+//! it came to.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ear::Job;
+use super::log::{EndCause, What};
+use super::{CallScript, PreparedClip};
+use crate::base::Boot;
+use crate::core::wire::media::{Inbound, MediaFault, Start};
+
+/// Who owns the line. An agent's hand-over becomes a state of its own beside [`Owner::Person`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody yet: the socket is open, `start` or its check is outstanding.
+    Opening,
+    /// Our greeting.
+    Greeting,
+    /// The callee: we listen. Places are samples.
+    Person {
+        /// Listen until here, unless they speak.
+        until: u64,
+        /// Listen no longer than this.
+        at_most: u64,
+        /// What follows.
+        then: Then,
+    },
+    /// The opt-out is being made durable.
+    StoringOptOut {
+        /// Until then.
+        by: Boot,
+    },
+    /// The opt-out's confirmation.
+    Confirming,
+    /// Our goodbye.
+    Goodbye,
+    /// Nobody any more.
+    Over,
+}
+
+/// What follows when the callee has spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The greeting once more: a "hello?" at pick-up cut it before it had said anything.
+    Greet,
+    /// Our goodbye.
+    Goodbye,
+    /// The end at once.
+    End,
+}
+
+/// What happens to a stream.
+pub enum Event<'a> {
+    /// A message came.
+    Message(Result<Inbound<'a>, MediaFault>),
+    /// The answer to [`Command::Claim`].
+    Claimed(Option<Arc<CallScript>>),
+    /// The answer to [`Command::Judge`].
+    Judged(Box<Job>),
+    /// The answer to [`Command::OptOut`].
+    OptOutStored,
+    /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.
+    Tick,
+    /// The stream is over for a reason from outside.
+    Ended(EndCause),
+}
+
+/// What the runner shall do.
+pub enum Command {
+    /// Check the token in the start's parameters; answer with [`Event::Claimed`].
+    Claim(Start),
+    /// Send the clip ahead, with its marks named by this number ([`super::playout::mark_name`]).
+    Play(u32, Arc<PreparedClip>),
+    /// Drop what has not been sent, then send `clear`.
+    Clear,
+    /// Run the network; answer with [`Event::Judged`].
+    Judge(Box<Job>),
+    /// Make the opt-out durable; answer with [`Event::OptOutStored`].
+    OptOut,
+    /// Write a line into the call's log.
+    Log(What),
+    /// Append sound to the recording: them and us, µ-law, equally long.
+    Sound(Vec<u8>, Vec<u8>),
+    /// Close the socket. Nothing follows.
+    Close,
+}
+
+/// One stop of our playback by the callee. Milliseconds of inbound sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BargeInNote {
+    /// Where the speech began.
+    pub speech_onset_media_ms: u64,
+    /// Where we were when `clear` left.
+    pub clear_media_ms: u64,
+    /// How much of the clip was heard.
+    pub heard_ms: u64,
+}
+
+/// What a stream came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// How much of the greeting was heard.
+    pub greeting_heard_ms: u64,
+    /// Its length.
+    pub greeting_total_ms: u64,
+    /// Stops of our playback.
+    pub barge_ins: Vec<BargeInNote>,
+    /// The opt-out key was pressed.
+    pub opted_out: bool,
+    /// All keys, in order.
+    pub keys: String,
+    /// Segments of speech: start and end, milliseconds of inbound sound.
+    pub speech_segments: Vec<(u64, u64)>,
+    /// Milliseconds of sound that never came.
+    pub lost_media_ms: u64,
+    /// Unusable messages.
+    pub bad_messages: u64,
+    /// Milliseconds of inbound sound.
+    pub media_ms: u64,
+    /// Why it ended.
+    pub cause: Option<EndCause>,
+}

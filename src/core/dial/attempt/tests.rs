@@ -1,0 +1,170 @@
+//! Every pair of state and input has its line in a table; facts fold in any order.
+
+use super::*;
+
+fn sid(name: &str) -> Sid {
+    name.parse().expect("a sid")
+}
+
+fn fact(name: &str, status: CallStatus, source: Source) -> Input {
+    Input::Fact(Fact { sid: sid(name), status, source })
+}
+
+fn standing(state: State) -> Standing {
+    let known = match state {
+        State::Intent | State::Unknown | State::Rejected | State::NotPlaced => None,
+        State::Placed | State::Ringing | State::Answered | State::Bridged | State::Ended | State::Zombie => {
+            Some(sid("CA1"))
+        }
+    };
+    let end = (state == State::Ended).then_some((Source::Callback, CallStatus::NoAnswer));
+    Standing { state, sid: known, end, newer_open: false }
+}
+
+fn inputs() -> Vec<(&'static str, Input)> {
+    let callback = |name, status| fact(name, status, Source::Callback);
+    vec![
+        ("fence", Input::FenceFailed),
+        ("not_sent", Input::NotSent),
+        ("429", Input::Throttled { after: None }),
+        ("refused", Input::Refused(Refused::Number)),
+        ("lost", Input::AnswerLost),
+        ("gone", Input::OwnerGone),
+        ("none", Input::ListedNone),
+        ("bridged", Input::Bridged),
+        ("queued", callback("CA1", CallStatus::Queued)),
+        ("ringing", callback("CA1", CallStatus::Ringing)),
+        ("answer", callback("CA1", CallStatus::InProgress)),
+        ("busy", callback("CA1", CallStatus::Busy)),
+        ("other", callback("CA2", CallStatus::Ringing)),
+    ]
+}
+
+/// `-` = stray. Rows: states; columns: the inputs above, in order. `!` = an alarm is raised.
+const TABLE: &str = "\
+state      fence      not_sent   429        refused  lost     gone    none       bridged queued   ringing  answer    busy   other
+intent     not_placed not_placed not_placed rejected unknown  unknown -          -       placed   ringing  answered  ended  ringing
+unknown    -          not_placed not_placed -        unknown  -       not_placed -       placed   ringing  answered  ended  ringing
+placed     -          -          -          -        placed   -       -          bridged placed   ringing  answered  ended  placed!
+ringing    -          -          -          -        ringing  -       -          bridged ringing  ringing  answered  ended  ringing!
+answered   -          -          -          -        answered -       -          bridged answered answered answered  ended  answered!
+bridged    -          -          -          -        bridged  -       -          bridged bridged  bridged  bridged   ended  bridged!
+ended      -          -          -          -        ended    -       -          ended   ended    ended    ended     ended! ended!
+rejected   -          -          -          -        -        -       -          -       placed!  ringing! answered! ended! ringing!
+not_placed -          -          -          -        -        -       -          -       placed!  ringing! answered! ended! ringing!
+zombie     -          -          -          -        zombie   -       -          zombie  zombie   zombie   zombie    zombie zombie!";
+
+#[test]
+fn every_pair_of_state_and_input_does_what_the_table_says() {
+    let mut lines = TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    let inputs = inputs();
+    assert_eq!(header[1..], inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let rows: Vec<_> = lines.collect();
+    assert_eq!(rows.len(), STATES.len());
+    for (row, state) in rows.iter().zip(STATES) {
+        assert_eq!(row[0], state.as_str());
+        for ((name, input), want) in inputs.iter().zip(&row[1..]) {
+            let got = match step(&standing(state), input.clone()) {
+                Ok(step) => format!("{}{}", step.state, if step.alarms.is_empty() { "" } else { "!" }),
+                Err(_) => "-".to_owned(),
+            };
+            assert_eq!(got, *want, "{state} × {name}");
+        }
+    }
+}
+
+#[test]
+fn names_of_states_and_sources_read_back() {
+    for state in STATES {
+        assert_eq!(state.as_str().parse(), Ok(state));
+    }
+    for source in SOURCES {
+        assert_eq!(source.as_str().parse(), Ok(source));
+    }
+    assert!(STATES.windows(2).all(|pair| pair[0].rank() < pair[1].rank()));
+}
+
+/// What is left of an attempt after these facts, alarms as a set.
+fn fold(start: &Standing, facts: &[Input]) -> (Standing, Vec<Alarm>, Option<Outcome>) {
+    let mut now = start.clone();
+    let mut alarms = Vec::new();
+    let mut outcome = None;
+    for input in facts {
+        let step = step(&now, input.clone()).expect("facts of one call are never stray");
+        alarms.extend(step.alarms);
+        match step.lead {
+            LeadMove::Release(to) | LeadMove::Correct(to) => outcome = Some(to),
+            LeadMove::Stay | LeadMove::Hold => {}
+        }
+        now = Standing { state: step.state, sid: step.sid, end: step.end, newer_open: now.newer_open };
+    }
+    alarms.sort_unstable();
+    alarms.dedup();
+    (now, alarms, outcome)
+}
+
+fn shuffle(items: &mut [Input], random: &mut fastrand::Rng) {
+    random.shuffle(items);
+}
+
+#[test]
+fn facts_fold_to_the_same_end_in_any_order_and_with_any_repeats() {
+    use CallStatus::*;
+    let statuses = [Queued, Initiated, Ringing, InProgress, Completed, Busy, NoAnswer, Failed, Canceled];
+    let mut random = fastrand::Rng::with_seed(5);
+    for round in 0..3_000 {
+        let count = random.usize(1..7);
+        let facts: Vec<Input> = (0..count)
+            .map(|_| fact("CA1", statuses[random.usize(..statuses.len())], SOURCES[random.usize(..SOURCES.len())]))
+            .collect();
+        for state in [State::Intent, State::Unknown] {
+            let start = Standing { state, ..Standing::intent() };
+            let want = fold(&start, &facts);
+            let mut again = facts.clone();
+            for _ in 0..random.usize(0..4) {
+                again.push(facts[random.usize(..facts.len())].clone());
+            }
+            shuffle(&mut again, &mut random);
+            assert_eq!(fold(&start, &again), want, "round {round}: {facts:?} against {again:?}");
+        }
+    }
+}
+
+#[test]
+fn a_late_ring_never_revives_an_ended_call() {
+    let late = step(&standing(State::Ended), fact("CA1", CallStatus::Ringing, Source::Fetch)).expect("listed");
+    assert_eq!((late.state, late.lead), (State::Ended, LeadMove::Stay));
+}
+
+#[test]
+fn a_second_sid_is_ended_and_stops_the_account() {
+    let two = step(&standing(State::Answered), fact("CA2", CallStatus::Ringing, Source::Listing)).expect("listed");
+    assert_eq!(two.end_call, Some(sid("CA2")));
+    assert_eq!(two.sid, Some(sid("CA1")));
+    assert!(two.alarms.iter().all(|alarm| alarm.stops_account()) && !two.alarms.is_empty());
+}
+
+#[test]
+fn a_call_that_surfaces_after_release_is_held_again_or_ended_as_a_zombie() {
+    let surfaced = fact("CA1", CallStatus::Ringing, Source::Callback);
+    let alone = step(&standing(State::NotPlaced), surfaced.clone()).expect("listed");
+    assert_eq!((alone.state, alone.lead), (State::Ringing, LeadMove::Hold));
+    assert_eq!(alone.alarms, [Alarm::Surfaced]);
+    let beside = Standing { newer_open: true, ..standing(State::NotPlaced) };
+    let zombie = step(&beside, surfaced).expect("listed");
+    assert_eq!((zombie.state, zombie.lead), (State::Zombie, LeadMove::Stay));
+    assert_eq!(zombie.end_call, Some(sid("CA1")));
+    assert!(!zombie.state.is_open());
+}
+
+#[test]
+fn the_carriers_record_beats_a_callback_whichever_came_first() {
+    let call = |facts: &[Input]| fold(&Standing::intent(), facts);
+    let callback = fact("CA1", CallStatus::Failed, Source::Callback);
+    let record = fact("CA1", CallStatus::Completed, Source::Fetch);
+    let (end, alarms, outcome) = call(&[callback.clone(), record.clone()]);
+    assert_eq!((end.end, outcome), (Some((Source::Fetch, CallStatus::Completed)), Some(Outcome::Answered)));
+    assert_eq!(alarms, [Alarm::EndMismatch]);
+    assert_eq!(call(&[record, callback]), (end, alarms, outcome));
+}

@@ -1,0 +1,395 @@
+//! The people who are called: how they answer follows from the seed and the number, what they do on the line is
+//! counted in frames of 20 ms (160 samples), never in time of arrival.
+
+use serde::{Deserialize, Serialize};
+
+use super::chance;
+
+/// Samples of one frame.
+pub const FRAME: usize = 160;
+/// Milliseconds of one frame.
+pub const FRAME_MS: u64 = 20;
+/// A callee who never hears anything says "hello?" after this long, in ms.
+const PUZZLED_MS: u64 = 2_500;
+/// … and hangs up after this long.
+const DEAF_MS: u64 = 9_000;
+/// Nobody stays longer than this.
+const LONGEST_MS: u64 = 180_000;
+
+/// How somebody answers the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behaviour {
+    /// Answers and listens.
+    Listens,
+    /// Says hello, then listens.
+    SaysHello,
+    /// Begins to speak while our audio plays.
+    TalksOver,
+    /// Presses 9, the opt-out key.
+    PressesNine,
+    /// Presses another key.
+    PressesOther,
+    /// A machine: greeting, beep, then it records.
+    Voicemail,
+    /// Answers and hangs up at once.
+    HangsUpAtOnce,
+    /// Busy.
+    Busy,
+    /// Rings until the time is up.
+    NoAnswer,
+    /// The carrier refuses the number (21211).
+    Invalid,
+    /// The call cannot be put through.
+    Fails,
+}
+
+/// Behaviours in percent: 68 answer.
+const WEIGHTS: [(Behaviour, u32); 11] = [
+    (Behaviour::Listens, 22),
+    (Behaviour::SaysHello, 18),
+    (Behaviour::TalksOver, 10),
+    (Behaviour::PressesNine, 4),
+    (Behaviour::PressesOther, 3),
+    (Behaviour::Voicemail, 7),
+    (Behaviour::HangsUpAtOnce, 4),
+    (Behaviour::Busy, 10),
+    (Behaviour::NoAnswer, 14),
+    (Behaviour::Invalid, 4),
+    (Behaviour::Fails, 4),
+];
+
+/// All that is decided about a callee before the phone rings. Times in ms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// How they answer.
+    pub behaviour: Behaviour,
+    /// From leaving the queue to the first ring.
+    pub setup_ms: u64,
+    /// From the first ring to the answer (or the busy tone).
+    pub ring_ms: u64,
+    /// Until they act: after the answer, or after they first hear us.
+    pub delay_ms: u64,
+    /// Silence after our audio until they hang up.
+    pub patience_ms: u64,
+    /// The key that they press.
+    pub key: char,
+    /// What they say over our audio.
+    pub words: Clip,
+    /// Whether they say goodbye before they hang up.
+    pub says_goodbye: bool,
+    /// Seed of the line's noise.
+    pub noise: u64,
+}
+
+/// The script of a number (E.164) under a seed.
+pub fn script(seed: u64, number: &str) -> Script {
+    let mut rng = chance(seed, &["callee", number]);
+    let mut roll = rng.u32(..100);
+    let mut behaviour = Behaviour::Listens;
+    for (candidate, weight) in WEIGHTS {
+        behaviour = candidate;
+        if roll < weight {
+            break;
+        }
+        roll -= weight;
+    }
+    let delay_ms = match behaviour {
+        Behaviour::SaysHello => rng.u64(100..600),
+        Behaviour::TalksOver => rng.u64(400..2_500),
+        Behaviour::PressesNine | Behaviour::PressesOther => rng.u64(800..4_000),
+        Behaviour::Voicemail => rng.u64(200..800),
+        Behaviour::HangsUpAtOnce => rng.u64(100..900),
+        Behaviour::Listens | Behaviour::Busy | Behaviour::NoAnswer | Behaviour::Invalid | Behaviour::Fails => 0,
+    };
+    Script {
+        behaviour,
+        setup_ms: rng.u64(300..1_500),
+        ring_ms: rng.u64(1_500..12_000),
+        delay_ms,
+        patience_ms: rng.u64(1_500..3_500),
+        key: if behaviour == Behaviour::PressesNine { '9' } else { *rng.choice(&['1', '2', '5', '#']).unwrap_or(&'1') },
+        words: *rng.choice(&[Clip::HowMuch, Clip::Who, Clip::Yes]).unwrap_or(&Clip::Who),
+        says_goodbye: rng.u32(..100) < 25,
+        noise: rng.u64(..),
+    }
+}
+
+/// What callees can say: µ-law, 8 kHz, about −26 dBov. `clips/README.md` tells how they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clip {
+    /// "Hello?"
+    Hello,
+    /// "Yes?"
+    Yes,
+    /// "How much is it?"
+    HowMuch,
+    /// "No thank you, goodbye."
+    NoThanks,
+    /// "Who is this?"
+    Who,
+    /// "Hi, I cannot take your call right now. Please leave a message after the tone."
+    Voicemail,
+    /// The tone: 1 kHz, 400 ms.
+    Beep,
+}
+
+impl Clip {
+    /// The samples, µ-law.
+    fn sound(self) -> &'static [u8] {
+        match self {
+            Clip::Hello => include_bytes!("clips/hello.ulaw"),
+            Clip::Yes => include_bytes!("clips/yes.ulaw"),
+            Clip::HowMuch => include_bytes!("clips/how_much.ulaw"),
+            Clip::NoThanks => include_bytes!("clips/no_thanks.ulaw"),
+            Clip::Who => include_bytes!("clips/who.ulaw"),
+            Clip::Voicemail => include_bytes!("clips/voicemail.ulaw"),
+            Clip::Beep => &BEEP,
+        }
+    }
+}
+
+/// One period of 1 kHz at −22 dBov, in µ-law, for 400 ms.
+const BEEP: [u8; 3_200] = {
+    let period = [0xff, 0xba, 0xb2, 0xba, 0xff, 0x3a, 0x32, 0x3a];
+    let mut out = [0xff; 3_200];
+    let mut at = 0;
+    while at < out.len() {
+        out[at] = period[at % 8];
+        at += 1;
+    }
+    out
+};
+
+/// What the callee hears in one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// Samples of ours that played.
+    pub samples: u32,
+    /// Whether they were louder than silence.
+    pub loud: bool,
+}
+
+/// What the callee does in one frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Sound of the line, µ-law.
+    pub audio: [u8; FRAME],
+    /// Words begin in this frame.
+    pub onset: bool,
+    /// A key is pressed.
+    pub key: Option<char>,
+    /// They hang up after this frame.
+    pub hangs_up: bool,
+}
+
+/// A callee on the line, from the stream's start.
+#[derive(Debug, Clone)]
+pub struct Callee {
+    script: Script,
+    frame: u64,
+    first_heard: Option<u64>,
+    /// Frames since anything of ours or theirs was heard.
+    quiet: u64,
+    saying: Vec<Clip>,
+    at: usize,
+    acted: bool,
+    asked: bool,
+    leaving: bool,
+    noise: fastrand::Rng,
+}
+
+impl Callee {
+    /// Somebody who has just answered.
+    pub fn new(script: Script) -> Callee {
+        let noise = fastrand::Rng::with_seed(script.noise);
+        Callee {
+            script,
+            frame: 0,
+            first_heard: None,
+            quiet: 0,
+            saying: Vec::new(),
+            at: 0,
+            acted: false,
+            asked: false,
+            leaving: false,
+            noise,
+        }
+    }
+
+    /// Lives through one frame.
+    pub fn step(&mut self, heard: Heard) -> Said {
+        let now = self.frame;
+        self.frame += 1;
+        if heard.loud && self.first_heard.is_none() {
+            self.first_heard = Some(now);
+        }
+        self.quiet = if heard.samples > 0 || !self.saying.is_empty() { 0 } else { self.quiet + 1 };
+        let was_silent = self.saying.is_empty();
+        let key = self.act(now);
+        let onset = was_silent && !self.saying.is_empty();
+        let audio = self.speak();
+        let hangs_up = self.leaves(now);
+        Said { audio, onset, key, hangs_up }
+    }
+
+    fn act(&mut self, now: u64) -> Option<char> {
+        let delay = self.script.delay_ms / FRAME_MS;
+        let since_heard = self.first_heard.map(|first| now - first);
+        match self.script.behaviour {
+            Behaviour::SaysHello if !self.acted && now >= delay => {
+                self.acted = true;
+                self.saying = vec![Clip::Hello];
+            }
+            Behaviour::Voicemail if !self.acted && now >= delay => {
+                self.acted = true;
+                self.saying = vec![Clip::Voicemail, Clip::Beep];
+            }
+            Behaviour::TalksOver if !self.acted && since_heard.is_some_and(|since| since >= delay) => {
+                self.acted = true;
+                self.saying = vec![self.script.words];
+            }
+            Behaviour::PressesNine | Behaviour::PressesOther
+                if !self.acted && since_heard.is_some_and(|since| since >= delay) =>
+            {
+                self.acted = true;
+                return Some(self.script.key);
+            }
+            Behaviour::Listens
+            | Behaviour::SaysHello
+            | Behaviour::TalksOver
+            | Behaviour::PressesNine
+            | Behaviour::PressesOther
+            | Behaviour::Voicemail
+            | Behaviour::HangsUpAtOnce
+            | Behaviour::Busy
+            | Behaviour::NoAnswer
+            | Behaviour::Invalid
+            | Behaviour::Fails => {}
+        }
+        let person = self.script.behaviour != Behaviour::Voicemail;
+        if person && !self.asked && self.first_heard.is_none() && now * FRAME_MS >= PUZZLED_MS {
+            self.asked = true;
+            self.saying = vec![Clip::Hello];
+        }
+        None
+    }
+
+    fn speak(&mut self) -> [u8; FRAME] {
+        let mut audio = [0xff; FRAME];
+        if let Some(clip) = self.saying.first() {
+            let rest = &clip.sound()[self.at..];
+            let take = rest.len().min(FRAME);
+            audio[..take].copy_from_slice(&rest[..take]);
+            self.at += take;
+            if take == rest.len() {
+                self.saying.remove(0);
+                self.at = 0;
+            }
+            return audio;
+        }
+        // A quiet line is never digital silence: about −60 dBov (codes of ±8 to ±48).
+        for sample in &mut audio {
+            *sample = (0xfe - self.noise.u8(..6)) & if self.noise.bool() { 0xff } else { 0x7f };
+        }
+        audio
+    }
+
+    fn leaves(&mut self, now: u64) -> bool {
+        if !self.saying.is_empty() {
+            return false;
+        }
+        if self.leaving {
+            return true;
+        }
+        let patience = self.script.patience_ms / FRAME_MS;
+        let bored = match self.first_heard {
+            Some(_) => self.quiet >= patience,
+            None => now * FRAME_MS >= DEAF_MS && self.quiet >= patience,
+        };
+        if !bored && now * FRAME_MS < LONGEST_MS {
+            return false;
+        }
+        self.leaving = true;
+        if self.script.says_goodbye && self.first_heard.is_some() && self.script.behaviour != Behaviour::Voicemail {
+            self.saying = vec![Clip::NoThanks];
+            return false;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number whose callee behaves so, under seed 1.
+    fn somebody(behaviour: Behaviour) -> Script {
+        (0..10_000)
+            .map(|n| script(1, &format!("+1500555{n:04}")))
+            .find(|script| script.behaviour == behaviour)
+            .expect("every behaviour has a weight")
+    }
+
+    const LOUD: Heard = Heard { samples: 160, loud: true };
+    const QUIET: Heard = Heard { samples: 0, loud: false };
+
+    #[test]
+    fn the_same_seed_and_number_behave_the_same_and_two_thirds_answer() {
+        assert_eq!(script(7, "+359888123456"), script(7, "+359888123456"));
+        use Behaviour::*;
+        let answered = (0..10_000)
+            .map(|n| script(7, &format!("+4479{n:08}")).behaviour)
+            .filter(|it| !matches!(it, Busy | NoAnswer | Invalid | Fails))
+            .count();
+        assert!((6_500..=7_000).contains(&answered), "{answered}");
+    }
+
+    #[test]
+    fn a_listener_stays_while_we_speak_and_leaves_after_their_patience() {
+        let mut script = somebody(Behaviour::Listens);
+        script.says_goodbye = false;
+        let patience = script.patience_ms / FRAME_MS;
+        let mut callee = Callee::new(script);
+        assert!((0..500).all(|_| !callee.step(LOUD).hangs_up), "never while we speak");
+        let left = (1..).find(|_| callee.step(QUIET).hangs_up).expect("leaves");
+        assert_eq!(left, patience);
+    }
+
+    #[test]
+    fn who_talks_over_us_begins_after_hearing_us_and_only_once() {
+        let script = somebody(Behaviour::TalksOver);
+        let delay = script.delay_ms / FRAME_MS;
+        let mut callee = Callee::new(script);
+        assert!((0..20).all(|_| !callee.step(QUIET).onset));
+        let onsets: Vec<u64> = (0..1_000).filter(|_| callee.step(LOUD).onset).collect();
+        assert_eq!(onsets, [delay]);
+    }
+
+    #[test]
+    fn a_key_is_pressed_once_and_nine_is_nine() {
+        let mut callee = Callee::new(somebody(Behaviour::PressesNine));
+        let keys: Vec<char> = (0..1_000).filter_map(|_| callee.step(LOUD).key).collect();
+        assert_eq!(keys, ['9']);
+    }
+
+    #[test]
+    fn who_hears_nothing_asks_and_then_leaves() {
+        let mut callee = Callee::new(somebody(Behaviour::Listens));
+        let said: Vec<Said> = (0..1_000).map(|_| callee.step(QUIET)).collect();
+        assert_eq!(said.iter().position(|it| it.onset), Some((PUZZLED_MS / FRAME_MS) as usize));
+        assert!(said.iter().any(|it| it.hangs_up));
+    }
+
+    #[test]
+    fn the_clips_are_speech_and_the_line_is_never_digital_silence() {
+        let total: usize = [Clip::Hello, Clip::Yes, Clip::HowMuch, Clip::NoThanks, Clip::Who, Clip::Voicemail]
+            .map(|clip| clip.sound().len())
+            .iter()
+            .sum();
+        assert!((40_000..120_000).contains(&total), "{total}");
+        let mut callee = Callee::new(somebody(Behaviour::Listens));
+        let quiet = callee.step(LOUD).audio;
+        assert!(quiet.iter().all(|code| (0xf9..=0xfe).contains(&(code | 0x80))));
+    }
+}

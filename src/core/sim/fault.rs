@@ -1,0 +1,77 @@
+//! How the embedded carrier misbehaves, by name and probability.
+
+use std::collections::BTreeMap;
+
+use super::chance;
+use crate::base::Failure;
+
+/// Every fault with what it does.
+pub const FAULTS: [(&str, &str); 11] = [
+    ("lost_answer", "the call is made, the connection is cut before the answer"),
+    ("reset_before", "the connection is cut before anything was read"),
+    ("throttle", "429: nothing is made"),
+    ("server_error", "500 after the call was made"),
+    ("late_answer", "callbacks arrive before the 201"),
+    ("dup_callback", "a status callback is sent twice"),
+    ("reorder_callback", "a status callback is sent after the next one"),
+    ("drop_callback", "a status callback is never sent"),
+    ("no_stream", "the media socket never opens"),
+    ("bare_close", "the media socket closes without a stop message"),
+    ("list_lag", "the call appears in lists only after five seconds"),
+];
+
+/// Probabilities, with the seed that decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    seed: u64,
+    odds: BTreeMap<String, f64>,
+}
+
+impl Faults {
+    /// Errors (exit 2): an unknown name, or a probability outside 0 to 1.
+    pub fn new(seed: u64, odds: BTreeMap<String, f64>) -> Result<Faults, Failure> {
+        for (name, odds) in &odds {
+            if !FAULTS.iter().any(|(known, _)| known == name) {
+                let known: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
+                return Err(Failure::usage(format!("unknown fault `{name}`"))
+                    .next(format!("known faults: {}", known.join(", "))));
+            }
+            if !(0.0..=1.0).contains(odds) {
+                return Err(Failure::usage(format!("fault {name} = {odds} is no probability"))
+                    .next("write a number from 0 to 1"));
+            }
+        }
+        Ok(Faults { seed, odds })
+    }
+
+    /// Whether a fault strikes the `nth` thing of the kind that `key` names.
+    pub fn strikes(&self, name: &'static str, key: &str, nth: u64) -> bool {
+        debug_assert!(FAULTS.iter().any(|(known, _)| *known == name), "{name} is not listed");
+        match self.odds.get(name) {
+            Some(odds) => chance(self.seed, &[name, key, &nth.to_string()]).f64() < *odds,
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_fault_is_refused_with_the_list() {
+        let refused = Faults::new(1, BTreeMap::from([("lost_anwser".to_owned(), 0.1)])).expect_err("a typo");
+        assert!(refused.next.is_some_and(|next| next.contains("lost_answer")));
+        assert!(Faults::new(1, BTreeMap::from([("throttle".to_owned(), 1.5)])).is_err());
+        assert!(Faults::new(1, BTreeMap::from([("throttle".to_owned(), f64::NAN)])).is_err());
+    }
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says_and_the_same_each_time() {
+        let faults = Faults::new(1, BTreeMap::from([("throttle".to_owned(), 0.3)])).expect("known");
+        let hits = (0..10_000).filter(|n| faults.strikes("throttle", "", *n)).count();
+        assert!((2_700..3_300).contains(&hits), "{hits}");
+        assert_eq!(faults.strikes("throttle", "a", 1), faults.strikes("throttle", "a", 1));
+        assert!(!faults.strikes("no_stream", "a", 1));
+    }
+}

@@ -1,0 +1,236 @@
+//! Twilio's REST words: the create form, the Call resource, error bodies, dates, status callbacks.
+//! The names are checked against the vendor's OpenAPI document in `tests/carrier_spec.rs`.
+
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::form;
+use crate::base::Wall;
+use crate::core::dial::CallStatus;
+
+/// Events of a call that we subscribe to; `completed` stands for every terminal status.
+pub const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
+/// Version of the API, part of every path.
+pub const API_VERSION: &str = "2010-04-01";
+
+/// What is needed to place one call.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateCall<'a> {
+    /// Callee, E.164.
+    pub to: &'a str,
+    /// Caller, E.164.
+    pub from: &'a str,
+    /// Inline document, at most 4 000 characters.
+    pub twiml: &'a str,
+    /// Where status callbacks go.
+    pub status_url: &'a str,
+    /// Ring seconds, 1 to 600.
+    pub ring_s: u64,
+    /// Longest call in seconds.
+    pub limit_s: u64,
+}
+
+/// The form of `POST …/Calls.json`.
+pub fn create_form(call: &CreateCall) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![
+        ("To", call.to.to_owned()),
+        ("From", call.from.to_owned()),
+        ("Twiml", call.twiml.to_owned()),
+        ("StatusCallback", call.status_url.to_owned()),
+        ("StatusCallbackMethod", "POST".to_owned()),
+        ("Timeout", call.ring_s.clamp(1, 600).to_string()),
+        ("TimeLimit", call.limit_s.max(1).to_string()),
+    ];
+    pairs.extend(EVENTS.map(|event| ("StatusCallbackEvent", event.to_owned())));
+    pairs
+}
+
+/// Path of the account's calls, below the base URL.
+pub fn calls_path(account_sid: &str) -> String {
+    format!("/{API_VERSION}/Accounts/{account_sid}/Calls.json")
+}
+
+/// Path of one call, below the base URL.
+pub fn call_path(account_sid: &str, call_sid: &str) -> String {
+    format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{call_sid}.json")
+}
+
+/// A Call as the API answers it. Reading is forgiving: every field may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct CallResource {
+    pub sid: Option<String>,
+    pub date_created: Option<String>,
+    pub date_updated: Option<String>,
+    pub parent_call_sid: Option<String>,
+    pub account_sid: Option<String>,
+    pub to: Option<String>,
+    pub to_formatted: Option<String>,
+    pub from: Option<String>,
+    pub from_formatted: Option<String>,
+    pub phone_number_sid: Option<String>,
+    pub status: Option<String>,
+    pub start_time: Option<String>,
+    pub end_time: Option<String>,
+    pub duration: Option<String>,
+    pub price: Option<String>,
+    pub price_unit: Option<String>,
+    pub direction: Option<String>,
+    pub answered_by: Option<String>,
+    pub api_version: Option<String>,
+    pub forwarded_from: Option<String>,
+    pub group_sid: Option<String>,
+    pub caller_name: Option<String>,
+    pub queue_time: Option<String>,
+    pub trunk_sid: Option<String>,
+    pub uri: Option<String>,
+    pub subresource_uris: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// One page of `GET …/Calls.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct CallPage {
+    pub calls: Vec<CallResource>,
+    #[serde(default)]
+    pub end: u64,
+    #[serde(default)]
+    pub first_page_uri: Option<String>,
+    pub next_page_uri: Option<String>,
+    #[serde(default)]
+    pub page: u64,
+    #[serde(default)]
+    pub page_size: u64,
+    #[serde(default)]
+    pub previous_page_uri: Option<String>,
+    #[serde(default)]
+    pub start: u64,
+    #[serde(default)]
+    pub uri: Option<String>,
+}
+
+/// The body of a refusal; `code` may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct ErrorBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+    pub message: String,
+    pub more_info: String,
+    pub status: u16,
+}
+
+/// A date as the API writes it: RFC 2822 in UTC with `+0000`.
+pub fn date(at: Wall) -> String {
+    rfc2822::to_string(&at.timestamp().to_zoned(TimeZone::UTC)).unwrap_or_default()
+}
+
+/// Reads a date of the API (RFC 2822).
+pub fn parse_date(text: &str) -> Option<Wall> {
+    let stamp = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text.trim()).ok()?;
+    Some(Wall(stamp.as_millisecond()))
+}
+
+/// Reads `Retry-After` as milliseconds: seconds, or an HTTP date measured against the answer's own `Date`.
+/// Clamped to 1 s to 15 min; `None` if it is absent or says neither.
+pub fn retry_after_ms(header: Option<&str>, date_header: Option<&str>) -> Option<u64> {
+    let header = header?.trim();
+    let clamp = |ms: i64| u64::try_from(ms).unwrap_or(0).clamp(1_000, 900_000);
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(clamp(i64::from(seconds) * 1_000));
+    }
+    let http = |text: &str| parse_date(&text.replace("GMT", "+0000"));
+    Some(clamp(http(header)?.0 - http(date_header?)?.0))
+}
+
+/// A status callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusCallback {
+    /// The carrier's id of the call.
+    pub call_sid: String,
+    /// The account it belongs to.
+    pub account_sid: String,
+    /// What happened.
+    pub status: CallStatus,
+    /// Counts the callbacks of this call from 0.
+    pub sequence: Option<u32>,
+    /// When it happened, by the carrier's clock (whole seconds).
+    pub at: Option<Wall>,
+    /// Seconds of talk, on the terminal callback.
+    pub duration_s: Option<u32>,
+    /// SIP's answer, where the carrier tells it (486 busy).
+    pub sip_code: Option<u16>,
+    /// `human`, `machine_start`, …, if detection ran.
+    pub answered_by: Option<String>,
+}
+
+/// Why a form is no status callback.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCallback {
+    /// A field that every callback has is missing.
+    #[error("the callback has no {0}")]
+    Missing(&'static str),
+    /// A status word that no carrier documents.
+    #[error(transparent)]
+    Status(#[from] crate::core::dial::BadStatus),
+}
+
+/// Reads a status callback; unknown fields are ignored, unreadable numbers count as absent.
+pub fn read_callback(pairs: &[(String, String)]) -> Result<StatusCallback, BadCallback> {
+    let get = |name: &'static str| form::first(pairs, name).filter(|value| !value.is_empty());
+    let need = |name: &'static str| get(name).ok_or(BadCallback::Missing(name));
+    Ok(StatusCallback {
+        call_sid: need("CallSid")?.to_owned(),
+        account_sid: need("AccountSid")?.to_owned(),
+        status: need("CallStatus")?.parse()?,
+        sequence: get("SequenceNumber").and_then(|text| text.parse().ok()),
+        at: get("Timestamp").and_then(parse_date),
+        duration_s: get("CallDuration").and_then(|text| text.parse().ok()),
+        sip_code: get("SipResponseCode").and_then(|text| text.parse().ok()),
+        answered_by: get("AnsweredBy").map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_and_read_as_the_api_does() {
+        let at = Wall(1_283_286_988_000);
+        assert_eq!(date(at), "Tue, 31 Aug 2010 20:36:28 +0000");
+        assert_eq!(parse_date(&date(at)), Some(at));
+        assert_eq!(parse_date("yesterday"), None);
+    }
+
+    #[test]
+    fn a_retry_time_is_seconds_or_a_date_and_always_in_bounds() {
+        let date = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(retry_after_ms(Some("7"), None), Some(7_000));
+        assert_eq!(retry_after_ms(Some("0"), None), Some(1_000));
+        assert_eq!(retry_after_ms(Some("86400"), None), Some(900_000));
+        assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:28:30 GMT"), date), Some(30_000));
+        assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:00:00 GMT"), date), Some(1_000));
+        assert_eq!(retry_after_ms(Some("soon"), date), None);
+        assert_eq!(retry_after_ms(None, date), None);
+    }
+
+    #[test]
+    fn a_callback_is_read_and_blanks_count_as_absent() {
+        let text =
+            b"CallSid=CA1&AccountSid=AC1&CallStatus=no-answer&SequenceNumber=3&CallDuration=&AnsweredBy=&FromCity=&\
+                     Timestamp=Tue%2C+31+Aug+2010+20%3A36%3A28+%2B0000";
+        let callback = read_callback(&form::decode(text)).expect("complete");
+        assert_eq!((callback.status, callback.sequence), (CallStatus::NoAnswer, Some(3)));
+        assert_eq!((callback.duration_s, callback.answered_by), (None, None));
+        assert_eq!(callback.at, Some(Wall(1_283_286_988_000)));
+        assert_eq!(read_callback(&form::decode(b"CallSid=CA1")), Err(BadCallback::Missing("AccountSid")));
+        assert!(matches!(
+            read_callback(&form::decode(b"CallSid=C&AccountSid=A&CallStatus=dancing")),
+            Err(BadCallback::Status(_))
+        ));
+    }
+}

@@ -1,0 +1,65 @@
+//! Webhooks of ours, asked as the carrier asks them: signed, 15 s, one more try after a failed connection.
+
+use std::time::Duration;
+
+use reqwest::{Client, header};
+
+use crate::base::limits::{SIM_DOCUMENT_BYTES, SIM_WEBHOOK};
+use crate::base::{Failure, Secret};
+use crate::core::wire::{form, signature};
+
+/// Asks webhooks.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    client: Client,
+    token: Secret,
+}
+
+impl Webhooks {
+    /// Makes the client.
+    pub fn new(token: Secret) -> Result<Webhooks, Failure> {
+        crate::edge::install_tls();
+        let client = Client::builder()
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(SIM_WEBHOOK)
+            .tcp_nodelay(true)
+            .user_agent("TwilioProxy/1.1 (ahoy sim)")
+            .build()
+            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
+        Ok(Webhooks { client, token })
+    }
+
+    /// Posts a form; returns status and body, or what failed. The URL's fragment is neither sent nor signed.
+    pub async fn post(&self, url: &str, params: &[(String, String)]) -> Result<(u16, String), String> {
+        let bare = url.split('#').next().unwrap_or(url);
+        let body = form::encode(params);
+        let sign = signature::sign(&self.token, bare, params);
+        let mut tries = 0;
+        let mut answer = loop {
+            tries += 1;
+            let request = self
+                .client
+                .post(bare)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
+                .header(header::ACCEPT, "*/*")
+                .header(signature::HEADER, &sign)
+                .body(body.clone());
+            match request.send().await {
+                Ok(answer) => break answer,
+                Err(error) if error.is_connect() && tries == 1 => {}
+                Err(error) => return Err(error.without_url().to_string()),
+            }
+        };
+        let http = answer.status().as_u16();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| error.without_url().to_string())? {
+            if bytes.len() + chunk.len() > SIM_DOCUMENT_BYTES {
+                return Err(format!("the answer is longer than {SIM_DOCUMENT_BYTES} bytes"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((http, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}

@@ -1,0 +1,14 @@
+//! The embedded carrier's sockets: REST interface, callbacks, media. It serves the same API as the real one, so that
+//! demo and tests run the very client that production runs. Tasks and timers are in `run/sim`.
+
+pub mod api;
+pub mod book;
+pub mod callbacks;
+pub mod listener;
+pub mod log;
+pub mod media;
+
+use super::ContractCard;
+
+/// Promises of the embedded carrier: those of Twilio, under its own name.
+pub const CARD: ContractCard = ContractCard { kind: "sim", ..super::twilio::CARD };

@@ -1,0 +1,342 @@
+//! Twilio, and whatever serves its REST API.
+//!
+//! One order is one request: no retries, no redirects, no proxy, no reused connections (a stale one would make
+//! "was it sent?" undecidable). What an answer proves is decided in [`place_fault`].
+
+use std::time::Duration;
+
+use reqwest::{Client, Response, Url, header};
+
+use super::{AskFault, Boxed, Carrier, ContractCard, Ending, Order, PlaceFault, Placed, Refusal, RemoteCall};
+use crate::base::limits::{CARRIER_BODY_BYTES, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::{Failure, Phone, Secret, Sid, Wall};
+use crate::core::dial::CallStatus;
+use crate::core::wire::twilio as wire;
+use crate::core::wire::{form, twilio::CallResource};
+
+/// Promises of Twilio's API.
+pub const CARD: ContractCard = ContractCard {
+    kind: "twilio",
+    request_key: false,
+    throttled_means_not_processed: true,
+    lists_by_number: true,
+    default_calls_per_second: 1.0,
+    queue_up_to: Duration::from_secs(24 * 3_600),
+    buffers_media: true,
+};
+
+/// How the account is reached.
+#[derive(Debug, Clone)]
+pub struct TwilioOptions {
+    /// Scheme, host and port; a path is kept as prefix. `https://api.twilio.com`.
+    pub base_url: String,
+    /// `AC` and 32 hex digits.
+    pub account_sid: String,
+    /// User of Basic auth: the account sid, or an API key's sid.
+    pub user: String,
+    /// The auth token, or the API key's secret.
+    pub password: Secret,
+    /// Whole time of one request. Production: [`PLACE_TIMEOUT`].
+    pub timeout: Duration,
+}
+
+impl TwilioOptions {
+    /// An account reached by its auth token, with production's time limit.
+    pub fn with_token(base_url: &str, account_sid: &str, auth_token: Secret) -> TwilioOptions {
+        TwilioOptions {
+            base_url: base_url.to_owned(),
+            account_sid: account_sid.to_owned(),
+            user: account_sid.to_owned(),
+            password: auth_token,
+            timeout: PLACE_TIMEOUT,
+        }
+    }
+
+    /// The same account reached by an API key.
+    pub fn with_key(mut self, key_sid: &str, key_secret: Secret) -> TwilioOptions {
+        self.user = key_sid.to_owned();
+        self.password = key_secret;
+        self
+    }
+}
+
+/// An account at Twilio.
+#[derive(Debug)]
+pub struct Twilio {
+    options: TwilioOptions,
+    base: Url,
+    client: Client,
+    card: ContractCard,
+}
+
+impl Twilio {
+    /// Makes the client. Errors: the base URL is no URL, or the TLS library cannot start.
+    pub fn new(options: TwilioOptions) -> Result<Twilio, Failure> {
+        crate::edge::install_tls();
+        let base = Url::parse(options.base_url.trim_end_matches('/'))
+            .ok()
+            .filter(|url| url.has_host() && !url.cannot_be_a_base())
+            .ok_or_else(|| Failure::usage(format!("base_url `{}` is no http(s) URL", options.base_url)))?;
+        let client = Client::builder()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(PLACE_CONNECT_TIMEOUT.min(options.timeout / 2))
+            .timeout(options.timeout)
+            .tcp_nodelay(true)
+            .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
+        Ok(Twilio { options, base, client, card: CARD })
+    }
+
+    /// The same carrier under another contract (the embedded carrier has its own kind).
+    pub fn with_card(mut self, card: ContractCard) -> Twilio {
+        self.card = card;
+        self
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/').to_owned();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(&format!("{prefix}{path}"));
+        url.set_query(query);
+        url
+    }
+
+    async fn post(&self, path: &str, body: String) -> Result<Response, reqwest::Error> {
+        self.client
+            .post(self.url(path))
+            .basic_auth(&self.options.user, Some(self.options.password.reveal()))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .body(body)
+            .send()
+            .await
+    }
+
+    async fn get(&self, url: Url) -> Result<Vec<u8>, AskFault> {
+        let answer = self
+            .client
+            .get(url)
+            .basic_auth(&self.options.user, Some(self.options.password.reveal()))
+            .header(header::ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(|error| AskFault::Failed { cause: cause(&error) })?;
+        ask(answer).await
+    }
+
+    async fn place_once(&self, order: &Order) -> Result<Placed, PlaceFault> {
+        let body = form::encode(&wire::create_form(&wire::CreateCall {
+            to: order.to.expose(),
+            from: order.from.expose(),
+            twiml: &order.twiml,
+            status_url: &order.status_url,
+            ring_s: order.ring_timeout.as_secs(),
+            limit_s: order.time_limit.as_secs(),
+        }));
+        let answer = match self.post(&wire::calls_path(&self.options.account_sid), body).await {
+            Ok(answer) => answer,
+            // No connection (name, TCP or TLS): nothing of the request can have left. Everything after it may have.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                return Err(PlaceFault::NotSent { cause: cause(&error) });
+            }
+            Err(error) => return Err(PlaceFault::MaybePlaced { cause: cause(&error) }),
+        };
+        let http = answer.status().as_u16();
+        let after = retry_after(&answer);
+        let body = read_body(answer).await;
+        if (200..300).contains(&http) {
+            return placed(&body.map_err(|cause| PlaceFault::MaybePlaced { cause })?);
+        }
+        // The status alone decides between "no" and "unknown": a refusal stays one if its body is lost.
+        let code = body.ok().and_then(|body| serde_json::from_slice::<wire::ErrorBody>(&body).ok()?.code);
+        Err(place_fault(http, code, after))
+    }
+
+    async fn list_all(&self, to: &Phone, from: &Phone, since: Wall) -> Result<Vec<RemoteCall>, AskFault> {
+        // Never by StartTime: a queued call has none and would be missed.
+        let query = form::encode(&[("To", to.expose()), ("From", from.expose()), ("PageSize", "1000")]);
+        let mut url = self.url(&format!("{}?{query}", wire::calls_path(&self.options.account_sid)));
+        let mut found = Vec::new();
+        // The carrier's dates have whole seconds: a call of the same second counts as not before.
+        let oldest = Wall(since.0.div_euclid(1_000) * 1_000);
+        for _ in 0..LIST_PAGES {
+            let body = self.get(url.clone()).await?;
+            let page: wire::CallPage = serde_json::from_slice(&body)
+                .map_err(|error| AskFault::Failed { cause: format!("unreadable list: {error}") })?;
+            for call in &page.calls {
+                let call = remote(call).map_err(|cause| AskFault::Failed { cause })?;
+                if call.created >= oldest {
+                    found.push(call);
+                }
+            }
+            let Some(next) = page.next_page_uri else {
+                found.sort_by_key(|call| std::cmp::Reverse(call.created));
+                return Ok(found);
+            };
+            url = self.next_page(&next)?;
+        }
+        Err(AskFault::Failed { cause: format!("the list did not end after {LIST_PAGES} pages") })
+    }
+
+    /// The next page, on the same host only: credentials go nowhere else.
+    fn next_page(&self, next: &str) -> Result<Url, AskFault> {
+        let url = if next.starts_with('/') && !next.starts_with("//") {
+            self.url(next)
+        } else {
+            self.base.join(next).map_err(|_| AskFault::Failed { cause: "bad next_page_uri".to_owned() })?
+        };
+        let same = url.scheme() == self.base.scheme()
+            && url.host() == self.base.host()
+            && url.port_or_known_default() == self.base.port_or_known_default();
+        if same { Ok(url) } else { Err(AskFault::Failed { cause: "next_page_uri leads to another host".to_owned() }) }
+    }
+
+    async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
+        let status = match ending {
+            Ending::Cancel => "canceled",
+            Ending::HangUp => "completed",
+        };
+        let path = wire::call_path(&self.options.account_sid, sid.as_str());
+        let answer = self
+            .post(&path, form::encode(&[("Status", status)]))
+            .await
+            .map_err(|error| AskFault::Failed { cause: cause(&error) })?;
+        let http = answer.status().as_u16();
+        if http == 404 {
+            return Ok(());
+        }
+        if http != 400 {
+            return ask(answer).await.map(|_| ());
+        }
+        let body = read_body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
+        match serde_json::from_slice::<wire::ErrorBody>(&body).ok().and_then(|error| error.code) {
+            Some(ALREADY_OVER) => Ok(()),
+            code => Err(AskFault::Failed { cause: format!("refused (HTTP 400, code {code:?})") }),
+        }
+    }
+}
+
+/// "Call is not in progress": the update came too late.
+const ALREADY_OVER: u32 = 21_220;
+
+impl Carrier for Twilio {
+    fn card(&self) -> &ContractCard {
+        &self.card
+    }
+
+    fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
+        Box::pin(self.place_once(order))
+    }
+
+    fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>> {
+        Box::pin(async move {
+            let body = self.get(self.url(&wire::call_path(&self.options.account_sid, sid.as_str()))).await?;
+            let call: CallResource = serde_json::from_slice(&body)
+                .map_err(|error| AskFault::Failed { cause: format!("unreadable call: {error}") })?;
+            remote(&call).map_err(|cause| AskFault::Failed { cause })
+        })
+    }
+
+    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>> {
+        Box::pin(self.list_all(to, from, since))
+    }
+
+    fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(self.end_once(sid, ending))
+    }
+}
+
+/// What an answer other than 2xx proves about an order. The HTTP status decides first, the code refines it.
+pub fn place_fault(http: u16, code: Option<u32>, after: Option<Duration>) -> PlaceFault {
+    let what = match (http, code) {
+        (429, _) => return PlaceFault::Throttled { after },
+        // The account's limit of calls at once: documented as not processed, nobody's fault, worth waiting for.
+        (400, Some(10_004)) => return PlaceFault::Throttled { after },
+        // "Call already initiated": it exists somewhere. Never redial on that.
+        (400, Some(21_204)) => return PlaceFault::MaybePlaced { cause: "HTTP 400, code 21204".to_owned() },
+        (401 | 403, Some(21_215 | 21_216)) => Refusal::Destination,
+        (401 | 403, _) | (_, Some(10_001 | 20_003 | 20_005)) if (400..500).contains(&http) && http != 408 => {
+            Refusal::Account
+        }
+        (400 | 404 | 422, Some(21_202 | 21_211 | 21_214 | 21_217)) => Refusal::Number,
+        (400 | 404 | 422, Some(21_215 | 21_216)) => Refusal::Destination,
+        (400 | 404 | 422, Some(21_210 | 21_212 | 21_213)) => Refusal::Caller,
+        (402, _) => Refusal::Account,
+        (408, _) => return PlaceFault::MaybePlaced { cause: "HTTP 408".to_owned() },
+        (400..=499, _) => Refusal::Request,
+        // 1xx and 3xx never answer this request, and 5xx may come after the call was made.
+        (_, _) => return PlaceFault::MaybePlaced { cause: format!("HTTP {http}, code {code:?}") },
+    };
+    PlaceFault::Refused { http, code, what }
+}
+
+fn placed(body: &[u8]) -> Result<Placed, PlaceFault> {
+    let unreadable = |what: &str| PlaceFault::MaybePlaced { cause: format!("2xx {what}") };
+    let call: CallResource = serde_json::from_slice(body).map_err(|_| unreadable("with an unreadable body"))?;
+    let sid = call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| unreadable("without a sid"))?;
+    // The call exists: a status word that we do not know must not make it unknown.
+    let status = call.status.as_deref().and_then(|status| status.parse().ok()).unwrap_or(CallStatus::Queued);
+    Ok(Placed { sid, status })
+}
+
+fn remote(call: &CallResource) -> Result<RemoteCall, String> {
+    let missing = |what: &str| format!("a listed call has no readable {what}");
+    Ok(RemoteCall {
+        sid: call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| missing("sid"))?,
+        to: call.to.clone().unwrap_or_default(),
+        from: call.from.clone().unwrap_or_default(),
+        status: call.status.as_deref().and_then(|text| text.parse().ok()).ok_or_else(|| missing("status"))?,
+        created: call.date_created.as_deref().and_then(wire::parse_date).ok_or_else(|| missing("date_created"))?,
+        duration_s: call.duration.as_deref().and_then(|text| text.parse().ok()),
+        queue_ms: call.queue_time.as_deref().and_then(|text| text.parse().ok()),
+        child: call.parent_call_sid.is_some(),
+        outbound_api: call.direction.as_deref() == Some("outbound-api"),
+    })
+}
+
+async fn ask(answer: Response) -> Result<Vec<u8>, AskFault> {
+    let http = answer.status().as_u16();
+    match http {
+        200..=299 => read_body(answer).await.map_err(|cause| AskFault::Failed { cause }),
+        401 | 403 => Err(AskFault::Account { http }),
+        404 => Err(AskFault::Gone),
+        429 => Err(AskFault::Throttled { after: retry_after(&answer) }),
+        _ => Err(AskFault::Failed { cause: format!("HTTP {http}") }),
+    }
+}
+
+async fn read_body(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > CARRIER_BODY_BYTES {
+            return Err(format!("the answer is longer than {CARRIER_BODY_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let text = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    wire::retry_after_ms(text(header::RETRY_AFTER), text(header::DATE)).map(Duration::from_millis)
+}
+
+/// The chain of causes, without the URL: its query holds phone numbers.
+fn cause(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() };
+    let mut next = std::error::Error::source(error);
+    while let Some(inner) = next {
+        text.push_str(": ");
+        text.push_str(&crate::base::text::printable(&inner.to_string()));
+        next = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Servers that misbehave, on raw sockets: what each answer proves about the order.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::*;
+use crate::base::AttemptId;
+
+/// A server that does `act` with every connection, and counts them.
+fn server(act: impl Fn(TcpStream) + Send + 'static) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            act(stream);
+        }
+    });
+    (url, count)
+}
+
+/// Reads the whole request (head and body), so that what follows is an answer to it.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let mut chunk = [0; 4_096];
+    while let Ok(n) = stream.read(&mut chunk) {
+        text.extend_from_slice(&chunk[..n]);
+        let seen = String::from_utf8_lossy(&text).to_ascii_lowercase();
+        let head = seen.find("\r\n\r\n");
+        let length = seen.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
+        if n == 0 || head.is_some_and(|at| text.len() >= at + 4 + length.unwrap_or(0)) {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn answering(answer: &'static str) -> (String, Arc<AtomicUsize>) {
+    server(move |mut stream| {
+        read_request(&mut stream);
+        let _client_left = stream.write_all(answer.as_bytes());
+    })
+}
+
+fn order() -> Order {
+    Order {
+        attempt: AttemptId::mint(1, [0; 10]),
+        to: Phone::from_e164("+15005550001").expect("a number"),
+        from: Phone::from_e164("+15005550006").expect("a number"),
+        ring_timeout: Duration::from_secs(30),
+        time_limit: Duration::from_secs(60),
+        twiml: "<Response/>".to_owned(),
+        status_url: "http://127.0.0.1:9/x".to_owned(),
+    }
+}
+
+fn carrier(url: &str) -> Twilio {
+    let secret = Secret::new("secret".to_owned());
+    let mut options = TwilioOptions::with_token(url, "AC00000000000000000000000000000000", secret);
+    options.timeout = Duration::from_millis(700);
+    Twilio::new(options).expect("a client")
+}
+
+async fn place(url: &str) -> Result<Placed, PlaceFault> {
+    carrier(url).place(&order()).await
+}
+
+#[tokio::test]
+async fn no_connection_is_proof_that_nothing_was_sent() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    assert!(matches!(place(&format!("http://{closed}")).await, Err(PlaceFault::NotSent { .. })));
+    assert!(matches!(place("http://no-such-host.invalid").await, Err(PlaceFault::NotSent { .. })));
+    // TLS that fails: the request is written only after the handshake.
+    let (plain, _) = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert!(matches!(place(&plain.replace("http:", "https:")).await, Err(PlaceFault::NotSent { .. })));
+}
+
+#[tokio::test]
+async fn whatever_happens_after_the_connection_may_have_made_the_call_and_is_never_repeated() {
+    let answers = [
+        "",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n<html>no!",
+        "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"sid\":\"CA1\"",
+        "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 502 Oops\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 400 Bad\r\nContent-Length: 15\r\n\r\n{\"code\": 21204}",
+    ];
+    for answer in answers {
+        let (url, count) = answering(answer);
+        let got = place(&url).await;
+        assert!(matches!(got, Err(PlaceFault::MaybePlaced { .. })), "{answer:?}: {got:?}");
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{answer:?}: one order is one request");
+    }
+    let (unread, count) = server(drop);
+    let got = place(&unread).await;
+    assert!(matches!(got, Err(PlaceFault::MaybePlaced { .. })), "{got:?}");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let held = std::sync::Mutex::new(Vec::new());
+    let (stalls, count) = server(move |stream| held.lock().expect("no panic").push(stream));
+    let got = place(&stalls).await;
+    assert!(matches!(got, Err(PlaceFault::MaybePlaced { .. })), "{got:?}");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_never_followed_with_our_credentials() {
+    let (other, visits) = answering("HTTP/1.1 201 Created\r\nContent-Length: 15\r\n\r\n{\"sid\": \"CA1\"} ");
+    let redirect = format!("HTTP/1.1 307 Go\r\nLocation: {other}/x\r\nContent-Length: 0\r\n\r\n");
+    let (url, _) = answering(Box::leak(redirect.into_boxed_str()));
+    assert!(matches!(place(&url).await, Err(PlaceFault::MaybePlaced { .. })));
+    let page = format!("{{\"calls\":[],\"next_page_uri\":\"{other}/x\"}}");
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+    let (url, _) = answering(Box::leak(answer.into_boxed_str()));
+    let (to, from) = (order().to, order().from);
+    assert!(matches!(carrier(&url).list(&to, &from, Wall(0)).await, Err(AskFault::Failed { .. })));
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_was_taken_keeps_its_sid_even_with_an_unknown_status() {
+    let (url, _) =
+        answering("HTTP/1.1 201 Created\r\nContent-Length: 34\r\n\r\n{\"sid\": \"CA1\",\"status\":\"dreaming\"}");
+    let placed = place(&url).await.expect("taken");
+    assert_eq!((placed.sid.as_str(), placed.status), ("CA1", CallStatus::Queued));
+}
+
+#[tokio::test]
+async fn a_throttled_order_tells_how_long_to_wait() {
+    let (url, _) = answering("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(place(&url).await, Err(PlaceFault::Throttled { after: Some(Duration::from_secs(7)) }));
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_given_up_and_never_taken_for_complete() {
+    let page = r#"{"calls":[],"next_page_uri":"/again"}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+    let (url, count) = answering(Box::leak(answer.into_boxed_str()));
+    let (to, from) = (order().to, order().from);
+    assert!(matches!(carrier(&url).list(&to, &from, Wall(0)).await, Err(AskFault::Failed { .. })));
+    assert_eq!(count.load(Ordering::SeqCst), LIST_PAGES);
+}
+
+#[test]
+fn every_refusal_names_whose_fault_it_is() {
+    use Refusal::*;
+    for (http, code, want) in [
+        (400, Some(21_211), Number),
+        (400, Some(21_202), Number),
+        (404, Some(21_214), Number),
+        (422, Some(21_217), Number),
+        (400, Some(21_215), Destination),
+        (400, Some(21_216), Destination),
+        (400, Some(21_212), Caller),
+        (400, Some(21_210), Caller),
+        (401, Some(20_003), Account),
+        (403, None, Account),
+        (400, Some(20_005), Account),
+        (400, Some(21_205), Request),
+        (400, Some(21_219), Request),
+        (400, None, Request),
+        (404, None, Request),
+        (413, None, Request),
+    ] {
+        assert_eq!(place_fault(http, code, None), PlaceFault::Refused { http, code, what: want });
+    }
+    assert!(matches!(place_fault(400, Some(10_004), None), PlaceFault::Throttled { .. }));
+    for http in [100, 302, 408, 500, 503, 599] {
+        assert!(matches!(place_fault(http, Some(20_003), None), PlaceFault::MaybePlaced { .. }), "{http}");
+    }
+}

@@ -1,0 +1,33 @@
+//! A thread and a single-threaded runtime of its own for a future: the gateway's.
+
+use std::future::Future;
+pub use std::thread::JoinHandle;
+
+use crate::base::Failure;
+
+/// Runs the future that `make` gives on a thread of its own, to its end.
+///
+/// The runtime looks at its sockets after every eighth task, so that a waiting stream is seen soon.
+pub fn on_own_thread<F: Future<Output = ()>>(
+    name: &str,
+    make: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(8)
+        .build()
+        .map_err(|error| Failure::bug(format!("no runtime: {error}")))?;
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(make()))
+        .map_err(|error| Failure::bug(format!("no thread: {error}")))
+}
+
+/// Lets this process open as many files as it may: a live call has a socket, an event log and a recording.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!(%error, "the limit of open files stays");
+    }
+}

@@ -1,0 +1,238 @@
+//! One attempt: claim, fence, one request, and what its answer means. Never a second request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Active, Chosen, Line, Shared, Told, lock};
+use crate::base::{AttemptId, Boot, limits};
+use crate::core::dial::attempt::{Input, Refused, Source};
+use crate::core::dial::desk::Event;
+use crate::core::dial::note::Note;
+use crate::core::dial::pacing::Slot;
+use crate::core::wire::{token, twiml};
+use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal};
+use crate::run::gateway::Expected;
+use crate::store::ledger::{CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
+
+/// Claims a lead and calls it.
+pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
+    let line = &shared.lines[campaign];
+    let claimed_at = shared.boot();
+    let attempt = mint(&shared);
+    let claim = claim_of(&shared, line, attempt, &chosen);
+    let lead = chosen.lead;
+    let claimed = shared.ledger.run(move |ledger| ledger.claim(&claim)).await;
+    match claimed {
+        Ok(()) => {}
+        Err(refused) => {
+            not_claimed(&shared, &chosen, slot, refused).await;
+            return;
+        }
+    }
+    lock(&shared.seen).attempts += 1;
+    let active = Active { streamed: false, answered: false };
+    lock(&shared.active).insert(attempt, active);
+    shared.desk(Event::Opened { slot, attempt }).await;
+    shared.tell(Told::Decided(lead)).await;
+
+    let order = order_of(&shared, line, attempt, &chosen);
+    let script = line.scripts.get(&chosen.what.language).expect("a script was made for every language of the greeting");
+    let expires = shared.boot() + shared.ring_timeout + limits::TOKEN_LIFE;
+    let token = token::mint(&shared.token_key, attempt);
+    let expected = Expected { attempt, call: attempt.call(), token, expires, script: Arc::clone(script) };
+    let room = shared.registry.expect(expected).is_ok();
+
+    if !room || !fence(&shared, line, &chosen, claimed_at).await {
+        settle(&shared, attempt, Input::FenceFailed).await;
+        shared.desk(Event::Answered { slot }).await;
+        return;
+    }
+    shared.watcher.note(&Note::Dialed(lead));
+    let answer = shared.carrier.place(&order).await;
+    answered(&shared, attempt, slot, answer).await;
+}
+
+fn mint(shared: &Shared) -> AttemptId {
+    let mut random = [0; 10];
+    lock(&shared.random).fill(&mut random);
+    AttemptId::mint(u64::try_from(shared.wall().0).unwrap_or(0), random)
+}
+
+fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Claim {
+    let now = shared.wall();
+    Claim {
+        attempt,
+        campaign: line.campaign.name.clone(),
+        lead: chosen.lead,
+        phone: chosen.what.phone.clone(),
+        caller: chosen.what.caller.clone(),
+        account: shared.account.clone(),
+        language: chosen.what.language.clone(),
+        greeting: line
+            .kit
+            .clip("greeting", &chosen.what.language)
+            .map(|clip| clip.fingerprint.clone())
+            .unwrap_or_default(),
+        intent_at: now,
+        send_by: now + limits::SEND_WINDOW,
+        // A short horizon (loopback) never ends before the request could have left.
+        release_after: now + shared.horizon.max(limits::SEND_WINDOW),
+        owner: shared.owner,
+        caps: line.campaign.caps.clone(),
+        policy: line.policy.clone(),
+    }
+}
+
+fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Order {
+    let token = token::mint(&shared.token_key, attempt);
+    let stream = twiml::Stream {
+        url: shared.urls.stream.clone(),
+        name: Some(attempt.to_string()),
+        parameters: vec![("token".to_owned(), token.clone())],
+    };
+    // Heard only if our socket never opened or broke: then the carrier's own voice apologises.
+    let apology = Line::apology(&chosen.what.language);
+    let language = Some(chosen.what.language.to_string());
+    let fallback = [twiml::Verb::Say { text: apology, language }, twiml::Verb::Hangup];
+    Order {
+        attempt,
+        to: chosen.what.phone.clone(),
+        from: chosen.what.caller.clone(),
+        ring_timeout: shared.ring_timeout,
+        time_limit: line.campaign.max_call + Duration::from_secs(5),
+        twiml: twiml::connect_stream(&stream, &fallback).expect("our own words fit into the document"),
+        status_url: format!("{}{token}", shared.urls.status),
+    }
+}
+
+async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused: ClaimRefused) {
+    match refused {
+        ClaimRefused::Fault(fault) => shared.ledger_failed(fault).await,
+        ClaimRefused::AccountStopped(why) => shared.stop_account(&why).await,
+        ClaimRefused::Capped { until } => {
+            let (lead, now) = (chosen.lead, shared.wall());
+            let put_off = shared.ledger.run(move |ledger| ledger.defer_lead(lead, until, now)).await;
+            if let Err(fault) = put_off {
+                shared.ledger_failed(fault).await;
+            }
+        }
+        ClaimRefused::NotReady
+        | ClaimRefused::Suppressed
+        | ClaimRefused::NotRunning
+        | ClaimRefused::Open
+        | ClaimRefused::Exhausted => {
+            tracing::debug!(lead = %chosen.lead, %refused, "not claimed");
+        }
+    }
+    shared.tell(Told::Decided(chosen.lead)).await;
+    shared.desk(Event::NotSent { slot }).await;
+}
+
+/// The last look before the request leaves: deadline, hours, suppression.
+async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) -> bool {
+    let phone = chosen.what.phone.clone();
+    let lead = chosen.lead;
+    let campaign = line.campaign.clone();
+    let now = shared.wall();
+    let allowed = shared
+        .ledger
+        .run(move |ledger| {
+            let suppressed = ledger.is_suppressed(&phone)?;
+            let open = campaign.hours.any || super::refill::window(ledger, &campaign, lead, now)?;
+            Ok::<bool, LedgerFault>(open && !suppressed)
+        })
+        .await;
+    let allowed = match allowed {
+        Ok(allowed) => allowed,
+        Err(fault) => {
+            shared.ledger_failed(fault).await;
+            false
+        }
+    };
+    allowed && shared.boot().since(claimed_at) < limits::SEND_WINDOW
+}
+
+async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: Result<Placed, PlaceFault>) {
+    match answer {
+        Ok(Placed { sid, status }) => {
+            shared.desk(Event::Answered { slot }).await;
+            let now = shared.wall();
+            let fact = CarrierFact {
+                attempt,
+                key: format!("{sid}:answer"),
+                sid,
+                source: Source::Answer,
+                status,
+                at: now,
+                duration_s: None,
+                body: String::new(),
+            };
+            tell_fact(shared, fact).await;
+            shared.watcher.note(&Note::Placed(attempt));
+        }
+        Err(PlaceFault::Throttled { after }) => {
+            shared.watcher.note(&Note::Throttled);
+            shared.desk(Event::Throttled { slot, after }).await;
+            settle(shared, attempt, Input::Throttled { after }).await;
+        }
+        Err(PlaceFault::NotSent { cause }) => {
+            tracing::warn!(%attempt, cause, "no connection to the carrier");
+            shared.desk(Event::Throttled { slot, after: Some(Duration::from_secs(2)) }).await;
+            settle(shared, attempt, Input::NotSent).await;
+        }
+        Err(PlaceFault::MaybePlaced { cause }) => {
+            tracing::warn!(%attempt, cause, "the carrier's answer was lost: it will be asked");
+            shared.desk(Event::Answered { slot }).await;
+            shared.watcher.note(&Note::Unknown(attempt));
+            settle(shared, attempt, Input::AnswerLost).await;
+        }
+        Err(PlaceFault::Refused { http, code, what }) => {
+            tracing::info!(%attempt, http, ?code, ?what, "refused");
+            shared.desk(Event::Answered { slot }).await;
+            settle(shared, attempt, Input::Refused(refused(what))).await;
+            match what {
+                Refusal::Account | Refusal::Request | Refusal::Caller => {
+                    let code = code.map_or(String::new(), |code| format!(", code {code}"));
+                    shared.stop_account(&format!("the carrier refused ({what:?}, HTTP {http}{code})")).await;
+                }
+                Refusal::Number | Refusal::Destination => {}
+            }
+        }
+    }
+}
+
+fn refused(what: Refusal) -> Refused {
+    match what {
+        Refusal::Number => Refused::Number,
+        Refusal::Destination => Refused::Destination,
+        Refusal::Caller => Refused::Caller,
+        Refusal::Account => Refused::Account,
+        Refusal::Request => Refused::Request,
+    }
+}
+
+/// Feeds the attempt machine and acts on what it says.
+pub(super) async fn settle(shared: &Arc<Shared>, attempt: AttemptId, input: Input) {
+    let now = shared.wall();
+    match shared.ledger.run(move |ledger| ledger.settle(attempt, input, now)).await {
+        Ok(settled) => shared.settled(settled).await,
+        Err(fault) => shared.ledger_failed(fault).await,
+    }
+}
+
+/// Writes down what the carrier said and acts on it. Returns the fault if it could not be made durable.
+pub(super) async fn fact(shared: &Arc<Shared>, fact: CarrierFact) -> Result<FactResult, LedgerFault> {
+    let now = shared.wall();
+    let result = shared.ledger.run(move |ledger| ledger.fact(&fact, now)).await?;
+    if let FactResult::Folded(settled) = &result {
+        shared.settled(settled.clone()).await;
+    }
+    Ok(result)
+}
+
+/// [`fact`], where a ledger that cannot be written stops the run.
+pub(super) async fn tell_fact(shared: &Arc<Shared>, told: CarrierFact) {
+    if let Err(fault) = fact(shared, told).await {
+        shared.ledger_failed(fault).await;
+    }
+}

@@ -1,0 +1,184 @@
+//! What the gateway hears, written down before the carrier gets its 200, and acted on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::{Shared, attempt, lock};
+use crate::base::{AttemptId, Sid};
+use crate::core::dial::CallStatus;
+use crate::core::dial::attempt::Source;
+use crate::core::dial::note::Note;
+use crate::edge::carrier::Ending;
+use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
+use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
+
+/// The gateway's door into a run. What it asks for is done on the campaigns' runtime: the gateway's own thread serves
+/// media only, and what was begun is not lost when the gateway closes.
+pub(super) struct Facts {
+    pub accounts: Vec<Arc<Shared>>,
+    pub runtime: Handle,
+}
+
+impl Facts {
+    /// The account that has this attempt in hand; a call from before this run goes to the first.
+    fn account(&self, attempt: AttemptId) -> Arc<Shared> {
+        let has = |shared: &&Arc<Shared>| lock(&shared.active).contains_key(&attempt);
+        Arc::clone(self.accounts.iter().find(has).unwrap_or(&self.accounts[0]))
+    }
+
+    fn there<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        otherwise: impl FnOnce() -> T + Send + 'static,
+    ) -> Boxed<'_, T> {
+        let task = self.runtime.spawn(work);
+        Box::pin(async move { task.await.unwrap_or_else(|_| otherwise()) })
+    }
+}
+
+impl CallDesk for Facts {
+    fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
+        self.there(status(self.account(event.attempt), event), || Err(Overloaded))
+    }
+
+    fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
+        self.there(opt_out(self.account(attempt), attempt), || Err(Overloaded))
+    }
+
+    fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
+        let shared = self.account(attempt);
+        if let Some(active) = lock(&shared.active).get_mut(&attempt) {
+            active.streamed = true;
+        }
+        tracing::debug!(%attempt, ?sid, "stream started");
+    }
+
+    fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()> {
+        let shared = self.account(attempt);
+        let work = async move {
+            if let Err(fault) = shared.carrier.end(&sid, Ending::HangUp).await {
+                tracing::warn!(%attempt, %fault, "a call could not be hung up: the carrier goes on to its apology");
+            }
+        };
+        self.there(work, || ())
+    }
+
+    fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {
+        self.there(ended(self.account(summary.attempt), summary), || ())
+    }
+}
+
+async fn status(shared: Arc<Shared>, event: StatusEvent) -> Result<(), Overloaded> {
+    let Some(sid) = event.sid else {
+        tracing::warn!(attempt = %event.attempt, "a callback without a call id says nothing");
+        return Ok(());
+    };
+    note(&shared, event.attempt, event.status);
+    let key = match event.sequence {
+        Some(number) => format!("{sid}:{number}"),
+        None => format!("{sid}:{}", event.status),
+    };
+    let fact = CarrierFact {
+        attempt: event.attempt,
+        sid,
+        source: Source::Callback,
+        key,
+        status: event.status,
+        at: shared.wall(),
+        duration_s: event.duration_s,
+        body: serde_json::to_string(&event.form).unwrap_or_default(),
+    };
+    match attempt::fact(&shared, fact).await {
+        Ok(FactResult::Folded(_) | FactResult::Repeat) => Ok(()),
+        Ok(FactResult::Orphan) => {
+            tracing::warn!(attempt = %event.attempt, "a callback for an attempt that this ledger does not know");
+            Ok(())
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "a callback could not be written down; the carrier will repeat it");
+            Err(Overloaded)
+        }
+    }
+}
+
+/// Tells whoever watches; an answer is told once.
+fn note(shared: &Shared, attempt: AttemptId, status: CallStatus) {
+    match status {
+        CallStatus::InProgress => {
+            let first = {
+                let mut active = lock(&shared.active);
+                active.get_mut(&attempt).is_some_and(|call| !std::mem::replace(&mut call.answered, true))
+            };
+            if first {
+                shared.watcher.note(&Note::Answered(attempt));
+            }
+        }
+        CallStatus::Ringing => shared.watcher.note(&Note::Ringing(attempt)),
+        CallStatus::Queued
+        | CallStatus::Initiated
+        | CallStatus::Completed
+        | CallStatus::Busy
+        | CallStatus::NoAnswer
+        | CallStatus::Failed
+        | CallStatus::Canceled => {}
+    }
+}
+
+async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overloaded> {
+    let now = shared.wall();
+    let unit = shared.ledger.run(move |ledger| {
+        let Some(call) = ledger.call(attempt.call())? else { return Ok(()) };
+        ledger.suppress(&call.phone, "opt-out key", &format!("call {attempt}"), now)?;
+        let note = CallNote { opted_out: true, ..CallNote::default() };
+        ledger.call_note(attempt, &note, now)
+    });
+    unit.await.map_err(|fault: LedgerFault| {
+        tracing::error!(%fault, "an opt-out could not be written down");
+        Overloaded
+    })
+}
+
+async fn ended(shared: Arc<Shared>, summary: CallSummary) {
+    let attempt = summary.attempt;
+    if let Some(first) = summary.first_audio_us {
+        shared.watcher.note(&Note::FirstAudio(attempt, first));
+    }
+    let notes = summary.notes;
+    let onset_to_clear = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
+    let note = CallNote {
+        first_audio_us: summary.first_audio_us,
+        heard_ms: Some(notes.greeting_heard_ms),
+        barged_in: Some(!notes.barge_ins.is_empty()),
+        barge_tail_ms: onset_to_clear.max(),
+        opted_out: notes.opted_out,
+        machine: None,
+        unheard: summary.first_audio_us.is_none(),
+        keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
+        folder: Some(shared.in_calls(&summary.folder)),
+        duration_ms: Some(notes.media_ms),
+        language: None,
+    };
+    shared.write_note(attempt, note).await;
+}
+
+impl Shared {
+    /// A call's folder as the ledger keeps it: below the folder of call logs, so that the workspace can be moved.
+    fn in_calls(&self, folder: &Path) -> String {
+        folder.strip_prefix(&self.calls_dir).unwrap_or(folder).display().to_string()
+    }
+
+    /// Somebody answered and our sound never came: our fault, said so in the ledger.
+    pub(super) async fn note_unheard(&self, attempt: AttemptId) {
+        self.write_note(attempt, CallNote { unheard: true, ..CallNote::default() }).await;
+    }
+
+    async fn write_note(&self, attempt: AttemptId, note: CallNote) {
+        let now = self.wall();
+        let written = self.ledger.run(move |ledger| ledger.call_note(attempt, &note, now)).await;
+        if let Err(fault) = written {
+            self.ledger_failed(fault).await;
+        }
+    }
+}

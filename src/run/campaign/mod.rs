@@ -1,0 +1,289 @@
+//! Campaigns, run: one loop per carrier account. The desk (`core/dial/desk`) decides; this room performs, and tells it
+//! what happened. Everything that must outlive this process is in the ledger before it is acted on.
+
+mod attempt;
+mod facts;
+mod plan;
+mod refill;
+mod setup;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use crate::base::{AttemptId, Boot, Exit, Failure, Language, LeadId, Phone, Wall};
+use crate::core::asset::book::house_text;
+use crate::core::call::CallScript;
+use crate::core::config::Campaign;
+use crate::core::dial::desk::{Candidate, Command, Desk, Event, Stop};
+use crate::core::dial::note::{Note, Watcher};
+use crate::core::dial::{Outcome, VerdictPolicy};
+use crate::core::wire::token::TokenKey;
+use crate::edge::carrier::{Carrier, Ending};
+use crate::run::clock::Clock;
+use crate::run::gateway::Registry;
+use crate::run::ledger::LedgerHandle;
+use crate::run::render::VoiceKit;
+use crate::store::ledger::{LedgerFault, Settled};
+
+pub use plan::{CampaignPlan, plan};
+pub use setup::{RunOptions, RunReport, open_ledger, run};
+
+/// Between two looks at the open attempts.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// Events waiting for the loop; tasks wait when it is full.
+const INBOX: usize = 1_024;
+
+/// One campaign in a run.
+pub(crate) struct Line {
+    pub campaign: Campaign,
+    pub kit: VoiceKit,
+    /// What a call plays, per language, encoded once.
+    pub scripts: BTreeMap<Language, Arc<CallScript>>,
+    pub policy: VerdictPolicy,
+}
+
+impl Line {
+    /// What the carrier's own voice says if our sound never came.
+    fn apology(language: &Language) -> String {
+        house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.").to_owned()
+    }
+}
+
+/// Where the carrier reaches us.
+#[derive(Debug, Clone)]
+pub(crate) struct Urls {
+    /// The media socket.
+    pub stream: String,
+    /// Status callbacks: the attempt's token follows.
+    pub status: String,
+}
+
+/// What the runner keeps with a candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub phone: Phone,
+    pub caller: Phone,
+    /// The language that is heard.
+    pub language: Language,
+}
+
+/// A call in the hands of this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Active {
+    /// Its media stream opened.
+    pub streamed: bool,
+    /// The carrier reported an answer.
+    pub answered: bool,
+}
+
+/// Everything that the tasks of one account share.
+pub(crate) struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub ledger: LedgerHandle,
+    pub carrier: Arc<dyn Carrier>,
+    /// The carrier's name and account id: attempts and stops hang on it.
+    pub account: String,
+    pub lines: Vec<Line>,
+    pub registry: Registry,
+    pub urls: Urls,
+    pub token_key: TokenKey,
+    /// Where call logs lie.
+    pub calls_dir: PathBuf,
+    pub owner: Uuid,
+    pub watcher: Arc<dyn Watcher>,
+    pub ring_timeout: Duration,
+    pub horizon: Duration,
+    pub inbox: mpsc::Sender<Told>,
+    pub active: Mutex<HashMap<AttemptId, Active>>,
+    /// Leads handed out by the desk whose claim is not decided yet.
+    pub pending: Mutex<HashSet<LeadId>>,
+    /// When this process last asked the carrier about an attempt.
+    pub asked: Mutex<HashMap<AttemptId, Wall>>,
+    /// One round of questions at a time.
+    pub sweeping: tokio::sync::Mutex<()>,
+    /// What this run has seen, for its exit code.
+    pub seen: Mutex<Seen>,
+    pub random: Mutex<fastrand::Rng>,
+}
+
+/// What decides the exit code.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seen {
+    pub faults: u64,
+    pub window_closed: bool,
+    pub account: Option<String>,
+    pub ledger_failed: Option<String>,
+    pub attempts: u64,
+}
+
+/// What a task tells the loop.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// For the desk.
+    Desk(Event<Target>),
+    /// A claim was decided: the lead is no longer pending.
+    Decided(LeadId),
+    /// The ledger cannot be written: stop dialing, keep live calls.
+    LedgerFailed(LedgerFault),
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub async fn tell(&self, told: Told) {
+        // The loop drops its end only when the run is over; what comes later is in the ledger.
+        let _loop_is_gone = self.inbox.send(told).await.is_err();
+    }
+
+    pub async fn desk(&self, event: Event<Target>) {
+        self.tell(Told::Desk(event)).await;
+    }
+
+    pub fn wall(&self) -> Wall {
+        self.clock.wall()
+    }
+
+    pub fn boot(&self) -> Boot {
+        self.clock.boot()
+    }
+
+    /// A ledger failure seen by any task: dialing stops, and the run ends with exit code 1.
+    pub async fn ledger_failed(&self, fault: LedgerFault) {
+        self.tell(Told::LedgerFailed(fault)).await;
+    }
+
+    /// Acts on what the attempt machine decided.
+    pub async fn settled(self: &Arc<Self>, settled: Settled) {
+        if settled.stray {
+            tracing::debug!(attempt = %settled.attempt, state = %settled.state, "an input that the table does not list");
+        }
+        for alarm in &settled.alarms {
+            self.watcher.note(&Note::Say(format!("alarm: {} (attempt {})", alarm.as_str(), settled.attempt)));
+            if alarm.stops_account() {
+                self.stop_account(alarm.as_str()).await;
+            }
+        }
+        if let Some(sid) = settled.end_call.clone() {
+            let shared = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(fault) = shared.carrier.end(&sid, Ending::HangUp).await {
+                    tracing::warn!(%sid, %fault, "a call that must end could not be ended");
+                }
+            });
+        }
+        let closed = !settled.state.is_open();
+        if closed && settled.before.is_open() {
+            self.closed(settled.attempt, settled.outcome).await;
+        }
+    }
+
+    async fn closed(self: &Arc<Self>, attempt: AttemptId, outcome: Option<Outcome>) {
+        let outcome = outcome.unwrap_or(Outcome::Failed);
+        let active = lock(&self.active).remove(&attempt);
+        let unheard = outcome == Outcome::Answered && active.is_some_and(|active| !active.streamed);
+        let outcome = if unheard { Outcome::Unheard } else { outcome };
+        if unheard {
+            self.note_unheard(attempt).await;
+        }
+        if outcome.is_fault() {
+            lock(&self.seen).faults += 1;
+        }
+        self.registry.forget(attempt);
+        self.watcher.note(&Note::Ended(attempt, outcome));
+        self.desk(Event::Closed(attempt)).await;
+    }
+
+    /// Nobody new is called on this account from here on.
+    pub async fn stop_account(&self, why: &str) {
+        lock(&self.seen).account.get_or_insert_with(|| why.to_owned());
+        self.watcher.note(&Note::AccountStopped(why.to_owned()));
+        self.desk(Event::AccountStopped).await;
+    }
+}
+
+/// The loop of one account: drains the desk after every event.
+async fn account_loop(
+    shared: Arc<Shared>,
+    mut inbox: mpsc::Receiver<Told>,
+    mut desk: Desk<Target>,
+    mut stop: watch::Receiver<Stop>,
+) -> Stop {
+    let mut next_sweep = shared.boot();
+    let mut listening = true;
+    loop {
+        let now = shared.boot();
+        while let Some(command) = desk.poll(now) {
+            match command {
+                Command::Refill { campaign } => {
+                    tokio::spawn(refill::refill(Arc::clone(&shared), campaign));
+                }
+                Command::Dial { campaign, slot, candidate } => {
+                    lock(&shared.pending).insert(candidate.lead);
+                    tokio::spawn(attempt::dial(Arc::clone(&shared), campaign, slot, candidate));
+                }
+                Command::CancelAll => {
+                    tokio::spawn(sweep::cancel_all(Arc::clone(&shared)));
+                }
+                Command::Finish => return desk.stop(),
+            }
+        }
+        if next_sweep <= now {
+            next_sweep = now + SWEEP_EVERY;
+            tokio::spawn(sweep::sweep(Arc::clone(&shared)));
+        }
+        let wake = desk.next_timeout().map_or(next_sweep, |at| at.min(next_sweep));
+        let nap = shared.clock.sleep(wake.since(shared.boot()));
+        tokio::select! {
+            told = inbox.recv() => {
+                let Some(told) = told else { return desk.stop() };
+                take(&shared, &mut desk, told);
+                // A burst of facts is taken whole before the desk is asked again.
+                while let Ok(told) = inbox.try_recv() {
+                    take(&shared, &mut desk, told);
+                }
+            }
+            () = nap => {}
+            changed = stop.changed(), if listening => {
+                listening = changed.is_ok();
+                let wish = *stop.borrow_and_update();
+                shared.watcher.note(&Note::Stopping(wish));
+                desk.handle(shared.boot(), Event::Stop(wish));
+            }
+        }
+    }
+}
+
+fn take(shared: &Shared, desk: &mut Desk<Target>, told: Told) {
+    match told {
+        Told::Desk(event) => desk.handle(shared.boot(), event),
+        Told::Decided(lead) => {
+            lock(&shared.pending).remove(&lead);
+        }
+        Told::LedgerFailed(fault) => {
+            let text = fault.to_string();
+            let first = lock(&shared.seen).ledger_failed.replace(text.clone()).is_none();
+            if first {
+                shared.watcher.note(&Note::Say(format!("the ledger failed: {text}; nobody new is called")));
+            }
+            desk.handle(shared.boot(), Event::Stop(Stop::Drain));
+        }
+    }
+}
+
+/// What a ledger fault means to the person at the terminal.
+pub fn ledger_failure(fault: &LedgerFault) -> Failure {
+    let exit = if matches!(fault, LedgerFault::Busy) { Exit::Locked } else { Exit::Bug };
+    Failure::new(exit, format!("ledger: {fault}"))
+}
+
+pub(crate) type Chosen = Candidate<Target>;

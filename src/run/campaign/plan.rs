@@ -1,0 +1,126 @@
+//! The plan: who would be called, who not and why, how long it takes, what it costs. Reads only.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::ledger_failure;
+use super::refill::{block_reason, judge};
+use crate::base::{Failure, Money, Wall};
+use crate::core::config::Campaign;
+use crate::core::dial::gate::{Gate, Wait};
+use crate::store::ledger::{BlockReason, Ledger, LedgerFault};
+
+/// Leads read at once.
+const PAGE: u32 = 1_000;
+
+/// What a run would do now.
+#[derive(Debug, Clone, Serialize)]
+pub struct CampaignPlan {
+    /// Its name.
+    pub campaign: String,
+    /// All its leads.
+    pub leads: u64,
+    /// Callable now, by the language they would hear.
+    pub call_now: BTreeMap<String, u64>,
+    /// Of those, leads that would hear the fall-back because their language has no greeting.
+    pub fall_back: u64,
+    /// Waiting, by reason.
+    pub later: BTreeMap<String, u64>,
+    /// Not called, by reason.
+    pub never: BTreeMap<String, u64>,
+    /// Over already, by outcome.
+    pub done: BTreeMap<String, u64>,
+    /// With an open attempt.
+    pub held: u64,
+    /// Waiting for a person to look.
+    pub review: u64,
+    /// When the next waiting lead may be called, UTC.
+    pub next: Option<String>,
+    /// Seconds to place all calls at the carrier's pace.
+    pub seconds_at_pace: f64,
+    /// If everybody callable answered and talked for a minute, US dollars in millionths.
+    pub cost_if_all_answer: Money,
+    /// Calls per second of the carrier.
+    pub calls_per_second: f64,
+}
+
+/// Makes the plan of one campaign.
+pub fn plan(ledger: &Ledger, campaign: &Campaign, rate: f64, now: Wall) -> Result<CampaignPlan, Failure> {
+    let mut plan = CampaignPlan {
+        campaign: campaign.name.to_string(),
+        leads: 0,
+        call_now: BTreeMap::new(),
+        fall_back: 0,
+        later: BTreeMap::new(),
+        never: BTreeMap::new(),
+        done: BTreeMap::new(),
+        held: 0,
+        review: 0,
+        next: None,
+        seconds_at_pace: 0.0,
+        cost_if_all_answer: Money(0),
+        calls_per_second: rate,
+    };
+    let next = fill(ledger, campaign, now, &mut plan).map_err(|fault| ledger_failure(&fault))?;
+    let calls: u64 = plan.call_now.values().sum();
+    plan.next = next.map(Wall::rfc3339);
+    plan.seconds_at_pace = calls as f64 / rate;
+    plan.cost_if_all_answer = campaign.prices.per_minute * i64::try_from(calls).unwrap_or(i64::MAX);
+    Ok(plan)
+}
+
+fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan) -> Result<Option<Wall>, LedgerFault> {
+    let counts = ledger.lead_counts(&campaign.name, now)?;
+    plan.leads = counts.total();
+    plan.held = counts.held;
+    plan.review = counts.review;
+    plan.done = counts.done.iter().map(|(outcome, n)| (outcome.to_string(), *n)).collect();
+    for (reason, n) in &counts.blocked {
+        *plan.never.entry(reason_name(*reason).to_owned()).or_default() += n;
+    }
+    let mut next: Option<Wall> = None;
+    let mut after = None;
+    loop {
+        let page = ledger.ready_leads(&campaign.name, PAGE, after)?;
+        for lead in &page {
+            after = Some((lead.due, lead.id));
+            if lead.due > now {
+                *plan.later.entry("not_due_yet".to_owned()).or_default() += 1;
+                next = Some(next.map_or(lead.due, |at| at.min(lead.due)));
+                continue;
+            }
+            match judge(ledger, campaign, lead, now)? {
+                Gate::Call { language, fell_back } => {
+                    *plan.call_now.entry(language.to_string()).or_default() += 1;
+                    plan.fall_back += u64::from(fell_back);
+                }
+                Gate::Later { until, why } => {
+                    let name = match why {
+                        Wait::Hours => "outside_hours",
+                        Wait::Cap => "called_lately",
+                    };
+                    *plan.later.entry(name.to_owned()).or_default() += 1;
+                    next = Some(next.map_or(until, |at| at.min(until)));
+                }
+                Gate::Never(bar) => {
+                    *plan.never.entry(reason_name(block_reason(bar)).to_owned()).or_default() += 1;
+                }
+            }
+        }
+        if page.len() < PAGE as usize {
+            return Ok(next);
+        }
+    }
+}
+
+/// The name of a reason in reports and JSON.
+pub fn reason_name(reason: BlockReason) -> &'static str {
+    match reason {
+        BlockReason::Suppressed => "suppressed",
+        BlockReason::NoConsent => "no_consent",
+        BlockReason::NoZone => "no_time_zone",
+        BlockReason::NoGreeting => "no_greeting",
+        BlockReason::Capped => "capped",
+    }
+}

@@ -1,0 +1,380 @@
+//! Whole runs in virtual time: the real loop, the real ledger inline, and a carrier that loses answers, repeats and drops
+//! callbacks, and throttles, all from one seed. The judge is the carrier's own list.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::facts::Facts;
+use super::*;
+use crate::base::{Sid, Slug};
+use crate::core::asset::Clip;
+use crate::core::call::PreparedClip;
+use crate::core::config::parse_campaign;
+use crate::core::dial::CallStatus;
+use crate::core::dial::note::Nobody;
+use crate::core::lead::Lead;
+use crate::edge::carrier::{AskFault, Boxed, ContractCard, Order, PlaceFault, Placed, Refusal, RemoteCall};
+use crate::run::gateway::{CallDesk, StatusEvent};
+use crate::run::ledger::Inline;
+use crate::store::ledger::{LeadCounts, Ledger, OpenOptions};
+
+/// Virtual time: the runtime's paused clock.
+struct Virtual(Instant);
+
+const EPOCH: i64 = 1_795_000_000_000;
+
+impl Clock for Virtual {
+    fn wall(&self) -> Wall {
+        Wall(EPOCH) + self.0.elapsed()
+    }
+    fn boot(&self) -> Boot {
+        Boot(0) + self.0.elapsed()
+    }
+    fn sleep(&self, span: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
+/// How badly the carrier behaves: probabilities.
+#[derive(Clone, Copy)]
+struct Weather {
+    lost_answer: f64,
+    never_made: f64,
+    throttled: f64,
+    no_connection: f64,
+    dropped_callback: f64,
+    doubled_callback: f64,
+    list_fails: f64,
+}
+
+struct RemoteLine {
+    call: RemoteCall,
+    attempt: AttemptId,
+    ends_at: Option<Wall>,
+}
+
+struct Liar {
+    weather: Weather,
+    random: Mutex<fastrand::Rng>,
+    calls: Mutex<Vec<RemoteLine>>,
+    desk: std::sync::OnceLock<Arc<Facts>>,
+    clock: Arc<Virtual>,
+    card: ContractCard,
+}
+
+impl Liar {
+    fn chance(&self, odds: f64) -> bool {
+        lock(&self.random).f64() < odds
+    }
+
+    fn make(self: &Arc<Self>, order: &Order) -> Sid {
+        let mut calls = lock(&self.calls);
+        let sid: Sid = format!("CA{:032x}", calls.len()).parse().expect("a sid");
+        let call = RemoteCall {
+            sid: sid.clone(),
+            to: order.to.expose().to_owned(),
+            from: order.from.expose().to_owned(),
+            status: CallStatus::Queued,
+            // Whole seconds, as carriers list them.
+            created: Wall(self.clock.wall().0 / 1_000 * 1_000),
+            duration_s: None,
+            queue_ms: None,
+            child: false,
+            outbound_api: true,
+        };
+        calls.push(RemoteLine { call, attempt: order.attempt, ends_at: None });
+        drop(calls);
+        tokio::spawn(Arc::clone(self).live(sid.clone(), order.attempt));
+        sid
+    }
+
+    /// One call's life and its callbacks, lost, doubled and late.
+    async fn live(self: Arc<Self>, sid: Sid, attempt: AttemptId) {
+        let (ring, talk, end) = {
+            let mut random = lock(&self.random);
+            let ends = [CallStatus::Completed, CallStatus::Busy, CallStatus::NoAnswer, CallStatus::Failed];
+            (random.u64(100..8_000), random.u64(500..60_000), ends[random.usize(..4)])
+        };
+        tokio::time::sleep(Duration::from_millis(ring)).await;
+        self.becomes(&sid, attempt, CallStatus::Ringing, 1).await;
+        if end == CallStatus::Completed {
+            self.becomes(&sid, attempt, CallStatus::InProgress, 2).await;
+            tokio::time::sleep(Duration::from_millis(talk)).await;
+        }
+        self.becomes(&sid, attempt, end, 3).await;
+    }
+
+    async fn becomes(self: &Arc<Self>, sid: &Sid, attempt: AttemptId, status: CallStatus, sequence: u64) {
+        {
+            let mut calls = lock(&self.calls);
+            let line = calls.iter_mut().find(|line| line.call.sid == *sid).expect("it was made");
+            if line.call.status.is_terminal() {
+                return;
+            }
+            line.call.status = status;
+            if status.is_terminal() {
+                line.ends_at = Some(self.clock.wall());
+            }
+        }
+        if self.chance(self.weather.dropped_callback) {
+            return;
+        }
+        let times = if self.chance(self.weather.doubled_callback) { 2 } else { 1 };
+        let late = lock(&self.random).u64(0..4_000);
+        for _ in 0..times {
+            let event = StatusEvent {
+                attempt,
+                sid: Some(sid.clone()),
+                status,
+                sequence: Some(sequence),
+                duration_s: None,
+                sip_code: None,
+                answered_by: None,
+                form: Vec::new(),
+            };
+            let me = Arc::clone(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(late)).await;
+                if let Some(desk) = me.desk.get() {
+                    desk.status(event).await.expect("the ledger is there");
+                }
+            });
+        }
+    }
+}
+
+struct Door(Arc<Liar>);
+
+impl Carrier for Door {
+    fn card(&self) -> &ContractCard {
+        &self.0.card
+    }
+
+    fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
+        Box::pin(async move {
+            let liar = &self.0;
+            let weather = liar.weather;
+            let delay = lock(&liar.random).u64(5..900);
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            if liar.chance(weather.no_connection) {
+                return Err(PlaceFault::NotSent { cause: "refused".to_owned() });
+            }
+            if liar.chance(weather.throttled) {
+                return Err(PlaceFault::Throttled { after: None });
+            }
+            if liar.chance(weather.never_made) {
+                return Err(PlaceFault::MaybePlaced { cause: "reset".to_owned() });
+            }
+            if order.to.expose().ends_with('7') {
+                return Err(PlaceFault::Refused { http: 400, code: Some(21_211), what: Refusal::Number });
+            }
+            let sid = liar.make(order);
+            if liar.chance(weather.lost_answer) {
+                return Err(PlaceFault::MaybePlaced { cause: "reset".to_owned() });
+            }
+            Ok(Placed { sid, status: CallStatus::Queued })
+        })
+    }
+
+    fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>> {
+        Box::pin(async move {
+            if self.0.chance(self.0.weather.list_fails) {
+                return Err(AskFault::Failed { cause: "weather".to_owned() });
+            }
+            let calls = lock(&self.0.calls);
+            calls.iter().find(|line| line.call.sid == *sid).map(|line| line.call.clone()).ok_or(AskFault::Gone)
+        })
+    }
+
+    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>> {
+        Box::pin(async move {
+            if self.0.chance(self.0.weather.list_fails) {
+                return Err(AskFault::Failed { cause: "weather".to_owned() });
+            }
+            let between = |line: &&RemoteLine| {
+                line.call.to == to.expose() && line.call.from == from.expose() && line.call.created >= since
+            };
+            Ok(lock(&self.0.calls).iter().rev().filter(between).map(|line| line.call.clone()).collect())
+        })
+    }
+
+    fn end<'a>(&'a self, sid: &'a Sid, _: Ending) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(async move {
+            let attempt = lock(&self.0.calls).iter().find(|line| line.call.sid == *sid).map(|line| line.attempt);
+            if let Some(attempt) = attempt {
+                self.0.becomes(sid, attempt, CallStatus::Canceled, 9).await;
+            }
+            Ok(())
+        })
+    }
+}
+
+const LEADS: usize = 60;
+
+fn campaign() -> Campaign {
+    let text = "purpose = \"service\"\ncallers = [\"+15005550006\"]\n[greeting]\nen = \"Hello\"\n[hours]\nany = true\n\
+                [caps]\ngap = \"0s\"\nper_day = 100\nper_30_days = 100\n\
+                [retries]\nattempts = 3\nbusy = \"5m\"\nno_answer = \"5m\"\nfailed = \"5m\"\n";
+    parse_campaign("c".parse().expect("a slug"), "c", text).expect("valid")
+}
+
+fn leads() -> Vec<Lead> {
+    let lead = |at: usize| Lead {
+        line: at as u64 + 2,
+        phone: Phone::from_e164(&format!("+4420794{:05}", 60_000 + at)).expect("a number"),
+        name: None,
+        language: Some("en".parse().expect("a tag")),
+        country: None,
+        timezone: None,
+        consent: None,
+        variables: BTreeMap::new(),
+    };
+    (0..LEADS).map(lead).collect()
+}
+
+struct World {
+    shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Told>,
+    liar: Arc<Liar>,
+    _folder: tempfile::TempDir,
+}
+
+fn world(seed: u64, weather: Weather) -> World {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clock = Arc::new(Virtual(Instant::now()));
+    let options = OpenOptions { fresh_key: [7; 32], now: clock.wall() };
+    let mut ledger = Ledger::open(&folder.path().join("ahoy.db"), &options).expect("opens");
+    let name: Slug = "c".parse().expect("a slug");
+    let import = ledger.begin_import(&name, "leads.csv", clock.wall()).expect("begun");
+    ledger.import_chunk(&name, import, &leads(), clock.wall()).expect("imported");
+
+    let card = ContractCard {
+        kind: "liar",
+        request_key: false,
+        throttled_means_not_processed: true,
+        lists_by_number: true,
+        default_calls_per_second: 1.0,
+        queue_up_to: Duration::ZERO,
+        buffers_media: true,
+    };
+    let liar = Arc::new(Liar {
+        weather,
+        random: Mutex::new(fastrand::Rng::with_seed(seed)),
+        calls: Mutex::new(Vec::new()),
+        desk: std::sync::OnceLock::new(),
+        clock: Arc::clone(&clock),
+        card,
+    });
+    let campaign = campaign();
+    let clip = Clip {
+        key: "greeting".parse().expect("a slug"),
+        language: "en".parse().expect("a tag"),
+        fingerprint: "0".repeat(64),
+        text: "Hello".to_owned(),
+        ulaw: vec![0xff; 8_000].into(),
+    };
+    let script = CallScript {
+        greeting: Arc::new(PreparedClip::new(&clip)),
+        opt_out_confirmed: None,
+        goodbye: None,
+        keys: campaign.keys,
+        vad: campaign.vad,
+        barge_in: campaign.barge_in,
+        listen_after: campaign.listen_after,
+        max_call: campaign.max_call,
+    };
+    let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip]);
+    let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
+    let scripts = BTreeMap::from([("en".parse().expect("a tag"), Arc::new(script))]);
+    let (inbox, told) = mpsc::channel(INBOX);
+    let shared = Arc::new(Shared {
+        clock,
+        ledger: LedgerHandle::new(Inline::new(ledger)),
+        carrier: Arc::new(Door(Arc::clone(&liar))),
+        account: "main:AC".to_owned(),
+        lines: vec![Line { campaign, kit, scripts, policy }],
+        registry: Registry::default(),
+        urls: Urls { stream: "wss://h.example/v1/media".to_owned(), status: "https://h.example/v1/status/".to_owned() },
+        token_key: [7; 32],
+        calls_dir: folder.path().join("calls"),
+        owner: Uuid::from_u128(u128::from(seed)),
+        watcher: Arc::new(Nobody),
+        ring_timeout: Duration::from_secs(10),
+        horizon: Duration::from_secs(300),
+        inbox,
+        active: Mutex::default(),
+        pending: Mutex::default(),
+        asked: Mutex::default(),
+        sweeping: tokio::sync::Mutex::new(()),
+        seen: Mutex::default(),
+        random: Mutex::new(fastrand::Rng::with_seed(seed)),
+    });
+    let facts = Arc::new(Facts { accounts: vec![Arc::clone(&shared)], runtime: tokio::runtime::Handle::current() });
+    assert!(liar.desk.set(facts).is_ok());
+    World { shared, inbox: told, liar, _folder: folder }
+}
+
+/// Runs to the end in virtual time; gives the carrier's calls and the ledger's sum.
+async fn run(seed: u64, weather: Weather) -> (Vec<(String, i64, i64)>, LeadCounts, Seen) {
+    let World { shared, inbox, liar, _folder } = world(seed, weather);
+    let desk = Desk::new(1, 5.0, 8, false, shared.boot());
+    let (_stop, stopped) = watch::channel(Stop::No);
+    let day = Duration::from_secs(24 * 3_600);
+    let ended = tokio::time::timeout(day, account_loop(Arc::clone(&shared), inbox, desk, stopped)).await;
+    assert!(ended.is_ok(), "seed {seed}: the run did not end within a day");
+    let now = shared.wall();
+    let counts =
+        shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await.expect("read");
+    let calls = lock(&liar.calls);
+    let log = calls.iter().map(|line| {
+        let made = line.call.created.0;
+        (line.call.to.clone(), made, line.ends_at.map_or(i64::MAX, |at| at.0))
+    });
+    let seen = lock(&shared.seen).clone();
+    (log.collect(), counts, seen)
+}
+
+fn overlapping(log: &[(String, i64, i64)]) -> usize {
+    let mut overlaps = 0;
+    for (at, (to, start, end)) in log.iter().enumerate() {
+        overlaps +=
+            log[at + 1..].iter().filter(|(other, from, until)| other == to && from < end && start < until).count();
+    }
+    overlaps
+}
+
+const STORM: Weather = Weather {
+    lost_answer: 0.25,
+    never_made: 0.1,
+    throttled: 0.1,
+    no_connection: 0.05,
+    dropped_callback: 0.3,
+    doubled_callback: 0.3,
+    list_fails: 0.2,
+};
+
+#[tokio::test(start_paused = true)]
+async fn in_any_weather_nobody_is_rung_twice_at_once_and_nobody_is_lost() {
+    for seed in 0..8 {
+        let (log, counts, seen) = run(seed, STORM).await;
+        assert_eq!(overlapping(&log), 0, "seed {seed}: a person had two live calls");
+        assert_eq!(counts.total(), LEADS as u64, "seed {seed}: leads in = leads out");
+        assert_eq!((counts.held, counts.ready_due, counts.ready_later), (0, 0, 0), "seed {seed}: {counts:?}");
+        assert_eq!(seen.account, None, "seed {seed}: no call surfaced after its release");
+        let mut tries: BTreeMap<&str, usize> = BTreeMap::new();
+        for (to, _, _) in &log {
+            *tries.entry(to).or_default() += 1;
+        }
+        assert!(tries.values().all(|tries| *tries <= 3), "seed {seed}: past the cap of tries: {tries:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_run() {
+    let first = run(42, STORM).await;
+    let second = run(42, STORM).await;
+    assert_eq!(first.0, second.0);
+    assert_eq!(first.1, second.1);
+}

@@ -1,0 +1,105 @@
+//! Opens the carriers that `ahoy.toml` names; a carrier of kind `sim` is started in this process, on loopback.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::base::{Failure, Secret};
+use crate::core::config::{CarrierKind, SimConfig, TwilioConfig};
+use crate::edge::carrier::Carrier;
+use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
+use crate::run::clock::Clock;
+use crate::run::sim::{self, SimHandle, SimOptions};
+use crate::store::workspace::Workspace;
+
+/// The embedded carrier's account: the same in every run, so that its log is one account's log.
+const SIM_ACCOUNT: &str = "AC00000000000000000000000000000051";
+
+/// A carrier, ready to be used.
+pub struct OpenCarrier {
+    /// Its name in `ahoy.toml`.
+    pub name: String,
+    /// Its client.
+    pub carrier: Arc<dyn Carrier>,
+    /// Name and account id: attempts and stops hang on it.
+    pub account: String,
+    /// Checks the signatures of its callbacks.
+    pub auth_token: Secret,
+    /// The embedded carrier, if it runs in this process.
+    pub sim: Option<SimHandle>,
+    /// Its log.
+    pub sim_log: Option<PathBuf>,
+}
+
+/// Name and account id of a carrier: what attempts and stops hang on in the ledger.
+pub fn account_of(ws: &Workspace, name: &str) -> Result<String, Failure> {
+    let unknown = || Failure::usage(format!("no carrier `{name}` in ahoy.toml"));
+    let config = ws.config.carriers.get(name).ok_or_else(unknown)?;
+    Ok(match &config.kind {
+        CarrierKind::Twilio(twilio) => format!("{name}:{}", twilio.account_sid),
+        CarrierKind::Sim(_) => format!("{name}:{SIM_ACCOUNT}"),
+    })
+}
+
+/// Opens the carrier of this name.
+pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>, seed: u64) -> Result<OpenCarrier, Failure> {
+    let config =
+        ws.config.carriers.get(name).ok_or_else(|| Failure::usage(format!("no carrier `{name}` in ahoy.toml")))?;
+    match &config.kind {
+        CarrierKind::Twilio(twilio) => open_twilio(ws, name, twilio),
+        CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock, seed).await,
+    }
+}
+
+fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<OpenCarrier, Failure> {
+    let auth_token = ws.secret(&config.auth_token, &format!("carrier {name}, auth_token"))?;
+    let mut options = TwilioOptions::with_token(&config.base_url, &config.account_sid, auth_token.clone());
+    if let Some((sid, secret)) = &config.api_key {
+        options = options.with_key(sid, ws.secret(secret, &format!("carrier {name}, api_key"))?);
+    }
+    let carrier = Twilio::new(options)?;
+    let account = account_of(ws, name)?;
+    Ok(OpenCarrier { name: name.to_owned(), carrier: Arc::new(carrier), account, auth_token, sim: None, sim_log: None })
+}
+
+async fn open_sim(
+    ws: &Workspace,
+    name: &str,
+    config: &SimConfig,
+    clock: Arc<dyn Clock>,
+    _seed: u64,
+) -> Result<OpenCarrier, Failure> {
+    let auth_token = Secret::new(Uuid::new_v4().simple().to_string());
+    let log = match &config.log {
+        Some(path) => ws.root.join(path),
+        None => ws.ledger_path().parent().map_or_else(|| PathBuf::from("sim.jsonl"), |dir| dir.join("sim.jsonl")),
+    };
+    let carrier_config = &ws.config.carriers[name];
+    let handle = sim::start(
+        SimOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            account_sid: SIM_ACCOUNT.to_owned(),
+            auth_token: auth_token.clone(),
+            seed: config.seed,
+            speedup: config.speedup,
+            // The embedded carrier must never be what slows a run: pacing is the dialer's own.
+            calls_per_second: carrier_config.calls_per_second * 2.0,
+            log: log.clone(),
+            faults: config.faults.clone(),
+        },
+        clock,
+    )
+    .await?;
+    let options = TwilioOptions::with_token(&handle.base_url, SIM_ACCOUNT, auth_token.clone());
+    let carrier = Twilio::new(options)?;
+    let account = account_of(ws, name)?;
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::new(carrier),
+        account,
+        auth_token,
+        sim: Some(handle),
+        sim_log: Some(log),
+    })
+}

@@ -1,0 +1,458 @@
+//! The gateway: callbacks and media sockets, checked, and given to the desk.
+//!
+//! It runs on one thread of its own (`edge/gateway/thread`): sockets first, the voice network one chunk at a time in
+//! their pauses. The recorder has another. Neither waits for the desk's database: the desk's futures are awaited by
+//! the request or stream that they belong to only.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::clock::Clock;
+use super::session;
+use crate::base::text::printable;
+use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, limits};
+use crate::core::call::ear::Job;
+use crate::core::call::session::Notes;
+use crate::core::call::{CallScript, Line, What};
+use crate::core::dial::CallStatus;
+use crate::core::wire::token::TokenKey;
+use crate::core::wire::{form, signature, token};
+use crate::edge::gateway::{Handler, MediaSocket, Seal, server, thread};
+use crate::store::calllog::Recorder;
+
+pub use crate::edge::gateway::Boxed;
+
+/// There is no room now: the carrier may repeat its request (HTTP 503).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("overloaded")]
+pub struct Overloaded;
+
+/// Whoever the calls belong to.
+pub trait CallDesk: Send + Sync {
+    /// A checked status callback. `Ok` only after it is durable: the carrier is told 200 then, 503 on `Err`.
+    fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>>;
+    /// The callee pressed the opt-out key. `Ok` only after it is durable; asked again after `Err`.
+    fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>>;
+    /// The stream has begun and its first sound is written. Must not block.
+    fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>);
+    /// The call is over on our side: end it at the carrier, which would otherwise go on to the verb after the stream.
+    fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()>;
+    /// The stream is over and its log is on the disk.
+    fn ended(&self, summary: CallSummary) -> Boxed<'_, ()>;
+}
+
+/// A status callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusEvent {
+    /// The attempt that the URL's token names.
+    pub attempt: AttemptId,
+    /// The carrier's id of the call.
+    pub sid: Option<Sid>,
+    /// What it became.
+    pub status: CallStatus,
+    /// Counts the callbacks of the call, from 0.
+    pub sequence: Option<u64>,
+    /// Seconds of talk.
+    pub duration_s: Option<u32>,
+    /// The SIP answer behind it.
+    pub sip_code: Option<u16>,
+    /// Who answered, in the carrier's words.
+    pub answered_by: Option<String>,
+    /// The form with numbers masked and places dropped, for the ledger's facts.
+    pub form: Vec<(String, String)>,
+}
+
+/// What a stream came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSummary {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The call; its log lies in a folder of this name.
+    pub call: CallId,
+    /// The carrier's id of the call, as the stream gave it.
+    pub sid: Option<Sid>,
+    /// `start` received → first sound written, on the boot clock; `None` if none was written.
+    pub first_audio_us: Option<u64>,
+    /// Inbound sound before the first sound was written; `None` if none was written.
+    pub first_audio_media_ms: Option<u64>,
+    /// What was heard, said and pressed, and why it ended.
+    pub notes: Notes,
+    /// The call's folder.
+    pub folder: PathBuf,
+}
+
+/// A stream that may come.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The call that it becomes.
+    pub call: CallId,
+    /// The token given to the carrier.
+    pub token: String,
+    /// Not accepted from here on.
+    pub expires: Boot,
+    /// What to do.
+    pub script: Arc<CallScript>,
+}
+
+struct Slot {
+    expected: Expected,
+    answered: Option<Boot>,
+    /// Zero of its log, once its stream has begun.
+    began: Option<Boot>,
+}
+
+/// The streams that may come, by attempt. Cheap to clone, safe to share.
+#[derive(Clone, Default)]
+pub struct Registry {
+    slots: Arc<Mutex<HashMap<AttemptId, Slot>>>,
+}
+
+impl Registry {
+    /// Expects a stream. Replaces what was expected for the attempt, unless that stream is live.
+    pub fn expect(&self, expected: Expected) -> Result<(), Overloaded> {
+        let mut slots = self.lock();
+        if slots.len() >= limits::EXPECTED_STREAMS || slots.get(&expected.attempt).is_some_and(|it| it.began.is_some())
+        {
+            return Err(Overloaded);
+        }
+        slots.insert(expected.attempt, Slot { expected, answered: None, began: None });
+        Ok(())
+    }
+
+    /// Expects it no longer: the call ended without a stream. A live stream goes on.
+    pub fn forget(&self, attempt: AttemptId) {
+        let mut slots = self.lock();
+        if slots.get(&attempt).is_some_and(|slot| slot.began.is_none()) {
+            slots.remove(&attempt);
+        }
+    }
+
+    /// Streams expected or live.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether nothing is expected and nothing live.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes the expected stream for this token: once. Gives it and the zero of its log.
+    pub(super) fn claim(&self, attempt: AttemptId, token: &str, now: Boot) -> Option<(Expected, Boot, Option<Boot>)> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(&attempt)?;
+        if slot.began.is_some() || now >= slot.expected.expires || slot.expected.token != token {
+            return None;
+        }
+        let zero = slot.answered.unwrap_or(now);
+        slot.began = Some(zero);
+        Some((slot.expected.clone(), zero, slot.answered))
+    }
+
+    pub(super) fn ended(&self, attempt: AttemptId) {
+        self.lock().remove(&attempt);
+    }
+
+    /// Notes the answer; gives the call and the zero of its log if its stream is live already.
+    fn answered(&self, attempt: AttemptId, now: Boot) -> Option<(CallId, Boot)> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(&attempt)?;
+        if slot.answered.is_some() {
+            return None;
+        }
+        slot.answered = Some(now);
+        slot.began.map(|zero| (slot.expected.call, zero))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, Slot>> {
+        // Every change is one step: a panic elsewhere leaves the map whole.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the gateway needs.
+pub struct GatewayOptions {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How carriers reach it (`https://…`); absent = `http://` and the address.
+    pub public_url: Option<String>,
+    /// The accounts' auth tokens: a request signed with any of them is believed.
+    pub auth_tokens: Vec<Secret>,
+    /// The ledger's key for attempt tokens.
+    pub token_key: TokenKey,
+    /// Where call logs go.
+    pub calls_dir: PathBuf,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests without a right signature: answered 403.
+    pub forged: u64,
+    /// Streams with an unknown, expired or used token.
+    pub refused: u64,
+    /// Parts of call logs lost because the disk was too slow.
+    pub log_lost: u64,
+    /// Writes of call logs that failed.
+    pub log_failed: u64,
+    /// Live streams.
+    pub live: usize,
+}
+
+/// What requests and streams share.
+pub(super) struct Shared {
+    public_url: String,
+    stream_url: String,
+    auth_tokens: Vec<Secret>,
+    pub(super) token_key: TokenKey,
+    pub(super) calls_dir: PathBuf,
+    pub(super) desk: Arc<dyn CallDesk>,
+    pub(super) registry: Registry,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) recorder: Recorder,
+    pub(super) judge: mpsc::Sender<Judging>,
+    pub(super) stopping: AtomicBool,
+    pub(super) refused: AtomicU64,
+    forged: AtomicU64,
+    live: AtomicUsize,
+}
+
+/// A chunk for the voice network and the way back.
+pub(super) struct Judging {
+    pub(super) job: Box<Job>,
+    pub(super) back: mpsc::Sender<Box<Job>>,
+}
+
+/// A running gateway. Dropping it closes the port and every stream at once.
+pub struct GatewayHandle {
+    /// The address it listens on.
+    pub addr: SocketAddr,
+    /// How carriers reach it.
+    pub public_url: String,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    done: oneshot::Receiver<()>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Starts the gateway on its own thread.
+pub fn start(
+    options: GatewayOptions,
+    desk: Arc<dyn CallDesk>,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+) -> Result<GatewayHandle, Failure> {
+    let refused = |error: std::io::Error| {
+        Failure::new(Exit::Usage, format!("[gateway] cannot listen on {}: {error}", options.listen))
+            .next("choose a free address in ahoy.toml, such as listen = \"127.0.0.1:0\"")
+    };
+    let listener = std::net::TcpListener::bind(options.listen).map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    let public_url = options.public_url.unwrap_or_else(|| format!("http://{addr}"));
+    let public_url = public_url.trim_end_matches('/').to_owned();
+    // https → wss, http → ws.
+    let stream_url = format!("{}/v1/media", public_url.replacen("http", "ws", 1));
+    thread::raise_file_limit();
+    let (recorder, recorder_thread) = Recorder::start()?;
+    let (judge, judging) = mpsc::channel(limits::STREAMS);
+    let shared = Arc::new(Shared {
+        public_url: public_url.clone(),
+        stream_url,
+        auth_tokens: options.auth_tokens,
+        token_key: options.token_key,
+        calls_dir: options.calls_dir,
+        desk,
+        registry,
+        clock,
+        recorder,
+        judge,
+        stopping: AtomicBool::new(false),
+        refused: AtomicU64::new(0),
+        forged: AtomicU64::new(0),
+        live: AtomicUsize::new(0),
+    });
+    let (stop, stopped) = oneshot::channel();
+    let (finished, done) = oneshot::channel();
+    let theirs = shared.clone();
+    let thread = thread::on_own_thread("gateway", move || async move {
+        tokio::spawn(judge_in_the_pauses(judging));
+        let stop = async move {
+            // An error is the handle's drop: the same wish.
+            let _stop_or_dropped = stopped.await;
+        };
+        if let Err(error) = server::serve(listener, theirs, stop).await {
+            tracing::error!(%error, "the gateway's port failed");
+        }
+        drop(recorder_thread);
+        let _nobody_may_be_waiting = finished.send(());
+    })?;
+    Ok(GatewayHandle { addr, public_url, shared, stop: Some(stop), done, thread: Some(thread) })
+}
+
+/// Runs the voice network, one chunk at a time: after each the runtime looks at its sockets first.
+async fn judge_in_the_pauses(mut judging: mpsc::Receiver<Judging>) {
+    while let Some(Judging { mut job, back }) = judging.recv().await {
+        job.judge();
+        // A stream that ended meanwhile does not want it back.
+        let _stream_is_gone = back.try_send(job);
+        tokio::task::yield_now().await;
+    }
+}
+
+impl GatewayHandle {
+    /// Where the carrier opens the media socket.
+    pub fn stream_url(&self) -> String {
+        self.shared.stream_url.clone()
+    }
+
+    /// Where the carrier sends status callbacks of the attempt with this token.
+    pub fn status_url(&self, token: &str) -> String {
+        format!("{}/v1/status/{token}", self.public_url)
+    }
+
+    /// Counts since the start.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            forged: self.shared.forged.load(Ordering::Relaxed),
+            refused: self.shared.refused.load(Ordering::Relaxed),
+            log_lost: self.shared.recorder.lost(),
+            log_failed: self.shared.recorder.failed(),
+            live: self.shared.live.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends all streams politely, waits for their logs and summaries (at most 15 s), closes the port.
+    pub async fn stop(mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        for _ in 0..750 {
+            if self.shared.live.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            self.shared.clock.sleep(Duration::from_millis(20)).await;
+        }
+        if let Some(stop) = self.stop.take() {
+            let _already_over = stop.send(());
+        }
+        let longest = self.shared.clock.sleep(Duration::from_secs(2));
+        tokio::select! {
+            _finished = &mut self.done => {
+                if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+                    tracing::error!("the gateway's thread panicked");
+                }
+            }
+            () = longest => tracing::warn!("the gateway did not close its port in time"),
+        }
+    }
+}
+
+impl Shared {
+    fn signed(&self, url: &str, body: signature::Body<'_>, seal: &Seal, upgrade: Upgrade) -> bool {
+        let (given, settings) = (seal.signature.as_deref(), seal.settings.as_deref());
+        let request = signature::Signed { url, body, signature: given, settings };
+        let right = self.auth_tokens.iter().any(|token| {
+            let keys = signature::Keys { token, shared: None };
+            match upgrade {
+                Upgrade::Socket => signature::verify_upgrade(&keys, &request),
+                Upgrade::No => signature::verify(&keys, &request),
+            }
+        });
+        if !right && self.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) {
+            tracing::warn!("a request without a right signature was refused (logged once in 1,000)");
+        }
+        right
+    }
+
+    async fn take_status(&self, token: &str, seal: Seal, body: &[u8]) -> u16 {
+        let form = form::decode(body);
+        let url = format!("{}{}", self.public_url, seal.target);
+        if !self.signed(&url, signature::Body::Form(&form), &seal, Upgrade::No) {
+            return 403;
+        }
+        let Some(attempt) = token::verify(&self.token_key, token) else { return 404 };
+        let Some(event) = status_event(attempt, &form) else { return 400 };
+        if event.status == CallStatus::InProgress {
+            let now = self.clock.boot();
+            if let Some((call, zero)) = self.registry.answered(attempt, now) {
+                let ms = u64::try_from(now.since(zero).as_millis()).unwrap_or(u64::MAX);
+                self.recorder.event(call, Line { ms, media_ms: 0, what: What::Answered });
+            }
+        }
+        match self.desk.status(event).await {
+            Ok(()) => 200,
+            Err(Overloaded) => 503,
+        }
+    }
+}
+
+enum Upgrade {
+    Socket,
+    No,
+}
+
+fn status_event(attempt: AttemptId, form: &[(String, String)]) -> Option<StatusEvent> {
+    let first = |name: &str| form::first(form, name).filter(|value| !value.is_empty());
+    Some(StatusEvent {
+        attempt,
+        sid: first("CallSid").and_then(|sid| sid.parse().ok()),
+        status: first("CallStatus")?.parse().ok()?,
+        sequence: first("SequenceNumber").and_then(|it| it.parse().ok()),
+        duration_s: first("CallDuration").and_then(|it| it.parse().ok()),
+        sip_code: first("SipResponseCode").and_then(|it| it.parse().ok()),
+        answered_by: first("AnsweredBy").map(|it| printable(&it.chars().take(40).collect::<String>())),
+        form: redacted(form),
+    })
+}
+
+/// Numbers masked, names and places of the parties dropped, lengths bounded.
+fn redacted(form: &[(String, String)]) -> Vec<(String, String)> {
+    let personal = |name: &str| {
+        ["City", "State", "Zip", "Country", "Name", "Formatted"].iter().any(|end| name.ends_with(end))
+            || name == "CallToken"
+    };
+    let mut kept = Vec::new();
+    for (name, value) in form.iter().filter(|(name, _)| !personal(name)).take(64) {
+        let value = match name.as_str() {
+            "From" | "To" | "Caller" | "Called" | "ForwardedFrom" => {
+                Phone::from_e164(value).map_or_else(|_| "…".to_owned(), |phone| phone.to_string())
+            }
+            _ => printable(&value.chars().take(200).collect::<String>()),
+        };
+        kept.push((printable(&name.chars().take(64).collect::<String>()), value));
+    }
+    kept
+}
+
+impl Handler for Shared {
+    fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16> {
+        Box::pin(self.take_status(token, seal, body))
+    }
+
+    fn admit(&self, seal: &Seal) -> Result<(), u16> {
+        let url = format!("{}{}", self.stream_url, seal.target.strip_prefix("/v1/media").unwrap_or(""));
+        if !self.signed(&url, signature::Body::Empty, seal, Upgrade::Socket) {
+            return Err(403);
+        }
+        let full = self.live.load(Ordering::Relaxed) >= limits::STREAMS;
+        if full || self.stopping.load(Ordering::Acquire) { Err(503) } else { Ok(()) }
+    }
+
+    fn media(self: Arc<Self>, socket: MediaSocket) -> Boxed<'static, ()> {
+        self.live.fetch_add(1, Ordering::AcqRel);
+        Box::pin(async move {
+            session::serve(&self, socket).await;
+            self.live.fetch_sub(1, Ordering::AcqRel);
+        })
+    }
+
+    fn health(&self) -> String {
+        format!("ok, {} live streams\n", self.live.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,170 @@
+//! One rendering, from claim to shelf.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::base::{Exit, Failure, limits};
+use crate::core::asset::check::{self, Expected};
+use crate::core::asset::{Digest, Recipe, Record};
+use crate::core::sound::{pipeline, wav};
+use crate::edge::engine::{Engine, EngineFault, Rendered, Request, Usage};
+use crate::run::clock::{Clock, MachineClock};
+use crate::store::shelf::{Claim, Looked, Question, Shelf};
+
+/// Pause between two looks at a claim that another process holds.
+const CLAIM_PAUSE: Duration = Duration::from_millis(50);
+
+/// One asset to be made.
+pub(super) struct Job {
+    pub engine: Arc<dyn Engine>,
+    pub gate: Arc<Semaphore>,
+    pub shelf: Shelf,
+    pub recipe: Recipe,
+    pub fingerprint: Digest,
+    pub again: bool,
+    pub timeout: Duration,
+    pub backoff: Duration,
+}
+
+/// What became of it.
+pub(super) struct Done {
+    pub record: Result<Record, Failure>,
+    /// Whether this process rendered it.
+    pub by_us: bool,
+    pub engine_calls: u64,
+    pub usage: Usage,
+}
+
+impl Job {
+    /// Renders, unless another process did so meanwhile. What it used up is counted even if it failed.
+    pub async fn run(&self) -> Done {
+        let mut done =
+            Done { record: Err(Failure::bug("not run")), by_us: false, engine_calls: 0, usage: Usage::default() };
+        done.record = self.try_run(&mut done).await;
+        done
+    }
+
+    async fn try_run(&self, done: &mut Done) -> Result<Record, Failure> {
+        // The engine's turn comes before the claim: a claim in a queue would hold up the other process for nothing.
+        let _turn = self.gate.acquire().await.map_err(|_| Failure::bug("the engine's gate is closed"))?;
+        let claim = self.claim().await?;
+        if !self.again
+            && let Looked::Whole(whole) = self.shelf.look(&self.fingerprint, Question::Sound)?
+            && whole.faults.is_empty()
+        {
+            return Ok(whole.record);
+        }
+        let (wav, record) = self.speak(done).await?;
+        claim.enter(&wav, &record)?;
+        done.by_us = true;
+        Ok(record)
+    }
+
+    /// Waits for the right to write this asset.
+    async fn claim(&self) -> Result<Claim, Failure> {
+        let tries = limits::RENDER_WAIT.as_millis() / CLAIM_PAUSE.as_millis();
+        for _ in 0..tries {
+            if let Some(claim) = self.shelf.claim(&self.fingerprint)? {
+                return Ok(claim);
+            }
+            MachineClock.sleep(CLAIM_PAUSE).await;
+        }
+        let what = format!("another process has been rendering {}… for too long", self.fingerprint.short());
+        Err(Failure::new(Exit::Asset, what).next("end the other `ahoy cache generate`, then run this one again"))
+    }
+
+    /// Asks the engine until its sound is good: busy and failing engines are asked again, refusals are final.
+    async fn speak(&self, done: &mut Done) -> Result<(Vec<u8>, Record), Failure> {
+        let recipe = &self.recipe;
+        let request = Request {
+            text: recipe.text.clone(),
+            language: recipe.language.clone(),
+            voice: recipe.voice.clone(),
+            model: recipe.model.clone(),
+            settings: recipe.settings.clone(),
+        };
+        let mut wait = self.backoff;
+        for attempt in 1.. {
+            done.engine_calls += 1;
+            let fault = match tokio::time::timeout(self.timeout, self.engine.render(&request)).await {
+                Ok(Ok(rendered)) => {
+                    done.usage.characters += rendered.usage.characters;
+                    done.usage.cost += rendered.usage.cost;
+                    match self.prepare(rendered) {
+                        Ok(good) => return Ok(good),
+                        Err(why) => EngineFault::BadSound { engine: recipe.engine.clone(), why },
+                    }
+                }
+                Ok(Err(fault)) => fault,
+                Err(_) => {
+                    let why = format!("no answer within {:?}", self.timeout);
+                    EngineFault::Failed { engine: recipe.engine.clone(), why }
+                }
+            };
+            let Some(pause) = pause_after(&fault, wait).filter(|_| attempt < limits::RENDER_TRIES) else {
+                return Err(told(&fault));
+            };
+            tracing::info!(%fault, attempt, "rendering is tried again");
+            MachineClock.sleep(pause).await;
+            wait *= 2;
+        }
+        unreachable!("the loop ends at the last try")
+    }
+
+    /// From the engine's sound to the bytes of the file and their record; `Err` says what the ear refused.
+    fn prepare(&self, rendered: Rendered) -> Result<(Vec<u8>, Record), String> {
+        let recipe = &self.recipe;
+        if rendered.pcm.duration_ms() > u64::from(limits::ASSET_SECONDS) * 1_000 {
+            return Err(format!("{} ms of sound; {} s is the most", rendered.pcm.duration_ms(), limits::ASSET_SECONDS));
+        }
+        check::hear_raw(&rendered.pcm).map_err(|fault| fault.to_string())?;
+        let prepared = pipeline::prepare(&rendered.pcm, recipe.rate).map_err(|fault| fault.to_string())?;
+        let bytes = wav::write(&prepared.pcm);
+        let expected = Expected { text: &recipe.text, language: &recipe.language, rate: recipe.rate };
+        let measured = check::hear(&bytes, &expected)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let record = Record {
+            fingerprint: self.fingerprint.clone(),
+            sha256: Digest::of(&bytes),
+            reproducible: self.engine.reproducible(),
+            recipe: recipe.clone(),
+            measured,
+            trimmed_head_ms: prepared.trimmed_head_ms,
+            trimmed_tail_ms: prepared.trimmed_tail_ms,
+            transcript: rendered.transcript,
+            characters: rendered.usage.characters,
+            cost: rendered.usage.cost,
+            request_id: rendered.request_id,
+            rendered_at: MachineClock.wall().rfc3339(),
+        };
+        Ok((bytes, record))
+    }
+}
+
+/// How long to wait before another try; `None` = another try would change nothing.
+fn pause_after(fault: &EngineFault, wait: Duration) -> Option<Duration> {
+    match fault {
+        EngineFault::Busy { after, .. } => Some(after.unwrap_or(wait).min(limits::RENDER_BACKOFF_MOST)),
+        EngineFault::Failed { .. } => Some(wait),
+        EngineFault::Language { .. }
+        | EngineFault::Missing { .. }
+        | EngineFault::Refused { .. }
+        | EngineFault::BadSound { .. } => None,
+    }
+}
+
+/// An engine's fault as a person is told it.
+pub(super) fn told(fault: &EngineFault) -> Failure {
+    let next = match fault {
+        EngineFault::Language { .. } => {
+            "choose another engine for it ([voice.engines] in campaign.toml), or write [greeting] fallback"
+        }
+        EngineFault::Missing { .. } => "install or set what it names, then run `ahoy cache generate` again",
+        EngineFault::Refused { .. } => "change the text or the [voice] settings, then run `ahoy cache generate` again",
+        EngineFault::BadSound { .. } => "try the engine alone, change the text, or choose another engine",
+        EngineFault::Busy { .. } | EngineFault::Failed { .. } => "run `ahoy cache generate` again later",
+    };
+    Failure::new(Exit::Asset, fault.to_string()).next(next)
+}

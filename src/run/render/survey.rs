@@ -1,0 +1,232 @@
+//! What is wanted, what is locked, what is on the shelf: gathered once, for plan, verify, list and prune.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::job::told;
+use super::{OpenEngine, Unspoken, shelf_of};
+use crate::base::{Failure, Language, Slug};
+use crate::core::asset::plan::{self, Plan, Wanted};
+use crate::core::asset::verify::{self as rules, Binding, Finding};
+use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
+use crate::core::config::Campaign;
+use crate::core::sound::pipeline::PIPELINE;
+use crate::edge::engine::{Engine, EngineFault};
+use crate::run::clock::{Clock, MachineClock};
+use crate::store::shelf::{Looked, Question, Shelf, Unreferenced, read_lock, read_phrases};
+use crate::store::workspace::{Workspace, shown};
+
+/// An engine of the workspace, with its scratch files in the cache folder.
+pub(super) fn open_engine(ws: &Workspace, name: &str) -> Result<Arc<dyn Engine>, EngineFault> {
+    crate::edge::engine::open(name, &ws.config.engines, &ws.cache_dir().join("engines"))
+}
+
+/// Everything a campaign wants, in the order of key and language.
+pub(super) fn lines_of(ws: &Workspace, campaign: &Campaign) -> Result<Vec<Line>, Failure> {
+    let file = shown(&ws.campaign_dir(&campaign.name).join("campaign.toml"));
+    let book = read_phrases(ws, &campaign.name)?;
+    book.lines(campaign, &file).map_err(|fault| Failure::usage(fault.to_string()))
+}
+
+/// The state of things before a generation.
+pub(super) struct Survey {
+    pub shelf: Shelf,
+    pub engines: BTreeMap<String, Arc<dyn Engine>>,
+    pub wanted: Vec<Wanted>,
+    pub locks: BTreeMap<Slug, Lock>,
+    pub unspoken: Vec<Unspoken>,
+    found: BTreeMap<Digest, Looked>,
+}
+
+impl Survey {
+    /// Reads all files, opens the engines that are needed, and looks at the shelf.
+    pub fn take(ws: &Workspace, campaigns: &[Campaign], open: OpenEngine<'_>) -> Result<Survey, Failure> {
+        let mut survey = Survey {
+            shelf: shelf_of(ws),
+            engines: BTreeMap::new(),
+            wanted: Vec::new(),
+            locks: BTreeMap::new(),
+            unspoken: Vec::new(),
+            found: BTreeMap::new(),
+        };
+        for campaign in campaigns {
+            if let Some(lock) = read_lock(ws, &campaign.name)? {
+                survey.locks.insert(campaign.name.clone(), lock);
+            }
+            for line in lines_of(ws, campaign)? {
+                survey.want(campaign, &line, ws.config.rate, open)?;
+            }
+        }
+        survey.unspoken.sort();
+        survey.unspoken.dedup();
+        let asked: Vec<Digest> = plan::asked(&survey.wanted, &survey.locks).into_iter().collect();
+        let looked = survey.shelf.look_all(&asked, Question::Sound)?;
+        survey.found = asked.into_iter().zip(looked).collect();
+        Ok(survey)
+    }
+
+    fn want(&mut self, campaign: &Campaign, line: &Line, rate: u32, open: OpenEngine<'_>) -> Result<(), Failure> {
+        let name = campaign.voice.engine_for(&line.language);
+        let here = |failure: Failure| Failure {
+            what: format!(
+                "campaign `{}`, phrase `{}` in `{}`: {}",
+                campaign.name, line.key, line.language, failure.what
+            ),
+            ..failure
+        };
+        if !self.engines.contains_key(name) {
+            let engine = open(name).map_err(|fault| here(told(&fault)))?;
+            self.engines.insert(name.to_owned(), engine);
+        }
+        let engine = &self.engines[name];
+        match (engine.speaks(&line.language), &campaign.greeting.fallback) {
+            (Ok(()), _) => {}
+            (Err(EngineFault::Language { .. }), Some(fallback)) if *fallback != line.language => {
+                self.unspoken.push(Unspoken {
+                    campaign: campaign.name.clone(),
+                    language: line.language.clone(),
+                    engine: name.to_owned(),
+                    fallback: fallback.clone(),
+                });
+                return Ok(());
+            }
+            (Err(fault), _) => return Err(here(told(&fault))),
+        }
+        let (most, has) = (engine.max_characters(), line.text.chars().count());
+        if has > most {
+            let what = format!("the text has {has} characters; engine `{name}` takes {most} at most");
+            return Err(here(Failure::usage(what).next("shorten it, or split it into two phrases")));
+        }
+        self.wanted.push(Wanted {
+            campaign: campaign.name.clone(),
+            key: line.key.clone(),
+            recipe: Recipe::of(line, &campaign.voice, engine.version(), rate, PIPELINE),
+            reproducible: engine.reproducible(),
+        });
+        Ok(())
+    }
+
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let shelf = self.found.iter().map(|(name, looked)| (name.clone(), looked.for_plan())).collect();
+        Ok(plan::plan(self.wanted.clone(), &self.locks, &shelf))
+    }
+
+    /// The record of a whole asset that the survey saw.
+    pub fn record(&self, fingerprint: &Digest) -> Option<&Record> {
+        match self.found.get(fingerprint) {
+            Some(Looked::Whole(whole)) => Some(&whole.record),
+            Some(Looked::Absent | Looked::Damaged(_)) | None => None,
+        }
+    }
+}
+
+/// What `generate` would do now, and the languages that fall back. Writes nothing.
+pub fn plan_campaigns(ws: &Workspace, campaigns: &[Campaign]) -> Result<(Plan, Vec<Unspoken>), Failure> {
+    let survey = Survey::take(ws, campaigns, &|name| open_engine(ws, name))?;
+    let plan = survey.plan()?;
+    Ok((plan, survey.unspoken))
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Verified {
+    /// Phrases that are written and spoken.
+    pub phrases: u64,
+    /// Distinct assets read.
+    pub assets: u64,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// Compares locks, phrases and shelf, offline and without an engine; reads every byte on all cores.
+pub fn verify(ws: &Workspace, campaigns: &[Campaign], binding: Binding) -> Result<Verified, Failure> {
+    let mut jobs = Vec::new();
+    let mut asked = BTreeSet::new();
+    for campaign in campaigns {
+        let lock = read_lock(ws, &campaign.name)?.unwrap_or_default();
+        asked.extend(lock.entries.values().map(|entry| entry.fingerprint.clone()));
+        jobs.push((campaign, lines_of(ws, campaign)?, lock));
+    }
+    let asked: Vec<Digest> = asked.into_iter().collect();
+    let looked = shelf_of(ws).look_all(&asked, Question::Sound)?;
+    let mut verified = Verified { assets: asked.len() as u64, ..Verified::default() };
+    let found: BTreeMap<Digest, Looked> = asked.into_iter().zip(looked).collect();
+    let heard = |name: &Digest| found.get(name).map_or(rules::Heard::Absent, Looked::for_verify);
+    for (campaign, lines, lock) in &jobs {
+        let spoken = |line: &&Line| !rules::is_unspoken(campaign, lock, &line.language);
+        verified.phrases += lines.iter().filter(spoken).count() as u64;
+        let findings = rules::verify(campaign, lines, lock, ws.config.rate, PIPELINE, binding, &heard);
+        verified.findings.extend(findings);
+    }
+    Ok(verified)
+}
+
+/// One locked asset as `cache list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssetRow {
+    /// The campaign.
+    pub campaign: Slug,
+    /// The phrase's key.
+    pub key: Slug,
+    /// Its language.
+    pub language: Language,
+    /// Length in ms.
+    pub duration_ms: u64,
+    /// Who spoke it.
+    pub engine: String,
+    /// Bytes of the file; 0 = not there.
+    pub bytes: u64,
+    /// `whole`, `missing` or `damaged`.
+    pub state: &'static str,
+    /// The asset's name.
+    pub fingerprint: Digest,
+    /// The words.
+    pub text: String,
+}
+
+/// What the locks of these campaigns hold.
+pub fn list(ws: &Workspace, campaigns: &[Campaign]) -> Result<Vec<AssetRow>, Failure> {
+    let mut rows = Vec::new();
+    let mut names = Vec::new();
+    for campaign in campaigns {
+        let lock = read_lock(ws, &campaign.name)?.unwrap_or_default();
+        for ((key, language), entry) in lock.entries {
+            names.push(entry.fingerprint.clone());
+            rows.push(AssetRow {
+                campaign: campaign.name.clone(),
+                key,
+                language,
+                duration_ms: entry.duration_ms,
+                engine: entry.recipe.engine,
+                bytes: 0,
+                state: "missing",
+                fingerprint: entry.fingerprint,
+                text: entry.recipe.text,
+            });
+        }
+    }
+    for (row, looked) in rows.iter_mut().zip(shelf_of(ws).look_all(&names, Question::Bytes)?) {
+        match looked {
+            Looked::Absent => {}
+            Looked::Damaged(_) => row.state = "damaged",
+            Looked::Whole(whole) => (row.state, row.bytes) = ("whole", whole.bytes),
+        }
+    }
+    Ok(rows)
+}
+
+/// Assets that no lock of any campaign of the workspace refers to, and that are older than `age`.
+///
+/// A campaign whose lock cannot be read stops it: what it refers to is unknown.
+pub fn prunable(ws: &Workspace, age: Duration) -> Result<Vec<Unreferenced>, Failure> {
+    let mut referenced = BTreeSet::new();
+    for name in ws.campaign_names()? {
+        if let Some(lock) = read_lock(ws, &name)? {
+            referenced.extend(lock.entries.into_values().map(|entry| entry.fingerprint));
+        }
+    }
+    Ok(shelf_of(ws).unreferenced(&referenced, MachineClock.wall(), age)?)
+}

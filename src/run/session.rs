@@ -1,0 +1,398 @@
+//! Performs what one stream's machine decides: reads and writes its socket, carries chunks to the voice network,
+//! opt-outs to the desk, lines and sound to the recorder.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::gateway::{CallSummary, Expected, Judging, Shared};
+use crate::base::{AttemptId, Boot, Sid, limits};
+use crate::core::call::ear::Job;
+use crate::core::call::playout::mark_name;
+use crate::core::call::{Command, EndCause, Event, Line, PreparedClip, Session, What};
+use crate::core::wire::media::{self, MediaFault, Start, Writer};
+use crate::core::wire::token;
+use crate::edge::gateway::{MediaSocket, Outgoing, Turn};
+use crate::store::calllog;
+
+/// Messages written before the other streams get their turn.
+const WRITES_A_TURN: usize = 2;
+/// How often the machine's timeouts are looked at; they are seconds.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a closing socket is drained: closing with unread sound would reset the connection and lose our `close`.
+const DRAIN: Duration = Duration::from_secs(2);
+
+enum Out {
+    Sound(Arc<PreparedClip>, usize),
+    Mark(u32, u64),
+    Clear,
+    Close,
+}
+
+/// What waits to be sent.
+#[derive(Default)]
+struct Outbox {
+    writer: Option<Writer>,
+    waiting: VecDeque<Out>,
+}
+
+impl Outbox {
+    fn play(&mut self, serial: u32, clip: &Arc<PreparedClip>) {
+        for (at, piece) in clip.pieces.iter().enumerate() {
+            self.waiting.push_back(Out::Sound(clip.clone(), at));
+            if piece.mark {
+                self.waiting.push_back(Out::Mark(serial, piece.end as u64));
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.waiting.clear();
+        self.waiting.push_back(Out::Clear);
+    }
+
+    fn next(&mut self) -> Option<Outgoing> {
+        let out = self.waiting.pop_front()?;
+        // Nothing but `close` is queued before `start` named the stream.
+        let writer = self.writer.as_ref();
+        match (out, writer) {
+            (Out::Sound(clip, at), Some(writer)) => Some(Outgoing::Text(writer.media(&clip.pieces[at].tail))),
+            (Out::Mark(serial, end), Some(writer)) => Some(Outgoing::Text(writer.mark(&mark_name(serial, end)))),
+            (Out::Clear, Some(writer)) => Some(Outgoing::Text(writer.clear())),
+            (Out::Close, _) | (_, None) => Some(Outgoing::Close),
+        }
+    }
+}
+
+/// The call that a stream belongs to, once its token was accepted.
+struct Bound {
+    expected: Expected,
+    sid: Option<Sid>,
+    zero: Boot,
+    answered: bool,
+    started: Boot,
+    folder: PathBuf,
+    log_open: bool,
+    log_lost: u64,
+    first_audio: Option<(u64, u64)>,
+}
+
+struct Stream<'a> {
+    shared: &'a Arc<Shared>,
+    socket: MediaSocket,
+    session: Session,
+    outbox: Outbox,
+    bound: Option<Bound>,
+    judged: mpsc::Sender<Box<Job>>,
+    opt_out: Option<oneshot::Receiver<()>>,
+    closing: bool,
+    last_write: Boot,
+}
+
+/// Runs one media socket from its upgrade to the end of its log.
+pub(super) async fn serve(shared: &Arc<Shared>, socket: MediaSocket) {
+    let (judged, mut verdicts) = mpsc::channel(1);
+    let now = shared.clock.boot();
+    let mut stream = Stream {
+        shared,
+        socket,
+        session: Session::new(now),
+        outbox: Outbox::default(),
+        bound: None,
+        judged,
+        opt_out: None,
+        closing: false,
+        last_write: now,
+    };
+    stream.run(&mut verdicts).await;
+    stream.finish().await;
+}
+
+impl Stream<'_> {
+    async fn run(&mut self, verdicts: &mut mpsc::Receiver<Box<Job>>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.closing {
+            let reading = !self.session.wants_a_pause(self.shared.clock.boot());
+            let outbox = &mut self.outbox;
+            let mut more = || outbox.next();
+            tokio::select! {
+                biased;
+                Some(job) = verdicts.recv() => {
+                    let now = self.shared.clock.boot();
+                    self.session.handle(now, Event::Judged(job));
+                }
+                turn = self.socket.turn(&mut more, WRITES_A_TURN), if reading => self.take(turn).await,
+                stored = wait_for(&mut self.opt_out) => {
+                    self.opt_out = None;
+                    // A sender that is gone gave up: the machine's own timeout ends the call.
+                    if stored {
+                        self.session.handle(self.shared.clock.boot(), Event::OptOutStored);
+                    }
+                }
+                _ = ticks.tick() => self.tick(),
+            }
+            self.perform().await;
+        }
+    }
+
+    async fn take(&mut self, turn: Turn) {
+        let now = self.shared.clock.boot();
+        match turn {
+            Turn::Text(text) => self.session.handle(now, Event::Message(media::parse(&text))),
+            Turn::NotText => self.session.handle(now, Event::Message(Err(MediaFault::Malformed))),
+            Turn::Wrote => {
+                self.last_write = now;
+                if !self.outbox.waiting.is_empty() {
+                    // A long greeting goes out in portions: another stream's first sound comes before our second.
+                    tokio::task::yield_now().await;
+                }
+            }
+            Turn::Closed | Turn::Broken => self.session.handle(now, Event::Ended(EndCause::Lost)),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.shared.clock.boot();
+        if self.outbox.waiting.is_empty() {
+            self.last_write = now;
+        }
+        if now >= self.last_write + limits::STREAM_STALL {
+            self.session.handle(now, Event::Ended(EndCause::Stalled));
+        }
+        if self.shared.stopping.load(Ordering::Acquire) {
+            self.session.handle(now, Event::Ended(EndCause::Stopped));
+        }
+        if self.session.next_timeout().is_some_and(|due| now >= due) {
+            self.session.handle(now, Event::Tick);
+        }
+    }
+
+    async fn perform(&mut self) {
+        while let Some(command) = self.session.poll() {
+            match command {
+                Command::Claim(start) => self.claim(&start),
+                Command::Play(serial, clip) => {
+                    self.outbox.play(serial, &clip);
+                    self.first_audio().await;
+                }
+                Command::Clear => {
+                    self.outbox.clear();
+                    self.write(1).await;
+                }
+                Command::Judge(job) => {
+                    let judging = Judging { job, back: self.judged.clone() };
+                    if let Err(refused) = self.shared.judge.try_send(judging) {
+                        // One chunk per stream is out at most, so the queue has room unless the gateway is stopping.
+                        let judging = refused.into_inner();
+                        self.session.handle(self.shared.clock.boot(), Event::Judged(judging.job));
+                    }
+                }
+                Command::OptOut => self.store_opt_out(),
+                Command::Log(what) => self.log(what),
+                Command::Sound(them, us) => {
+                    self.open_log();
+                    if let Some(bound) = &mut self.bound
+                        && !self.shared.recorder.sound(bound.expected.call, them, us)
+                    {
+                        bound.log_lost += 1;
+                    }
+                }
+                Command::Close => {
+                    self.outbox.waiting.retain(|out| matches!(out, Out::Clear));
+                    self.outbox.waiting.push_back(Out::Close);
+                    self.closing = true;
+                }
+            }
+        }
+    }
+
+    fn claim(&mut self, start: &Start) {
+        let now = self.shared.clock.boot();
+        let token = start.parameters.get("token").map_or("", String::as_str);
+        let claimed = token::verify(&self.shared.token_key, token)
+            .and_then(|attempt| self.shared.registry.claim(attempt, token, now));
+        let Some((expected, zero, answered)) = claimed else {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            return self.session.handle(now, Event::Claimed(None));
+        };
+        let script = expected.script.clone();
+        self.outbox.writer = Some(Writer::new(&start.stream));
+        self.bound = Some(Bound {
+            expected,
+            sid: start.call.as_deref().and_then(|sid| sid.parse().ok()),
+            zero,
+            answered: answered.is_some(),
+            started: now,
+            folder: PathBuf::new(),
+            log_open: false,
+            log_lost: 0,
+            first_audio: None,
+        });
+        self.session.handle(now, Event::Claimed(Some(script)));
+    }
+
+    /// Writes the first sound of the stream at once; everything else about the call comes after it.
+    async fn first_audio(&mut self) {
+        if self.bound.as_ref().is_none_or(|bound| bound.first_audio.is_some()) {
+            return;
+        }
+        let wrote = self.write(1).await;
+        let now = self.shared.clock.boot();
+        let media_ms = self.session.media_ms();
+        let Some(bound) = &mut self.bound else { return };
+        if wrote > 0 {
+            let us = u64::try_from(now.since(bound.started).as_micros()).unwrap_or(u64::MAX);
+            bound.first_audio = Some((us, media_ms));
+        }
+        self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
+    }
+
+    async fn write(&mut self, most: usize) -> usize {
+        let outbox = &mut self.outbox;
+        // A broken connection shows itself in the next turn.
+        let wrote = self.socket.write_some(&mut || outbox.next(), most).await.unwrap_or(0);
+        if wrote > 0 {
+            self.last_write = self.shared.clock.boot();
+        }
+        wrote
+    }
+
+    fn store_opt_out(&mut self) {
+        let Some(bound) = &self.bound else { return };
+        let (stored, waiting) = oneshot::channel();
+        self.opt_out = Some(waiting);
+        let (shared, attempt) = (self.shared.clone(), bound.expected.attempt);
+        // A task of its own: it goes on when the callee hangs up.
+        tokio::spawn(async move {
+            if store_opt_out(&shared, attempt).await {
+                let _the_stream_may_have_ended = stored.send(());
+            }
+        });
+    }
+
+    fn open_log(&mut self) {
+        let Some(bound) = self.bound.as_mut().filter(|bound| !bound.log_open) else { return };
+        bound.log_open = true;
+        let wall = self.shared.clock.wall();
+        bound.folder = calllog::folder(&self.shared.calls_dir, bound.expected.call, wall);
+        self.shared.recorder.open(bound.expected.call, bound.folder.clone());
+        let sid = bound.sid.as_ref().map(|sid| sid.as_str().to_owned());
+        let first = bound.first_audio.map(|(us, _)| What::FirstAudio { us });
+        let answered = bound.answered.then_some((What::Answered, bound.zero));
+        let started = Some((What::Start { sid, wall: wall.rfc3339() }, bound.started));
+        let first = first.map(|what| (what, bound.started));
+        for (what, at) in [answered, started, first].into_iter().flatten() {
+            self.line(what, at);
+        }
+    }
+
+    fn log(&mut self, what: What) {
+        self.open_log();
+        self.line(what, self.shared.clock.boot());
+    }
+
+    fn line(&mut self, what: What, at: Boot) {
+        let media_ms = self.session.media_ms();
+        let Some(bound) = &mut self.bound else { return };
+        let ms = u64::try_from(at.since(bound.zero).as_millis()).unwrap_or(u64::MAX);
+        let (call, recorder) = (bound.expected.call, &self.shared.recorder);
+        if bound.log_lost > 0
+            && recorder.event(call, Line { ms, media_ms, what: What::LogLost { parts: bound.log_lost } })
+        {
+            bound.log_lost = 0;
+        }
+        if !recorder.event(call, Line { ms, media_ms, what }) {
+            bound.log_lost += 1;
+        }
+    }
+
+    /// Ends a call that we have finished at the carrier, before the socket closes: a socket that we close sends the
+    /// carrier on to the verb after the stream, which is the apology for a call that broke.
+    async fn hang_up(&mut self) {
+        let Some(bound) = &self.bound else { return };
+        let Some(sid) = bound.sid.clone() else { return };
+        match self.session.notes().cause {
+            Some(EndCause::Finished | EndCause::OptedOut | EndCause::MaxCall) => {}
+            Some(
+                EndCause::HungUp
+                | EndCause::Lost
+                | EndCause::Refused
+                | EndCause::BadMessages
+                | EndCause::NeverStarted
+                | EndCause::Idle
+                | EndCause::Stalled
+                | EndCause::Stopped,
+            )
+            | None => return,
+        }
+        let asked = timeout(limits::HANG_UP_WAIT, self.shared.desk.hang_up(bound.expected.attempt, sid)).await;
+        if asked.is_err() {
+            tracing::warn!(attempt = %bound.expected.attempt, "the carrier did not confirm the hang-up in time");
+        }
+    }
+
+    /// Closes the socket politely, waits for the opt-out and the log, and tells the desk.
+    async fn finish(mut self) {
+        self.hang_up().await;
+        let outbox = &mut self.outbox;
+        let socket = &mut self.socket;
+        let drained = timeout(DRAIN, async {
+            let mut more = || outbox.next();
+            while !matches!(socket.turn(&mut more, WRITES_A_TURN).await, Turn::Closed | Turn::Broken) {}
+        });
+        let _a_carrier_that_does_not_close_is_cut_off = drained.await;
+        drop(self.socket);
+        if let Some(stored) = self.opt_out {
+            // The wish outlives the call; the summary repeats it if it is not stored by now.
+            let _stored_or_given_up = timeout(limits::OPT_OUT_WAIT, stored).await;
+        }
+        let Some(bound) = self.bound else { return };
+        let (closed, on_disk) = oneshot::channel();
+        let tell = move || {
+            let _nobody_may_be_waiting = closed.send(());
+        };
+        self.shared.recorder.close(bound.expected.call, Box::new(tell));
+        if timeout(Duration::from_secs(5), on_disk).await.is_err() {
+            tracing::warn!(call = %bound.expected.call, "the call log is not on the disk yet");
+        }
+        self.shared.registry.ended(bound.expected.attempt);
+        let summary = CallSummary {
+            attempt: bound.expected.attempt,
+            call: bound.expected.call,
+            sid: bound.sid,
+            first_audio_us: bound.first_audio.map(|(us, _)| us),
+            first_audio_media_ms: bound.first_audio.map(|(_, media_ms)| media_ms),
+            notes: self.session.notes(),
+            folder: bound.folder,
+        };
+        self.shared.desk.ended(summary).await;
+    }
+}
+
+async fn wait_for(stored: &mut Option<oneshot::Receiver<()>>) -> bool {
+    match stored {
+        Some(stored) => stored.await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks the desk until the opt-out is durable, for at most [`limits::OPT_OUT_WAIT`].
+async fn store_opt_out(shared: &Shared, attempt: AttemptId) -> bool {
+    let last = shared.clock.boot() + limits::OPT_OUT_WAIT;
+    loop {
+        match shared.desk.opt_out(attempt).await {
+            Ok(()) => return true,
+            Err(_overloaded) if shared.clock.boot() < last => shared.clock.sleep(Duration::from_millis(200)).await,
+            Err(_overloaded) => {
+                tracing::error!(%attempt, "an opt-out could not be stored in time; the call's summary repeats it");
+                return false;
+            }
+        }
+    }
+}

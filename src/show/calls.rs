@@ -1,0 +1,98 @@
+//! Calls as tables and lines.
+
+use std::path::Path;
+
+use super::table::table;
+use crate::base::CallId;
+use crate::base::text::printable;
+use crate::core::call::Line;
+use crate::core::call::report::{Quantiles, Report};
+
+fn ms(value: Option<u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |us| format!("{}.{:03}", us / 1_000, us % 1_000))
+}
+
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn cause(report: &Report) -> String {
+    report.cause.as_ref().map_or_else(|| "running or cut".to_owned(), word)
+}
+
+/// One row a call.
+pub fn list(calls: &[(CallId, Report)]) -> String {
+    let rows: Vec<Vec<String>> = calls
+        .iter()
+        .map(|(call, report)| {
+            let heard = report.heard.first().map_or("-".to_owned(), |it| format!("{}/{}", it.heard_ms, it.total_ms));
+            vec![
+                call.to_string(),
+                report.began.clone().unwrap_or_default(),
+                ms(report.first_audio_us),
+                heard,
+                report.barge_in_ms.len().to_string(),
+                report.keys.clone(),
+                cause(report),
+            ]
+        })
+        .collect();
+    table(&["call", "began", "first audio ms", "heard ms", "barge-ins", "keys", "end"], &rows, &[2, 3, 4])
+}
+
+/// One call: its figures, its events, its recording.
+pub fn show(call: CallId, report: &Report, lines: &[Line], recording: Option<&Path>) -> String {
+    let mut text = format!("call        {call}\n");
+    let mut row = |name: &str, value: String| text.push_str(&format!("{name:<12}{}\n", printable(&value)));
+    row("began", report.began.clone().unwrap_or_else(|| "-".to_owned()));
+    row("carrier id", report.sid.clone().unwrap_or_else(|| "-".to_owned()));
+    row("first audio", format!("{} ms after start", ms(report.first_audio_us)));
+    for played in &report.heard {
+        row("heard", format!("{}: {} of {} ms", played.clip, played.heard_ms, played.total_ms));
+    }
+    for tail in &report.barge_in_ms {
+        row("barge-in", format!("silent {tail} ms after the person began"));
+    }
+    row("speech", format!("{} segments", report.speech_segments));
+    row("keys", if report.keys.is_empty() { "none".to_owned() } else { report.keys.clone() });
+    row("end", cause(report));
+    row("recording", recording.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
+    text.push('\n');
+    for line in lines {
+        text.push_str(&event(line));
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+/// One event: ms since the log began, ms of inbound sound, name, the rest.
+pub fn event(line: &Line) -> String {
+    let mut rest = String::new();
+    let mut name = String::new();
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&line.what) {
+        for (key, value) in fields {
+            let value = value.as_str().map_or_else(|| value.to_string(), printable);
+            if key == "event" {
+                name = value;
+            } else {
+                rest.push_str(&format!(" {key}={value}"));
+            }
+        }
+    }
+    format!("{:>8} {:>8}  {name:<14}{rest}", line.ms, line.media_ms).trim_end().to_owned()
+}
+
+/// Latencies: microseconds of first audio, milliseconds of barge-ins.
+pub fn latency(first_audio_us: Option<Quantiles>, barge_in_ms: Option<Quantiles>) -> String {
+    let row = |name: &str, values: Option<Quantiles>, form: fn(u64) -> String| match values {
+        Some(it) => {
+            vec![name.to_owned(), it.count.to_string(), form(it.p50), form(it.p90), form(it.p99), form(it.max)]
+        }
+        None => [name, "0", "-", "-", "-", "-"].map(str::to_owned).to_vec(),
+    };
+    let rows = [
+        row("start → first audio, ms", first_audio_us, |us| ms(Some(us))),
+        row("speech → clear, ms of sound", barge_in_ms, |ms| ms.to_string()),
+    ];
+    table(&["", "count", "p50", "p90", "p99", "max"], &rows, &[1, 2, 3, 4, 5])
+}

@@ -1,0 +1,81 @@
+use std::sync::mpsc;
+
+use super::*;
+use crate::core::call::{EndCause, Line, What};
+use crate::core::sound::g711::ulaw_decode;
+
+fn line(ms: u64, what: What) -> Line {
+    Line { ms, media_ms: ms, what }
+}
+
+fn call() -> CallId {
+    "0192d3a4-0000-7000-8000-000000000001".parse().expect("an id")
+}
+
+/// A call of two seconds; gives its folder.
+fn recorded(calls: &Path) -> PathBuf {
+    let folder = folder(calls, call(), Wall(1_790_000_000_000));
+    let (recorder, thread) = Recorder::start().expect("a thread");
+    assert!(recorder.open(call(), folder.clone()));
+    assert!(recorder.event(call(), line(0, What::Start { sid: None, wall: "2026-09-21T12:53:20.000Z".to_owned() })));
+    for second in 0..2 {
+        assert!(recorder.sound(call(), vec![0x10 + second; 8_000], vec![0x90; 8_000]));
+    }
+    assert!(recorder.event(call(), line(2_000, What::End { cause: EndCause::HungUp })));
+    let (done, ended) = mpsc::channel();
+    recorder.close(call(), Box::new(move || done.send(()).expect("the test waits")));
+    ended.recv().expect("closed");
+    drop(thread);
+    folder
+}
+
+#[test]
+fn a_call_is_read_back_as_it_was_written() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = recorded(dir.path());
+    assert!(folder.ends_with("2026/09/21/0192d3a4-0000-7000-8000-000000000001"));
+    assert_eq!(list(dir.path(), 10).expect("readable"), [(call(), folder.clone())]);
+    let record = read(call(), &folder).expect("readable");
+    assert_eq!((record.lines.len(), record.unread), (2, 0));
+    assert!(matches!(&record.lines[0].what, What::Start { wall, .. } if wall == "2026-09-21T12:53:20.000Z"));
+    let mut wav = hound::WavReader::open(folder.join(AUDIO)).expect("a WAV");
+    let samples: Vec<i16> = wav.samples::<i16>().map(|it| it.expect("whole")).collect();
+    assert_eq!(samples.len(), 2 * 16_000);
+    let (them, us) = (ulaw_decode(0x10), ulaw_decode(0x90));
+    assert_eq!(samples[..2], [them, us], "them left, us right");
+}
+
+#[test]
+fn files_cut_anywhere_are_still_read_and_the_header_is_mended() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = recorded(dir.path());
+    let (events, audio) =
+        (std::fs::read(folder.join(EVENTS)).expect("log"), std::fs::read(folder.join(AUDIO)).expect("wav"));
+    for cut in 0..events.len() {
+        std::fs::write(folder.join(EVENTS), &events[..cut]).expect("written");
+        let record = read(call(), &folder).expect("readable");
+        assert!(record.lines.len() + record.unread <= 2 && record.unread <= 1, "cut at {cut}");
+    }
+    for cut in (0..60).chain((60..audio.len()).step_by(997)) {
+        std::fs::write(folder.join(AUDIO), &audio[..cut]).expect("written");
+        let path = recording(&folder).expect("readable");
+        assert_eq!(path.is_some(), cut >= 48, "cut at {cut}");
+        if let Some(path) = path {
+            let wav = hound::WavReader::open(path).expect("a WAV");
+            assert_eq!(wav.len() as usize, (cut - 44) / 4 * 2);
+        }
+    }
+}
+
+#[test]
+fn what_the_full_queue_cannot_take_is_counted() {
+    let (recorder, thread) = Recorder::start().expect("a thread");
+    let mut refused = 0;
+    // The thread empties the queue ten times a second; a burst is faster than that.
+    for ms in 0..200_000 {
+        refused += u64::from(!recorder.event(call(), line(ms, What::Clear)));
+    }
+    assert!(refused > 0);
+    assert_eq!(recorder.lost(), refused);
+    drop(thread);
+}

@@ -1,0 +1,286 @@
+//! The cache as people, cron and CI use it: the real program, real files, engines of kind `command`.
+//!
+//! The engine is a shell script that appends a line to a log for every call, so that engine calls are counted where
+//! they happen, and answers with a WAV (or with what the test wants it to answer).
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A workspace with one campaign `hello` whose engine is a script.
+struct House {
+    dir: tempfile::TempDir,
+}
+
+/// 16-bit mono 16 kHz speech-like sound: tone in syllables, about `ms` long, calm at both ends.
+fn voice(ms: u32) -> Vec<u8> {
+    let count = ms * 16;
+    let samples: Vec<i16> = (0..count + 4_800)
+        .map(|n| {
+            let on = (1_600..count).contains(&n) && n % 3_200 < 2_400;
+            let wave = f64::sin(f64::from(n) * 0.11) + f64::sin(f64::from(n) * 0.031);
+            if on { (wave * 4_000.0) as i16 } else { 0 }
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    let size = u32::try_from(samples.len() * 2).expect("small");
+    bytes.extend(b"RIFF");
+    bytes.extend((36 + size).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(16_000u32.to_le_bytes());
+    bytes.extend(32_000u32.to_le_bytes());
+    bytes.extend(b"\x02\0\x10\0data");
+    bytes.extend(size.to_le_bytes());
+    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    bytes
+}
+
+const GREETING: &str = "Hello, this is a test of the voice of this house.";
+
+impl House {
+    fn new() -> House {
+        let house = House { dir: tempfile::tempdir().expect("a temp folder") };
+        fs::create_dir_all(house.path("campaigns/hello")).expect("folders");
+        house.engine("cat > /dev/null; sleep 0.2; cat \"$here/voice.wav\"");
+        fs::write(house.path("voice.wav"), voice(3_000)).expect("writable");
+        let engine = house.path("engine.sh");
+        let config =
+            format!("[engines.test]\nkind = \"command\"\ncommand = [{:?}]\nversion = \"1\"\n", engine.display());
+        fs::write(house.path("ahoy.toml"), config).expect("writable");
+        house.greeting(GREETING);
+        house
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The script's work after it has logged the call.
+    fn engine(&self, work: &str) {
+        let here = self.dir.path().display();
+        let script = format!("#!/bin/sh\nhere='{here}'\necho call >> \"$here/calls.log\"\n{work}\n");
+        let next = self.path("engine.next");
+        fs::write(&next, script).expect("writable");
+        fs::set_permissions(&next, fs::Permissions::from_mode(0o755)).expect("chmod");
+        fs::rename(&next, self.path("engine.sh")).expect("rename");
+    }
+
+    fn greeting(&self, text: &str) {
+        let campaign =
+            format!("callers = [\"+15005550006\"]\n[greeting]\nen = \"{text}\"\n[voice]\nengine = \"test\"\n");
+        fs::write(self.path("campaigns/hello/campaign.toml"), campaign).expect("writable");
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ahoy"));
+        command.arg("--workspace").arg(self.dir.path()).arg("cache").args(args).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        told(&self.command(args).output().expect("the program runs"))
+    }
+
+    fn calls(&self) -> usize {
+        fs::read_to_string(self.path("calls.log")).map_or(0, |log| log.lines().count())
+    }
+
+    fn wavs(&self) -> Vec<PathBuf> {
+        found(&self.path("cache"), "wav")
+    }
+
+    fn lock(&self) -> String {
+        fs::read_to_string(self.path("campaigns/hello/assets.lock")).expect("a lock")
+    }
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// All files below a folder with this extension (temp files have `tmp`).
+fn found(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().map(|entry| entry.expect("readable").path()) {
+        if entry.is_dir() {
+            all.extend(found(&entry, extension));
+        } else if entry.extension().is_some_and(|it| it == extension) {
+            all.push(entry);
+        }
+    }
+    all.sort();
+    all
+}
+
+fn last_json(stdout: &str) -> Value {
+    serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON")
+}
+
+#[test]
+fn generating_twice_renders_nothing_the_second_time() {
+    let house = House::new();
+    let (code, out, err) = house.run(&["generate", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let report = last_json(&out);
+    // Greeting, opt-out confirmation, goodbye.
+    assert_eq!((report["rendered"].as_u64(), report["engine_calls"].as_u64()), (Some(3), Some(3)), "{out}");
+    assert_eq!((house.calls(), house.wavs().len()), (3, 3));
+    let lock = house.lock();
+    let (code, out, _) = house.run(&["generate", "--json"]);
+    let report = last_json(&out);
+    assert_eq!((code, house.calls(), report["rendered"].as_u64(), report["kept"].as_u64()), (0, 3, Some(0), Some(3)));
+    assert_eq!((house.lock(), report["locks_written"].as_u64()), (lock, Some(0)));
+    assert_eq!(house.run(&["verify"]).0, 0);
+    assert!(found(&house.path("cache"), "tmp").is_empty() && found(&house.path("cache"), "lock").is_empty());
+}
+
+#[test]
+fn two_processes_at_once_render_each_phrase_once() {
+    let house = House::new();
+    let start = || house.command(&["generate", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let both = [start().expect("runs"), start().expect("runs")];
+    let mut rendered = 0;
+    for child in both {
+        let (code, out, err) = told(&child.wait_with_output().expect("ends"));
+        assert_eq!(code, 0, "{out}{err}");
+        rendered += last_json(&out)["rendered"].as_u64().expect("a count");
+    }
+    assert_eq!((house.calls(), rendered), (3, 3));
+    let (code, out, err) = house.run(&["verify"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn a_killed_generation_leaves_nothing_half_and_the_next_one_resumes() {
+    let house = House::new();
+    // The third call blocks until it is killed. Who is third is settled by mkdir, since calls run side by side.
+    house.engine(
+        "cat > /dev/null; n=1; while ! mkdir \"$here/turn$n\" 2> /dev/null; do n=$((n + 1)); done\n\
+         if [ $n -eq 3 ]; then echo $$ > \"$here/stuck\"; exec sleep 60; fi; cat \"$here/voice.wav\"",
+    );
+    let mut child = house.command(&["generate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+    let start = std::time::Instant::now();
+    while !house.path("stuck").exists() || house.wavs().len() < 2 {
+        assert!(start.elapsed().as_secs() < 30, "the engine was never reached");
+        std::thread::yield_now();
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("dead");
+    let stuck = fs::read_to_string(house.path("stuck")).expect("a pid");
+    let _gone = Command::new("kill").arg(stuck.trim()).status().expect("kill runs");
+    assert_eq!(house.run(&["verify"]).0, 13, "nothing is locked yet");
+    house.engine("cat > /dev/null; cat \"$here/voice.wav\"");
+    let before = house.calls();
+    let (code, out, err) = house.run(&["generate", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let whole_at_kill = 3 - (house.calls() - before);
+    assert!(whole_at_kill >= 1, "what was whole is not rendered again");
+    assert_eq!(house.run(&["verify"]).0, 0);
+    assert!(found(&house.path("cache"), "tmp").is_empty());
+}
+
+#[test]
+fn verify_finds_a_damaged_byte_a_changed_text_and_a_removed_file() {
+    let house = House::new();
+    assert_eq!(house.run(&["verify"]).0, 13, "never rendered");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    let wav = house.wavs().remove(0);
+    let good = fs::read(&wav).expect("readable");
+    let mut bad = good.clone();
+    bad[10_000] ^= 1;
+    fs::write(&wav, &bad).expect("writable");
+    let (code, out, _) = house.run(&["verify", "--json"]);
+    assert_eq!(code, 13, "{out}");
+    assert!(out.contains("\"finding\":\"damaged\""), "{out}");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    assert_eq!((house.calls(), house.run(&["verify"]).0), (4, 0), "the damaged one alone was rendered again");
+
+    house.greeting("Hello, this is another text for the voice of the house.");
+    let (code, out, _) = house.run(&["verify"]);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("stale") && out.contains("text changed"), "{out}");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    assert_eq!((house.calls(), house.run(&["verify"]).0), (5, 0));
+
+    fs::remove_file(house.wavs().remove(0)).expect("removable");
+    let locked_is_gone = house.run(&["verify"]).0 == 13;
+    let old_greeting_is_gone = house.wavs().len() == 3 && house.run(&["verify"]).0 == 0;
+    assert!(locked_is_gone || old_greeting_is_gone);
+}
+
+#[test]
+fn what_is_not_the_phrase_never_becomes_an_asset() {
+    let cases = [
+        ("a WAV of 44 bytes", "head -c 44 \"$here/voice.wav\""),
+        ("HTML", "echo '<html><body>502 Bad Gateway</body></html>'"),
+        ("nothing", "true"),
+        ("a cut file", "head -c 52000 \"$here/voice.wav\""),
+        ("silence", "head -c 44 \"$here/voice.wav\"; head -c 96000 /dev/zero"),
+        ("an error after the sound", "cat \"$here/voice.wav\"; echo out of credit >&2; exit 3"),
+    ];
+    for (what, answer) in cases {
+        let house = House::new();
+        house.engine(&format!("cat > /dev/null; {answer}"));
+        let (code, out, err) = house.run(&["generate"]);
+        assert_eq!(code, 13, "{what}: {out}{err}");
+        assert!(err.contains("failed: `greeting` in `en` of `hello`"), "{what}: {err}");
+        assert!(house.wavs().is_empty() && found(&house.path("cache"), "json").is_empty(), "{what}");
+        assert_eq!(house.run(&["verify"]).0, 13, "{what}");
+    }
+}
+
+#[test]
+fn prune_keeps_what_a_lock_refers_to_and_what_is_young() {
+    let house = House::new();
+    assert_eq!(house.run(&["generate"]).0, 0);
+    house.greeting("Hello, this is another text for the voice of the house.");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    assert_eq!(house.wavs().len(), 4);
+    let (code, _, err) = house.run(&["prune", "--all"]);
+    assert_eq!(code, 2, "nobody to ask: {err}");
+    assert_eq!(last_json(&house.run(&["prune", "--yes", "--json"]).1)["found"], 0, "younger than an hour");
+    assert_eq!(last_json(&house.run(&["prune", "--dry-run", "--all", "--json"]).1)["found"], 1);
+    assert_eq!(house.wavs().len(), 4, "a dry run removes nothing");
+    assert_eq!(last_json(&house.run(&["prune", "--yes", "--all", "--json"]).1)["removed"], 1);
+    assert_eq!((house.wavs().len(), house.run(&["verify"]).0), (3, 0));
+    fs::write(house.path("campaigns/hello/assets.lock"), "<<<<<<< HEAD\n").expect("writable");
+    assert_eq!(house.run(&["prune", "--yes", "--all"]).0, 2, "an unreadable lock stops it");
+    assert_eq!(house.wavs().len(), 3);
+}
+
+#[test]
+fn plan_tells_why_and_writes_nothing() {
+    let house = House::new();
+    let (code, out, err) = house.run(&["plan"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("render (new)") && out.contains("3 to render"), "{out}");
+    assert_eq!((house.calls(), house.wavs().len()), (0, 0));
+    assert!(!house.path("campaigns/hello/assets.lock").exists());
+}
+
+#[test]
+fn play_writes_the_file_that_callers_hear() {
+    let house = House::new();
+    assert_eq!(house.run(&["play", "hello", "--to", "/dev/null"]).0, 2, "nothing is rendered yet");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    let to = house.path("out.wav");
+    let (code, _, err) = house.run(&["play", "hello", "--key", "goodbye", "--to", to.to_str().expect("UTF-8")]);
+    assert_eq!(code, 0, "{err}");
+    let bytes = fs::read(&to).expect("written");
+    assert!(house.wavs().iter().any(|wav| fs::read(wav).expect("readable") == bytes));
+}
+
+#[test]
+fn the_committed_example_is_sound_offline_and_without_an_engine() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ahoy"))
+        .args(["--workspace", env!("CARGO_MANIFEST_DIR"), "cache", "verify", "ci-example", "--locked"])
+        .output()
+        .expect("the program runs");
+    let (code, out, err) = told(&output);
+    assert_eq!(code, 0, "{out}{err}");
+}

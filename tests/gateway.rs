@@ -1,0 +1,483 @@
+//! The gateway over real loopback sockets: who gets in, what is played, what is written down.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ahoy::base::{AttemptId, Boot, Secret, Sid};
+use ahoy::core::call::{CallScript, EndCause, PreparedClip, What};
+use ahoy::core::config::{BargeIn, Keys, Vad};
+use ahoy::core::sound::g711;
+use ahoy::core::wire::{form, signature, token};
+use ahoy::run::clock::{Clock, MachineClock};
+use ahoy::run::gateway::{
+    Boxed, CallDesk, CallSummary, Expected, GatewayHandle, GatewayOptions, Overloaded, Registry, StatusEvent, start,
+};
+use ahoy::store::calllog;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+const KEY: token::TokenKey = [7; 32];
+const ACCOUNT: &str = "12345";
+
+/// A desk that keeps what it is told; its ledger can be held up.
+struct Desk {
+    statuses: Mutex<Vec<StatusEvent>>,
+    opt_outs: Mutex<Vec<AttemptId>>,
+    started: Mutex<Vec<(AttemptId, Option<Sid>)>>,
+    ended: Mutex<Vec<CallSummary>>,
+    changed: Notify,
+    ledger_open: watch::Sender<bool>,
+    full: AtomicBool,
+}
+
+impl CallDesk for Desk {
+    fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
+        Box::pin(async move {
+            if self.full.load(Ordering::SeqCst) {
+                return Err(Overloaded);
+            }
+            self.statuses.lock().expect("whole").push(event);
+            Ok(())
+        })
+    }
+
+    fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
+        let mut open = self.ledger_open.subscribe();
+        Box::pin(async move {
+            open.wait_for(|open| *open).await.expect("the desk lives");
+            self.opt_outs.lock().expect("whole").push(attempt);
+            Ok(())
+        })
+    }
+
+    fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
+        self.started.lock().expect("whole").push((attempt, sid));
+    }
+
+    fn hang_up(&self, _: AttemptId, _: Sid) -> Boxed<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {
+        self.ended.lock().expect("whole").push(summary);
+        self.changed.notify_one();
+        Box::pin(async {})
+    }
+}
+
+struct House {
+    desk: Arc<Desk>,
+    registry: Registry,
+    gateway: GatewayHandle,
+    _dir: tempfile::TempDir,
+}
+
+fn clip(key: &str, ms: usize) -> Arc<PreparedClip> {
+    Arc::new(PreparedClip::of(key, (0..ms * 8).map(|i| (i * 7 % 127) as u8).collect::<Vec<_>>().into()))
+}
+
+fn script() -> Arc<CallScript> {
+    let ms = Duration::from_millis;
+    Arc::new(CallScript {
+        greeting: clip("greeting", 2_345),
+        opt_out_confirmed: Some(clip("opt-out-confirmed", 300)),
+        goodbye: Some(clip("goodbye", 200)),
+        keys: Keys { opt_out: Some('9') },
+        vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
+        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
+        listen_after: ms(1_000),
+        max_call: Duration::from_secs(60),
+    })
+}
+
+fn house() -> House {
+    let dir = tempfile::tempdir().expect("a folder");
+    let desk = Arc::new(Desk {
+        statuses: Mutex::default(),
+        opt_outs: Mutex::default(),
+        started: Mutex::default(),
+        ended: Mutex::default(),
+        changed: Notify::new(),
+        ledger_open: watch::channel(true).0,
+        full: AtomicBool::new(false),
+    });
+    let registry = Registry::default();
+    let options = GatewayOptions {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        public_url: None,
+        auth_tokens: vec![Secret::new("another".to_owned()), Secret::new(ACCOUNT.to_owned())],
+        token_key: KEY,
+        calls_dir: dir.path().join("calls"),
+    };
+    let gateway = start(options, desk.clone(), registry.clone(), Arc::new(MachineClock)).expect("a free port");
+    House { desk, registry, gateway, _dir: dir }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl House {
+    fn expect(&self, n: u8) -> (AttemptId, String) {
+        let attempt = AttemptId::mint(1_790_000_000_000, [n; 10]);
+        let token = token::mint(&KEY, attempt);
+        let expires = Boot(u64::MAX);
+        let expected = Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script() };
+        self.registry.expect(expected).expect("room");
+        (attempt, token)
+    }
+
+    async fn open(&self, key: &str) -> Result<Socket, Error> {
+        let url = self.gateway.stream_url();
+        let mut request = url.as_str().into_client_request()?;
+        let signed = signature::sign_upgrade(&Secret::new(key.to_owned()), &url);
+        request.headers_mut().insert(signature::HEADER, signed.parse().expect("base64"));
+        tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+    }
+
+    async fn started(&self, token: &str) -> Far {
+        let mut far = Far { socket: self.open(ACCOUNT).await.expect("a socket"), sequence: 0, media_ms: 0 };
+        far.say(json!({"event":"connected","protocol":"Call","version":"1.0.0"})).await;
+        far.start(token).await;
+        far
+    }
+
+    async fn summary(&self) -> CallSummary {
+        loop {
+            if let Some(summary) = self.desk.ended.lock().expect("whole").pop() {
+                return summary;
+            }
+            self.desk.changed.notified().await;
+        }
+    }
+
+    /// Posts a status form; gives the HTTP status and whether the body was empty.
+    async fn post(&self, token: &str, key: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let url = self.gateway.status_url(token);
+        let owned: Vec<(String, String)> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let signed = signature::sign(&Secret::new(key.to_owned()), &url, &owned);
+        let body = form::encode(pairs);
+        let path = url.strip_prefix(&self.gateway.public_url).expect("our URL");
+        let mut stream = TcpStream::connect(self.gateway.addr).await.expect("a connection");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nX-Twilio-Signature: {signed}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("a status");
+        (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+    }
+}
+
+/// The carrier's end of a stream.
+struct Far {
+    socket: Socket,
+    sequence: u64,
+    media_ms: u64,
+}
+
+impl Far {
+    async fn say(&mut self, mut message: Value) {
+        self.sequence += 1;
+        message["sequenceNumber"] = json!(self.sequence.to_string());
+        self.socket.send(Message::text(message.to_string())).await.expect("open");
+    }
+
+    async fn start(&mut self, token: &str) {
+        let format = json!({"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1});
+        self.say(json!({"event":"start","streamSid":"MZ1","start":{"accountSid":"AC1","streamSid":"MZ1",
+            "callSid":"CA1","tracks":["inbound"],"mediaFormat":format,"customParameters":{"token":token}}}))
+            .await;
+    }
+
+    async fn frame(&mut self, ulaw: &[u8]) {
+        let media = json!({"track":"inbound","chunk":"1","timestamp":(100 + self.media_ms).to_string(),
+            "payload":STANDARD.encode(ulaw)});
+        self.media_ms += ulaw.len() as u64 / 8;
+        self.say(json!({"event":"media","streamSid":"MZ1","media":media})).await;
+    }
+
+    async fn mark(&mut self, name: &str) {
+        self.say(json!({"event":"mark","streamSid":"MZ1","mark":{"name":name}})).await;
+    }
+
+    async fn hear(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("JSON")),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Hears until the mark at the end of a clip of `samples`; gives the sound and the marks.
+    async fn clip(&mut self, samples: usize) -> (Vec<u8>, Vec<String>) {
+        let (mut sound, mut marks) = (Vec::new(), Vec::new());
+        loop {
+            let message = self.hear().await.expect("a clip, not the end");
+            match message["event"].as_str() {
+                Some("media") => {
+                    sound.extend(STANDARD.decode(message["media"]["payload"].as_str().expect("text")).expect("base64"))
+                }
+                Some("mark") => marks.push(message["mark"]["name"].as_str().expect("text").to_owned()),
+                other => panic!("unexpected {other:?}"),
+            }
+            if sound.len() >= samples && marks.last().is_some_and(|it| it.ends_with(&format!("-{}", samples / 8))) {
+                return (sound, marks);
+            }
+        }
+    }
+
+    /// Everything until the socket ends.
+    async fn rest(&mut self) -> Vec<Value> {
+        let mut rest = Vec::new();
+        while let Some(message) = self.hear().await {
+            rest.push(message);
+        }
+        rest
+    }
+}
+
+fn channels(folder: &Path) -> (Vec<i16>, Vec<i16>) {
+    let path = calllog::recording(folder).expect("readable").expect("sound");
+    let mut wav = hound::WavReader::open(path).expect("a WAV");
+    let samples: Vec<i16> = wav.samples::<i16>().map(|it| it.expect("whole")).collect();
+    samples.as_chunks::<2>().0.iter().map(|it| (it[0], it[1])).unzip()
+}
+
+#[tokio::test]
+async fn a_forged_request_gets_403_and_changes_nothing() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let form = [("CallSid", "CA1"), ("CallStatus", "completed")];
+    assert_eq!(house.post(&token, "wrong", &form).await, (403, String::new()));
+    assert!(house.desk.statuses.lock().expect("whole").is_empty());
+    match house.open("wrong").await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
+        other => panic!("a forged upgrade got in: {:?}", other.is_ok()),
+    }
+    assert_eq!(house.gateway.counts().forged, 2);
+    assert_eq!(house.registry.len(), 1, "the real stream may still come");
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+}
+
+#[tokio::test]
+async fn a_callback_is_200_only_when_it_is_durable_and_its_numbers_are_masked() {
+    let house = house();
+    let (attempt, token) = house.expect(1);
+    let form = [
+        ("CallSid", "CA1"),
+        ("CallStatus", "busy"),
+        ("SequenceNumber", "2"),
+        ("To", "+359888123456"),
+        ("ToCity", "Sofia"),
+        ("SipResponseCode", "486"),
+        ("AnsweredBy", ""),
+    ];
+    house.desk.full.store(true, Ordering::SeqCst);
+    assert_eq!(house.post(&token, ACCOUNT, &form).await.0, 503);
+    house.desk.full.store(false, Ordering::SeqCst);
+    assert_eq!(house.post(&token, ACCOUNT, &form).await.0, 200);
+    let events = house.desk.statuses.lock().expect("whole").clone();
+    assert_eq!((events.len(), events[0].attempt, events[0].sequence), (1, attempt, Some(2)));
+    assert_eq!((events[0].sip_code, events[0].answered_by.clone()), (Some(486), None));
+    let kept = format!("{:?}", events[0].form);
+    assert!(!kept.contains("888123") && !kept.contains("Sofia"), "{kept}");
+    assert_eq!(house.post("nobody", ACCOUNT, &form).await.0, 404);
+    assert_eq!(house.post(&token, ACCOUNT, &[("CallStatus", "dancing")]).await.0, 400);
+}
+
+#[tokio::test]
+async fn the_greeting_on_the_wire_is_exactly_the_clip() {
+    let house = house();
+    let (attempt, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    let (sound, marks) = far.clip(2_345 * 8).await;
+    assert_eq!(sound, script().greeting.ulaw[..]);
+    assert_eq!(marks, ["c1-500", "c1-1000", "c1-1500", "c1-2000", "c1-2345"]);
+    let started = house.desk.started.lock().expect("whole").clone();
+    assert_eq!(started, [(attempt, "CA1".parse().ok())]);
+}
+
+#[tokio::test]
+async fn a_token_opens_one_stream_once_and_the_first_one_stays() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let mut first = house.started(&token).await;
+    first.clip(2_345 * 8).await;
+    let mut second = house.started(&token).await;
+    assert!(second.rest().await.is_empty(), "not a word");
+    first.frame(&[0xff; 160]).await;
+    first.say(json!({"event":"stop","streamSid":"MZ1"})).await;
+    first.rest().await;
+    assert_eq!(house.summary().await.notes.cause, Some(EndCause::HungUp));
+    let mut replay = house.started(&token).await;
+    assert!(replay.rest().await.is_empty(), "a used token");
+    let mut guess = house.started("00000000000000000000000000000000-00000000000000000000000000000000").await;
+    assert!(guess.rest().await.is_empty());
+    assert_eq!(house.gateway.counts().refused, 3);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused() {
+    let house = house();
+    let (attempt, token) = house.expect(1);
+    let expires = MachineClock.boot();
+    let expected = Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script() };
+    house.registry.expect(expected).expect("room");
+    assert!(house.started(&token).await.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn media_before_start_is_skipped_and_fifty_bad_messages_end_the_stream() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let mut far = Far { socket: house.open(ACCOUNT).await.expect("open"), sequence: 0, media_ms: 0 };
+    far.frame(&[0xff; 160]).await;
+    far.start(&token).await;
+    far.clip(2_345 * 8).await;
+    for _ in 0..50 {
+        far.socket.send(Message::text("{\"event\":")).await.expect("open");
+    }
+    far.rest().await;
+    let summary = house.summary().await;
+    assert_eq!((summary.notes.cause, summary.notes.bad_messages), (Some(EndCause::BadMessages), 51));
+    let mut never_started = Far { socket: house.open(ACCOUNT).await.expect("open"), sequence: 0, media_ms: 0 };
+    for _ in 0..50 {
+        never_started.socket.send(Message::binary(vec![1])).await.expect("open");
+    }
+    assert!(never_started.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_ends_the_stream() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+    let long = format!("{{\"event\":\"x\",\"pad\":\"{}\"}}", "a".repeat(70_000));
+    far.socket.send(Message::text(long)).await.expect("open");
+    far.rest().await;
+    assert_eq!(house.summary().await.notes.cause, Some(EndCause::Lost));
+}
+
+#[tokio::test]
+async fn the_opt_out_is_durable_before_its_confirmation_plays() {
+    let house = house();
+    house.desk.ledger_open.send_replace(false);
+    let (attempt, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+    far.frame(&[0xff; 160]).await;
+    far.say(json!({"event":"dtmf","streamSid":"MZ1","dtmf":{"track":"inbound_track","digit":"9"}})).await;
+    assert_eq!(far.hear().await.expect("clear")["event"], "clear");
+    for _ in 0..20 {
+        far.frame(&[0xff; 160]).await;
+    }
+    // A ping comes back after everything before it was answered: still no word.
+    far.socket.send(Message::Ping(vec![1].into())).await.expect("open");
+    match far.socket.next().await {
+        Some(Ok(Message::Pong(_))) => {}
+        other => panic!("the confirmation came before the ledger: {other:?}"),
+    }
+    assert!(house.desk.opt_outs.lock().expect("whole").is_empty());
+    house.desk.ledger_open.send_replace(true);
+    let (sound, marks) = far.clip(300 * 8).await;
+    assert_eq!(sound, clip("x", 300).ulaw[..]);
+    assert_eq!(*house.desk.opt_outs.lock().expect("whole"), [attempt]);
+    far.mark(marks.last().expect("a mark")).await;
+    assert!(far.rest().await.is_empty(), "and then we hang up");
+    let notes = house.summary().await.notes;
+    assert_eq!((notes.cause, notes.opted_out, notes.keys.as_str()), (Some(EndCause::OptedOut), true, "9"));
+}
+
+#[tokio::test]
+async fn an_opt_out_is_stored_though_the_callee_hangs_up_at_once() {
+    let house = house();
+    house.desk.ledger_open.send_replace(false);
+    let (attempt, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+    far.say(json!({"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"9"}})).await;
+    assert_eq!(far.hear().await.expect("clear")["event"], "clear");
+    drop(far);
+    house.desk.ledger_open.send_replace(true);
+    assert!(house.summary().await.notes.opted_out);
+    assert_eq!(*house.desk.opt_outs.lock().expect("whole"), [attempt]);
+}
+
+fn speech() -> Vec<u8> {
+    let mut wav = hound::WavReader::open("tests/data/silero-vad-v6/golden-8k.wav").expect("the golden sound");
+    let samples: Vec<i16> = wav.samples::<i16>().map(|it| it.expect("whole")).collect();
+    g711::encode_ulaw(&samples[47 * 256..][..16_000])
+}
+
+#[tokio::test]
+async fn speech_stops_the_greeting_and_the_two_channels_tell_when() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+    for _ in 0..10 {
+        far.frame(&[0xff; 160]).await;
+    }
+    let talk = speech();
+    for frame in talk.chunks(160) {
+        far.frame(frame).await;
+        // In step with the gateway, as a real line is: its answer to a ping follows the verdict on what was sent.
+        far.socket.send(Message::Ping(vec![].into())).await.expect("open");
+        if let Some(Ok(Message::Text(text))) = far.socket.next().await {
+            assert!(text.contains("\"clear\""), "{text}");
+            break;
+        }
+    }
+    let told = far.media_ms;
+    for _ in 0..25 {
+        far.frame(&[0xff; 160]).await;
+    }
+    far.say(json!({"event":"stop","streamSid":"MZ1"})).await;
+    far.rest().await;
+    let summary = house.summary().await;
+    let note = summary.notes.barge_ins[0];
+    assert!(note.clear_media_ms <= told && note.clear_media_ms - note.speech_onset_media_ms <= 160, "{note:?}");
+    let (them, us) = channels(&summary.folder);
+    assert_eq!(them.len() as u64, far.media_ms * 8);
+    let cut = note.clear_media_ms as usize * 8;
+    let played: Vec<i16> = script().greeting.ulaw.iter().map(|it| g711::ulaw_decode(*it)).collect();
+    assert_eq!(us[..cut], played[..cut], "the greeting from the first sample to the cut");
+    assert!(us[cut..].iter().all(|it| *it == 0), "nothing of ours after clear");
+    let spoken = told as usize * 8 - 1_600;
+    let talk: Vec<i16> = talk[..spoken].iter().map(|it| g711::ulaw_decode(*it)).collect();
+    assert_eq!(them[1_600..1_600 + spoken], talk);
+    let record = calllog::read(summary.call, &summary.folder).expect("readable");
+    let names: Vec<String> = record.lines.iter().map(|line| json!(line.what)["event"].to_string()).collect();
+    for wanted in ["start", "first_audio", "play", "barge_in", "clear", "heard", "end"] {
+        assert!(names.contains(&format!("\"{wanted}\"")), "{wanted} in {names:?}");
+    }
+    assert!(matches!(record.lines.last().map(|it| &it.what), Some(What::End { cause: EndCause::HungUp })));
+}
+
+#[tokio::test]
+async fn stopping_ends_live_streams_politely_and_tells_the_desk() {
+    let house = house();
+    let (_, token) = house.expect(1);
+    let mut far = house.started(&token).await;
+    far.clip(2_345 * 8).await;
+    let health = tokio::spawn(async move { far.rest().await.len() });
+    let House { desk, gateway, .. } = house;
+    gateway.stop().await;
+    assert_eq!(health.await.expect("ended"), 0);
+    assert_eq!(desk.ended.lock().expect("whole")[0].notes.cause, Some(EndCause::Stopped));
+}
