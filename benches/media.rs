@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{CallScript, PreparedClip, report::Quantiles};
+use ahoy::core::call::{CallScript, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Vad};
+use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
 use ahoy::core::vad::silero::{State, at_8k};
 use ahoy::core::wire::{media::media_tail, signature, token};

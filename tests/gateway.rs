@@ -40,7 +40,9 @@ struct Desk {
 
 impl CallDesk for Desk {
     fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
+        let mut open = self.ledger_open.subscribe();
         Box::pin(async move {
+            open.wait_for(|open| *open).await.expect("the desk lives");
             if self.full.load(Ordering::SeqCst) {
                 return Err(Overloaded);
             }
@@ -77,7 +79,7 @@ struct House {
     desk: Arc<Desk>,
     registry: Registry,
     gateway: GatewayHandle,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn clip(key: &str, ms: usize) -> Arc<PreparedClip> {
@@ -118,7 +120,7 @@ fn house() -> House {
         calls_dir: dir.path().join("calls"),
     };
     let gateway = start(options, desk.clone(), registry.clone(), Arc::new(MachineClock)).expect("a free port");
-    House { desk, registry, gateway, _dir: dir }
+    House { desk, registry, gateway, dir }
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -131,6 +133,10 @@ impl House {
         let expected = Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script() };
         self.registry.expect(expected).expect("room");
         (attempt, token)
+    }
+
+    fn calls_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("calls")
     }
 
     async fn open(&self, key: &str) -> Result<Socket, Error> {
@@ -309,6 +315,26 @@ async fn the_greeting_on_the_wire_is_exactly_the_clip() {
     assert_eq!(marks, ["c1-500", "c1-1000", "c1-1500", "c1-2000", "c1-2345"]);
     let started = house.desk.started.lock().expect("whole").clone();
     assert_eq!(started, [(attempt, "CA1".parse().ok())]);
+}
+
+/// Law 8: with a ledger that never answers and a folder of call logs that cannot be written, the first word still comes.
+#[tokio::test]
+async fn the_first_word_waits_for_no_database_and_no_disk() {
+    let house = house();
+    std::fs::write(house.calls_dir(), "a file where the folder should be").expect("written");
+    house.desk.ledger_open.send_replace(false);
+    let (_, token) = house.expect(1);
+    let pairs = [("CallSid", "CA1"), ("CallStatus", "in-progress"), ("SequenceNumber", "2")];
+    let stuck = house.post(&token, ACCOUNT, &pairs);
+    let greeted = async {
+        let mut far = house.started(&token).await;
+        far.clip(2_345 * 8).await.0
+    };
+    tokio::select! {
+        biased;
+        _ = stuck => panic!("a callback was confirmed though it could not be made durable"),
+        sound = greeted => assert_eq!(sound, script().greeting.ulaw[..]),
+    }
 }
 
 #[tokio::test]

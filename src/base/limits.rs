@@ -72,7 +72,7 @@ pub const GROUP_COMMIT: usize = 256;
 /// Longest time the ledger waits for another process's lock.
 pub const LEDGER_BUSY: Duration = Duration::from_secs(5);
 /// Chunks of sound waiting for the recorder's disk, over all calls (a chunk is up to one second of one call).
-pub const RECORDER_QUEUE: usize = 16_384;
+pub const RECORDER_QUEUE: usize = 4_096;
 
 /// Time zones kept parsed: the database has about 600 names.
 pub const ZONE_CACHE: usize = 1_024;

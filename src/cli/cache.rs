@@ -14,6 +14,7 @@ use crate::core::asset::verify::Binding;
 use crate::run::render::{self, AssetRow, GenerateOptions, GenerateReport, Progress, Unspoken};
 use crate::show::cache::{excerpt, findings_table, plan_table, seconds};
 use crate::show::table::table;
+use crate::show::words::say;
 use crate::store::shelf::Shelf;
 use crate::store::workspace::{Workspace, shown};
 
@@ -204,10 +205,10 @@ fn say_dropped(plan: &Plan) -> Result<(), Failure> {
 
 fn say_unspoken(unspoken: &[Unspoken], context: &Context) {
     for it in unspoken.iter().filter(|_| !context.global.quiet) {
-        eprintln!(
+        say(&format!(
             "note: engine `{}` does not speak `{}`: these leads of `{}` hear the fall-back `{}`",
             it.engine, it.language, it.campaign, it.fallback
-        );
+        ));
     }
 }
 
@@ -237,10 +238,10 @@ fn generate(ws: &Workspace, args: &GenerateArgs, context: &Context) -> Result<Ex
 fn say_report(report: &GenerateReport, context: &Context) -> Result<(), Failure> {
     say_unspoken(&report.unspoken, context);
     for note in report.notes.iter().filter(|_| !context.global.quiet) {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
     for it in &report.failed {
-        eprintln!("failed: `{}` in `{}` of `{}`: {}", it.key, it.language, it.campaign, it.why);
+        say(&format!("failed: `{}` in `{}` of `{}`: {}", it.key, it.language, it.campaign, it.why));
     }
     if context.global.quiet {
         return Ok(());
@@ -277,11 +278,11 @@ fn verify(ws: &Workspace, args: &VerifyArgs, context: &Context) -> Result<Exit, 
     }
     if !findings.is_empty() {
         print_line(&findings_table(findings))?;
-        eprintln!(
+        say(&format!(
             "{} findings in {} phrases; `ahoy cache generate` renders what is missing, stale or damaged",
             findings.len(),
             verified.phrases
-        );
+        ));
     } else if !context.global.quiet {
         print_line(&format!("{} phrases, {} assets: all sound", verified.phrases, verified.assets))?;
     }
@@ -339,7 +340,7 @@ fn play(ws: &Workspace, args: &PlayArgs, context: &Context) -> Result<Exit, Fail
     }
     for row in &rows {
         if !context.global.quiet {
-            eprintln!("{} {}: {}", row.key, row.language, row.text);
+            say(&format!("{} {}: {}", row.key, row.language, row.text));
         }
         let file = shelf.wav_path(&row.fingerprint);
         crate::run::block_on(1, async { render::play(&file).await })?;
@@ -364,7 +365,7 @@ fn prune(ws: &Workspace, args: &PruneArgs, context: &Context) -> Result<Exit, Fa
         for it in &list {
             print_line(&format!("{}  {} bytes", it.fingerprint, it.bytes))?;
         }
-        eprintln!("would remove {what}");
+        say(&format!("would remove {what}"));
     } else if !context.global.quiet {
         print_line(&format!("removed {} assets, {} bytes; {} left, in use", swept.assets, swept.bytes, swept.busy))?;
     }

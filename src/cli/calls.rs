@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::{Context, print_json, print_line};
 use crate::base::{CallId, Exit, Failure, limits};
-use crate::core::call::report::{Quantiles, Report};
+use crate::core::call::report::Report;
+use crate::core::figures::Quantiles;
 use crate::run::clock::{Clock, MachineClock};
 use crate::show::calls as show;
+use crate::show::words::say;
 use crate::store::calllog;
 
 const EXAMPLES: &str = "\
@@ -103,7 +105,7 @@ fn list(calls: &Path, limit: usize, context: &Context) -> Result<Exit, Failure> 
     }
     match (context.json(), rows.is_empty()) {
         (true, _) => {}
-        (false, true) => eprintln!("no calls yet in {}", calls.display()),
+        (false, true) => say(&format!("no calls yet in {}", calls.display())),
         (false, false) => print_line(&show::list(&rows))?,
     }
     Ok(Exit::Done)
@@ -120,7 +122,7 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
     } else {
         print_line(&show::show(call, &report, &record.lines, recording.as_deref()))?;
         if record.unread > 0 {
-            eprintln!("{} lines of the event log could not be read (cut, or of a newer version)", record.unread);
+            say(&format!("{} lines of the event log could not be read (cut, or of a newer version)", record.unread));
         }
     }
     Ok(Exit::Done)

@@ -8,12 +8,13 @@ use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::{
-    CampaignPlan, RunOptions, RunReport, ledger_failure, open_ledger, plan, run as run_campaigns,
+    CampaignPlan, RunOptions, RunReport, check_rules, ledger_failure, open_ledger, plan, run as run_campaigns,
 };
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
 use crate::show::campaign::{Look, RunView};
 use crate::show::report;
+use crate::show::words::say;
 use crate::store::ledger::{CampaignState, Ledger};
 use crate::store::workspace::Workspace;
 
@@ -85,12 +86,12 @@ pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
 
 fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<Vec<CampaignPlan>, Failure> {
     let now = MachineClock.wall();
+    check_rules(ws, campaigns)?;
     let mut plans = Vec::new();
     for campaign in campaigns {
-        let carrier = ws.config.carriers.get(&campaign.carrier).ok_or_else(|| {
-            Failure::usage(format!("campaign {}: no carrier `{}` in ahoy.toml", campaign.name, campaign.carrier))
-        })?;
-        plans.push(plan(ledger, campaign, carrier.calls_per_second, now)?);
+        let carrier = &ws.config.carriers[&campaign.carrier];
+        let account = account_of(ws, &campaign.carrier)?;
+        plans.push(plan(ledger, campaign, carrier.calls_per_second, &account, now)?);
     }
     Ok(plans)
 }
@@ -119,6 +120,8 @@ fn show_plan(ws: &Workspace, context: &Context, campaigns: &[Campaign]) -> Resul
 fn plan_view(plan: &CampaignPlan) -> report::PlanView<'_> {
     report::PlanView {
         campaign: &plan.campaign,
+        state: plan.state,
+        account_stopped: plan.account_stopped.as_deref(),
         leads: plan.leads,
         call_now: &plan.call_now,
         fall_back: plan.fall_back,
@@ -139,7 +142,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     drop(ledger);
     if !context.global.quiet && !context.json() {
         for plan in &plans {
-            eprintln!("{}", report::plan(&plan_view(plan)));
+            say(&format!("{}", report::plan(&plan_view(plan))));
         }
     }
     let real = campaigns.iter().any(|campaign| {

@@ -8,12 +8,13 @@ use super::{Context, print_json, print_line};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::note::Watcher;
-use crate::core::dial::report::Quantiles;
+use crate::core::figures::Quantiles;
 use crate::run::campaign::{RunOptions, RunReport, run as run_campaigns};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::demo::{self, CarrierFigures, RenderFigures};
 use crate::show::campaign::RunView;
 use crate::show::demo::{DemoView, text};
+use crate::show::leads::ImportReport;
 use crate::store::workspace::Workspace;
 
 /// Arguments of `ahoy demo`.
@@ -51,7 +52,10 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit, Failure> {
 
     say(context, &format!("demo in {}", shown(&ws, &folder)));
     let import = import(&ws, &campaign, &folder)?;
-    say(context, &format!("leads       {} added, {} refused (why: {})", import.added, import.rejected, import.rejects));
+    let Import { added, rejected, duplicates, rejects } = &import;
+    let line =
+        format!("leads       {added} added, {rejected} refused (why: {rejects}), {duplicates} twice in the file");
+    say(context, &line);
     let (render, run) = crate::run::block_on(2, async {
         let render = demo::render(&ws, &campaign, !context.json() && !context.global.quiet).await?;
         say(context, &render_line(&render));
@@ -73,21 +77,22 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 struct Figures {
-    import: ImportFigures,
+    import: Import,
     render: RenderFigures,
     run: RunReport,
     carrier: CarrierFigures,
 }
 
 /// What the import came to.
-struct ImportFigures {
+struct Import {
     added: u64,
     rejected: u64,
+    duplicates: u64,
     rejects: String,
 }
 
 /// Imports the campaign's `leads.csv` into the demo's ledger.
-fn import(ws: &Workspace, campaign: &Campaign, folder: &Path) -> Result<ImportFigures, Failure> {
+fn import(ws: &Workspace, campaign: &Campaign, folder: &Path) -> Result<Import, Failure> {
     let rejects = folder.join("leads.rejected.csv");
     let report = import_file(&ImportOrder {
         ledger: ws.ledger_path(),
@@ -100,8 +105,8 @@ fn import(ws: &Workspace, campaign: &Campaign, folder: &Path) -> Result<ImportFi
         now: MachineClock.wall(),
         bar: false,
     })?;
-    let refused = report.rejected + report.duplicates;
-    Ok(ImportFigures { added: report.added, rejected: refused, rejects: shown(ws, &rejects) })
+    let ImportReport { added, rejected, duplicates, .. } = report;
+    Ok(Import { added, rejected, duplicates, rejects: shown(ws, &rejects) })
 }
 
 /// Points the workspace's ledger, calls and embedded carrier at the demo's own folder.
@@ -128,7 +133,7 @@ fn aim(ws: &mut Workspace, folder: &Path, speedup: f64) {
 
 fn say(context: &Context, line: &str) {
     if !context.json() && !context.global.quiet {
-        eprintln!("{line}");
+        crate::show::words::say(line);
     }
 }
 
@@ -158,11 +163,11 @@ fn report(
     figures: &Figures,
 ) -> Result<Exit, Failure> {
     let Figures { import, render, run, carrier } = figures;
-    let first: Option<Quantiles> = carrier.answer_to_audio_ms;
+    let first: Option<Quantiles<f64>> = carrier.answer_to_audio_ms;
     let calls: PathBuf = folder.join("calls");
     if context.json() {
         let object = serde_json::json!({
-            "leads": { "added": import.added, "rejected": import.rejected, "rejects": import.rejects },
+            "leads": { "added": import.added, "rejected": import.rejected, "duplicates": import.duplicates, "rejects": import.rejects },
             "rendered": render.rendered,
             "kept": render.kept,
             "engine_calls": render.engine_calls,
@@ -192,6 +197,7 @@ fn report(
     let view = DemoView {
         import_added: import.added,
         import_rejected: import.rejected,
+        duplicates: import.duplicates,
         engine_calls: render.engine_calls,
         rendered: render.rendered,
         answered: run.answered,
@@ -207,7 +213,7 @@ fn report(
         not_called: &run.not_called,
         waiting: run.waiting,
         rung_twice: carrier.rung_twice,
-        calls: &demo::recordings(ws, run),
+        calls: &demo::recordings(run),
         folder: &shown(ws, &calls),
     };
     print_line(&text(&view))?;

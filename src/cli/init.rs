@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Context, print_json, print_line};
 use crate::base::{Exit, Failure, Slug};
+use crate::show::words::say;
 use crate::store::init;
 
 /// Arguments of `ahoy init`.
@@ -33,10 +34,10 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, Failure> {
     }
     if !context.global.quiet {
         let name = &args.campaign;
-        eprintln!(
+        say(&format!(
             "next: edit campaigns/{name}/campaign.toml and leads.csv, then\n  ahoy cache generate {name}\n  ahoy leads \
              import campaigns/{name}/leads.csv --campaign {name}\n  ahoy campaign plan {name}\n  ahoy campaign run {name}"
-        );
+        ));
     }
     Ok(Exit::Done)
 }

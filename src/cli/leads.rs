@@ -12,6 +12,7 @@ use crate::core::lead::{Columns, Field, Lead, read_row};
 use crate::run::clock::{Clock, MachineClock};
 use crate::show::leads::{ImportReport, LeadLine, RejectLine, import_text, lead_table};
 use crate::show::progress;
+use crate::show::words::say;
 use crate::store::csvfile::{self, LeadFile, Rejects, default_rejects_path};
 use crate::store::ledger::{
     ImportCounts, LeadFilter, LeadRow, LeadState, LeadStateName, Ledger, LedgerFault, OpenOptions,
@@ -328,11 +329,11 @@ fn list(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
             print_json(line)?;
         }
     } else if lines.is_empty() {
-        eprintln!("no such leads; `ahoy leads import FILE --campaign NAME` brings them in");
+        say(&format!("no such leads; `ahoy leads import FILE --campaign NAME` brings them in"));
     } else {
         print_line(&lead_table(&lines))?;
         if let (Some(last), true) = (lines.last(), lines.len() as u64 >= u64::from(filter.limit)) {
-            eprintln!("there may be more: --after {} --limit {}", last.id, filter.limit);
+            say(&format!("there may be more: --after {} --limit {}", last.id, filter.limit));
         }
     }
     Ok(Exit::Done)

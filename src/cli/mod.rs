@@ -1,12 +1,14 @@
 //! What a person types, and how the answer leaves: data on stdout, words on stderr.
 #![allow(missing_docs)] // clap turns the comments here into help texts; the rest is named by it
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::{Exit, Failure};
+use crate::show::words::say;
 use crate::store::workspace::Workspace;
 
 pub mod cache;
@@ -130,9 +132,13 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 
 /// Prints one line on stdout; ends the program quietly when the reader has gone.
 pub fn print_line(line: &str) -> Result<(), Failure> {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{line}") {
-        Ok(()) => Ok(()),
+    print_bytes(format!("{line}\n").as_bytes()).map(|_| ())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Exit::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::bug(format!("stdout: {error}"))),
     }
@@ -142,7 +148,7 @@ pub fn print_line(line: &str) -> Result<(), Failure> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(failure) = crate::run::logging::start(&cli.global.log, cli.global.log_format == LogFormat::Json) {
-        eprintln!("ahoy: {failure}");
+        say(&format!("ahoy: {failure}"));
         return ExitCode::from(failure.exit.code());
     }
     let seed = cli.global.seed.unwrap_or_else(|| fastrand::u64(..));
@@ -156,8 +162,9 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => calls::run(&args, &context),
         Command::Sim(args) => sim::run(&args, &context),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ahoy", &mut std::io::stdout());
-            Ok(Exit::Done)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ahoy", &mut script);
+            print_bytes(&script)
         }
         Command::Man { command } => man(command.as_deref()),
     };
@@ -167,9 +174,9 @@ pub fn main() -> ExitCode {
             if context.json() {
                 let line =
                     serde_json::json!({ "error": failure.what, "next": failure.next, "exit": failure.exit.code() });
-                println!("{line}");
+                let _nobody_reads = writeln!(std::io::stdout(), "{line}");
             }
-            eprintln!("ahoy: {failure}");
+            say(&format!("ahoy: {failure}"));
             ExitCode::from(failure.exit.code())
         }
     }
@@ -184,6 +191,7 @@ fn man(command: Option<&str>) -> Result<Exit, Failure> {
             .cloned()
             .ok_or_else(|| Failure::usage(format!("no command `{name}`")).next("`ahoy --help` lists them"))?,
     };
-    clap_mangen::Man::new(page).render(&mut std::io::stdout()).map_err(|e| Failure::bug(format!("stdout: {e}")))?;
-    Ok(Exit::Done)
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text).map_err(|e| Failure::bug(format!("the manual page: {e}")))?;
+    print_bytes(&text)
 }

@@ -4,6 +4,7 @@ pub mod asset;
 pub mod call;
 pub mod config;
 pub mod dial;
+pub mod figures;
 pub mod lead;
 pub mod sim;
 pub mod sound;

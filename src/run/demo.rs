@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::base::{Exit, Failure, Wall};
 use crate::core::asset::verify::Binding;
 use crate::core::config::Campaign;
-use crate::core::dial::report::Quantiles;
+use crate::core::figures::Quantiles;
 use crate::core::sim::line;
 use crate::core::sim::oracle::Oracle;
 use crate::run::campaign::RunReport;
@@ -35,9 +35,9 @@ pub struct RenderFigures {
 #[derive(Debug, Clone, Default)]
 pub struct CarrierFigures {
     /// Answer → first sound received by the carrier, real milliseconds.
-    pub answer_to_audio_ms: Option<Quantiles>,
+    pub answer_to_audio_ms: Option<Quantiles<f64>>,
     /// Our sound played after the callee began to speak, milliseconds of the call's sound.
-    pub tail_ms: Option<Quantiles>,
+    pub tail_ms: Option<Quantiles<f64>>,
     /// Phones with more than one live call at a time.
     pub rung_twice: u64,
 }
@@ -108,7 +108,7 @@ pub fn fall_backs(run: &RunReport, campaign: &Campaign) -> u64 {
 }
 
 /// The calls of a run with their recordings, by name.
-pub fn recordings(ws: &Workspace, run: &RunReport) -> Vec<Recording> {
+pub fn recordings(run: &RunReport) -> Vec<Recording> {
     let mut rows: Vec<Recording> = run
         .calls
         .iter()
@@ -118,7 +118,7 @@ pub fn recordings(ws: &Workspace, run: &RunReport) -> Vec<Recording> {
             language: call.language.as_ref().map(ToString::to_string).unwrap_or_default(),
             outcome: call.outcome.map_or_else(|| call.state.to_string(), |outcome| outcome.to_string()),
             heard_ms: call.heard_ms.filter(|_| call.first_audio_us.is_some()),
-            path: call.folder.as_ref().map(|folder| format!("{}/{folder}/audio.wav", ws.config.calls)),
+            path: call.folder.as_ref().map(|folder| format!("{folder}/audio.wav")),
         })
         .collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));

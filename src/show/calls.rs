@@ -6,7 +6,8 @@ use super::table::table;
 use crate::base::CallId;
 use crate::base::text::printable;
 use crate::core::call::Line;
-use crate::core::call::report::{Quantiles, Report};
+use crate::core::call::report::Report;
+use crate::core::figures::Quantiles;
 
 fn ms(value: Option<u64>) -> String {
     value.map_or_else(|| "-".to_owned(), |us| format!("{}.{:03}", us / 1_000, us % 1_000))
@@ -83,8 +84,8 @@ pub fn event(line: &Line) -> String {
 }
 
 /// Latencies: microseconds of first audio, milliseconds of barge-ins.
-pub fn latency(first_audio_us: Option<Quantiles>, barge_in_ms: Option<Quantiles>) -> String {
-    let row = |name: &str, values: Option<Quantiles>, form: fn(u64) -> String| match values {
+pub fn latency(first_audio_us: Option<Quantiles<u64>>, barge_in_ms: Option<Quantiles<u64>>) -> String {
+    let row = |name: &str, values: Option<Quantiles<u64>>, form: fn(u64) -> String| match values {
         Some(it) => {
             vec![name.to_owned(), it.count.to_string(), form(it.p50), form(it.p90), form(it.p99), form(it.max)]
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::words::say;
 use crate::core::dial::Outcome;
 use crate::core::dial::desk::Stop;
 use crate::core::dial::note::{Note, Watcher};
@@ -66,8 +67,8 @@ impl RunView {
 
     fn line(&self, text: &str) {
         match self.look {
-            Look::Bars => self.leads.suspend(|| eprintln!("{text}")),
-            Look::Lines => eprintln!("{text}"),
+            Look::Bars => self.leads.suspend(|| say(text)),
+            Look::Lines => say(text),
             Look::Silent => {}
         }
     }
@@ -85,7 +86,10 @@ impl RunView {
         let tenths = counts.ended * 10 / total;
         if self.look == Look::Lines && tenths > counts.tenths {
             counts.tenths = tenths;
-            eprintln!("  {} of {} leads tried, {} answered", counts.ended, total, counts.answered);
+            say(&format!(
+                "  {} of {} calls are over; {} people have answered so far",
+                counts.ended, total, counts.answered
+            ));
         }
     }
 }

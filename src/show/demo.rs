@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::report::{list, quantiles};
 use super::table::table;
-use crate::core::dial::report::Quantiles;
+use crate::core::figures::Quantiles;
 
 /// One call, as the summary lists it.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Recording {
     pub outcome: String,
     /// Milliseconds of the greeting that were heard.
     pub heard_ms: Option<u64>,
-    /// Path of the recording.
+    /// Path of the recording, below the folder of call logs.
     pub path: Option<String>,
 }
 
@@ -29,17 +29,18 @@ pub struct Recording {
 pub struct DemoView<'a> {
     pub import_added: u64,
     pub import_rejected: u64,
+    pub duplicates: u64,
     pub engine_calls: u64,
     pub rendered: u64,
     pub answered: u64,
     pub attempts: u64,
     pub outcomes: &'a BTreeMap<String, u64>,
     pub fall_back: u64,
-    pub first_audio_ms: Option<Quantiles>,
-    pub stream_to_audio_ms: Option<Quantiles>,
+    pub first_audio_ms: Option<Quantiles<f64>>,
+    pub stream_to_audio_ms: Option<Quantiles<f64>>,
     pub barge_ins: u64,
-    pub barge_in_ms: Option<Quantiles>,
-    pub tail_ms: Option<Quantiles>,
+    pub barge_in_ms: Option<Quantiles<f64>>,
+    pub tail_ms: Option<Quantiles<f64>>,
     pub opted_out: u64,
     pub not_called: &'a BTreeMap<String, u64>,
     pub waiting: u64,
@@ -66,7 +67,13 @@ pub fn text(view: &DemoView<'_>) -> String {
         .collect();
     let calls = table(&["who", "number", "heard", "outcome", "greeting", "recording"], &calls, &[4]);
     let mut rows = vec![
-        vec!["leads".to_owned(), format!("{} imported, {} rejected", view.import_added, view.import_rejected)],
+        vec![
+            "leads".to_owned(),
+            format!(
+                "{} imported, {} refused, {} twice in the file",
+                view.import_added, view.import_rejected, view.duplicates
+            ),
+        ],
         vec![
             "engine calls".to_owned(),
             format!("{} for {} answered calls ({} rendered now)", view.engine_calls, view.answered, view.rendered),
@@ -81,7 +88,7 @@ pub fn text(view: &DemoView<'_>) -> String {
         vec!["to be tried again".to_owned(), view.waiting.to_string()],
         vec!["rung twice".to_owned(), format!("{}  (the carrier's log)", view.rung_twice)],
     ];
-    rows.push(vec!["recordings".to_owned(), format!("{}  (two channels: them left, us right)", view.folder)]);
+    rows.push(vec!["recordings in".to_owned(), format!("{}/  (two channels: them left, us right)", view.folder)]);
     format!("{calls}\n\n{}", table(&["summary", ""], &rows, &[]))
 }
 

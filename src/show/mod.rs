@@ -8,3 +8,4 @@ pub mod leads;
 pub mod progress;
 pub mod report;
 pub mod table;
+pub mod words;

@@ -6,12 +6,14 @@ use std::fmt::Write;
 
 use super::table::table;
 use crate::base::Money;
-use crate::core::dial::report::Quantiles;
+use crate::core::figures::Quantiles;
 
 /// A plan, as it is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanView<'a> {
     pub campaign: &'a str,
+    pub state: &'a str,
+    pub account_stopped: Option<&'a str>,
     pub leads: u64,
     pub call_now: &'a BTreeMap<String, u64>,
     pub fall_back: u64,
@@ -31,9 +33,9 @@ pub struct RunFigures<'a> {
     pub attempts: u64,
     pub answered: u64,
     pub outcomes: &'a BTreeMap<String, u64>,
-    pub stream_to_audio_ms: Option<Quantiles>,
+    pub stream_to_audio_ms: Option<Quantiles<f64>>,
     pub barge_ins: u64,
-    pub barge_in_ms: Option<Quantiles>,
+    pub barge_in_ms: Option<Quantiles<f64>>,
     pub opted_out: u64,
     pub not_called: &'a BTreeMap<String, u64>,
     pub waiting: u64,
@@ -51,7 +53,7 @@ pub fn list(counts: &BTreeMap<String, u64>) -> String {
 }
 
 /// Milliseconds with as many digits as matter.
-pub fn quantiles(figures: Option<Quantiles>) -> String {
+pub fn quantiles(figures: Option<Quantiles<f64>>) -> String {
     let number = |ms: f64| if ms < 10.0 { format!("{ms:.2}") } else { format!("{ms:.0}") };
     match figures {
         None => "–".to_owned(),
@@ -62,10 +64,14 @@ pub fn quantiles(figures: Option<Quantiles>) -> String {
 /// A plan as a table of two columns.
 pub fn plan(view: &PlanView<'_>) -> String {
     let now: u64 = view.call_now.values().sum();
-    let mut rows = vec![
+    let mut rows = vec![vec!["state".to_owned(), view.state.to_owned()]];
+    if let Some(why) = view.account_stopped {
+        rows.push(vec!["account stopped".to_owned(), format!("{why} (`ahoy campaign resume` when it is mended)")]);
+    }
+    rows.extend([
         vec!["leads".to_owned(), view.leads.to_string()],
         vec!["call now".to_owned(), format!("{now}  ({})", list(view.call_now))],
-    ];
+    ]);
     if view.fall_back > 0 {
         rows.push(vec!["hear the fall-back".to_owned(), view.fall_back.to_string()]);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::secret::SecretRef;
 use crate::base::{Exit, Failure, Secret, Slug, limits};
-use crate::core::config::{Campaign, WorkspaceConfig, parse_campaign, parse_workspace};
+use crate::core::config::{Campaign, ConfigFault, WorkspaceConfig, parse_campaign, parse_workspace};
 
 /// A folder with `ahoy.toml`, `campaigns/`, `cache/`.
 #[derive(Debug, Clone)]
@@ -70,6 +70,14 @@ impl Workspace {
                 .next("run `ahoy init`, or make campaigns/NAME/campaign.toml (docs/CONFIG.md)"));
         }
         names.iter().map(|name| self.campaign(name)).collect()
+    }
+
+    /// A fault in a campaign's file, with its line: for rules that only a run can check.
+    pub fn campaign_fault(&self, campaign: &Campaign, key: &str, what: &str) -> String {
+        let file = self.campaign_dir(&campaign.name).join("campaign.toml");
+        // The file was read before; if it is gone by now, the fault is told without its line.
+        let text = read_config(&file).ok().flatten().unwrap_or_default();
+        ConfigFault::about(&shown(&file), &text, key, what).to_string()
     }
 
     /// A campaign's folder.

@@ -69,42 +69,9 @@ impl Report {
     }
 }
 
-/// Quantiles of measured values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Quantiles {
-    /// How many values.
-    pub count: usize,
-    /// Median.
-    pub p50: u64,
-    /// 90th percentile.
-    pub p90: u64,
-    /// 99th percentile.
-    pub p99: u64,
-    /// Largest.
-    pub max: u64,
-}
-
-impl Quantiles {
-    /// By nearest rank; `None` without values.
-    pub fn of(mut values: Vec<u64>) -> Option<Quantiles> {
-        values.sort_unstable();
-        let max = *values.last()?;
-        let at = |percent: usize| values[(values.len() * percent).div_ceil(100).max(1) - 1];
-        Some(Quantiles { count: values.len(), p50: at(50), p90: at(90), p99: at(99), max })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_values_that_were_measured() {
-        assert_eq!(Quantiles::of(Vec::new()), None);
-        assert_eq!(Quantiles::of(vec![7]), Some(Quantiles { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }));
-        let hundred = Quantiles::of((1..=100).rev().collect()).expect("values");
-        assert_eq!((hundred.p50, hundred.p90, hundred.p99, hundred.max), (50, 90, 99, 100));
-    }
 
     #[test]
     fn a_cut_log_reports_what_it_has() {

@@ -64,8 +64,10 @@ pub enum Purpose {
 pub struct Greeting {
     /// Language → text.
     pub texts: BTreeMap<Language, String>,
-    /// What leads hear whose language has no greeting; absent = they are not called.
+    /// What leads hear whose language has no greeting; absent = a run that needs one is refused.
     pub fallback: Option<Language>,
+    /// `fallback = "none"`: leads whose language has no greeting are not called, and the run goes on without them.
+    pub leave_out: bool,
 }
 
 /// Who speaks.
@@ -296,21 +298,21 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             .map_err(|_| about("callers", "a caller number is not E.164 (+ and 7 to 15 digits)".to_owned()))?;
         callers.push(phone);
     }
-    let greeting = check_greeting(typed.greeting).map_err(|(key, what)| about(&key, what))?;
-    let hours = check_hours(typed.hours).map_err(|(key, what)| about(key, what))?;
+    let greeting = check_greeting(typed.greeting).map_err(|(key, what)| about(&format!("greeting.{key}"), what))?;
+    let hours = check_hours(typed.hours).map_err(|(key, what)| about(&format!("hours.{key}"), what))?;
     let attempts = typed.retries.attempts.unwrap_or(3);
     if !(1..=20).contains(&attempts) {
-        return Err(about("attempts", format!("[retries] attempts is 1 to 20, not {attempts}")));
+        return Err(about("retries.attempts", format!("[retries] attempts is 1 to 20, not {attempts}")));
     }
     let opt_out = match typed.keys.opt_out.as_deref() {
         None => Some('9'),
         Some("none") if typed.purpose == Purpose::Marketing => {
-            return Err(about("opt_out", "a marketing campaign must have an opt-out key".to_owned()));
+            return Err(about("keys.opt_out", "a marketing campaign must have an opt-out key".to_owned()));
         }
         Some("none") => None,
         Some(key) => match key.chars().collect::<Vec<_>>().as_slice() {
             [one] if "0123456789*#".contains(*one) => Some(*one),
-            _ => return Err(about("opt_out", format!("opt_out is one of 0-9 * #, or \"none\", not `{key}`"))),
+            _ => return Err(about("keys.opt_out", format!("opt_out is one of 0-9 * #, or \"none\", not `{key}`"))),
         },
     };
     let probability = |key: &'static str, value: Option<f32>, default: f32| {
@@ -322,24 +324,28 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         }
     };
     let vad = Vad {
-        threshold: probability("threshold", typed.vad.threshold, 0.5)?,
+        threshold: probability("vad.threshold", typed.vad.threshold, 0.5)?,
         silence: typed.vad.silence.map_or(Duration::from_millis(700), |s| s.0),
         prefix_padding: typed.vad.prefix_padding.map_or(Duration::from_millis(300), |s| s.0),
         min_speech: typed.vad.min_speech.map_or(Duration::from_millis(64), |s| s.0),
     };
     let barge_in = BargeIn {
         enabled: typed.barge_in.enabled.unwrap_or(true),
-        threshold: probability("threshold", typed.barge_in.threshold, 0.6)?,
+        threshold: probability("barge_in.threshold", typed.barge_in.threshold, 0.6)?,
         min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
         restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
     };
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
-        return Err(about("max", "[call] max is 10s to 4h".to_owned()));
+        return Err(about("call.max", "[call] max is 10s to 4h".to_owned()));
     }
     let dollars = typed.prices.per_minute.unwrap_or(0.0);
     if !(0.0..=100.0).contains(&dollars) {
-        return Err(about("per_minute", "[prices] per_minute is 0 to 100 dollars".to_owned()));
+        return Err(about("prices.per_minute", "[prices] per_minute is 0 to 100 dollars".to_owned()));
+    }
+    let (per_day, per_30_days) = (typed.caps.per_day.unwrap_or(3), typed.caps.per_30_days.unwrap_or(4));
+    if per_day == 0 || per_30_days == 0 {
+        return Err(about("caps", "[caps] per_day and per_30_days are at least 1: nobody could be called".to_owned()));
     }
     Ok(Campaign {
         name,
@@ -363,11 +369,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             failed: typed.retries.failed.map_or(secs(30 * 60), |s| s.0),
             voicemail: typed.retries.voicemail.map_or(secs(4 * 3600), |s| s.0),
         },
-        caps: Caps {
-            per_day: typed.caps.per_day.unwrap_or(3),
-            per_30_days: typed.caps.per_30_days.unwrap_or(4),
-            gap: typed.caps.gap.map_or(secs(3600), |s| s.0),
-        },
+        caps: Caps { per_day, per_30_days, gap: typed.caps.gap.map_or(secs(3600), |s| s.0) },
         vad,
         barge_in,
         keys: Keys { opt_out },
@@ -379,7 +381,9 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
 
 fn check_greeting(mut typed: BTreeMap<String, String>) -> Result<Greeting, (String, String)> {
     let language = |tag: &str| tag.parse::<Language>().map_err(|e| (tag.to_owned(), format!("[greeting] {e}")));
-    let fallback = typed.remove("fallback").map(|tag| language(&tag)).transpose()?;
+    let fallback = typed.remove("fallback");
+    let leave_out = fallback.as_deref() == Some("none");
+    let fallback = fallback.filter(|_| !leave_out).map(|tag| language(&tag)).transpose()?;
     let mut texts = BTreeMap::new();
     for (tag, text) in typed {
         let characters = text.chars().count();
@@ -400,7 +404,7 @@ fn check_greeting(mut typed: BTreeMap<String, String>) -> Result<Greeting, (Stri
     {
         return Err(("fallback".to_owned(), format!("[greeting] fallback is `{fallback}`, which has no text")));
     }
-    Ok(Greeting { texts, fallback })
+    Ok(Greeting { texts, fallback, leave_out })
 }
 
 fn check_hours(typed: TypedHours) -> Result<Hours, (&'static str, String)> {
@@ -418,14 +422,14 @@ fn check_hours(typed: TypedHours) -> Result<Hours, (&'static str, String)> {
     let mut days = Vec::new();
     let names = typed.days.unwrap_or_else(|| ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned).to_vec());
     for name in &names {
-        days.push(match name.to_ascii_lowercase().get(..3).unwrap_or("") {
-            "mon" => Weekday::Monday,
-            "tue" => Weekday::Tuesday,
-            "wed" => Weekday::Wednesday,
-            "thu" => Weekday::Thursday,
-            "fri" => Weekday::Friday,
-            "sat" => Weekday::Saturday,
-            "sun" => Weekday::Sunday,
+        days.push(match name.to_ascii_lowercase().as_str() {
+            "mon" | "monday" => Weekday::Monday,
+            "tue" | "tuesday" => Weekday::Tuesday,
+            "wed" | "wednesday" => Weekday::Wednesday,
+            "thu" | "thursday" => Weekday::Thursday,
+            "fri" | "friday" => Weekday::Friday,
+            "sat" | "saturday" => Weekday::Saturday,
+            "sun" | "sunday" => Weekday::Sunday,
             _ => return Err(("days", format!("[hours] `{name}` is no day: mon, tue, wed, thu, fri, sat, sun"))),
         });
     }

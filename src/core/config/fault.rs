@@ -66,15 +66,41 @@ fn nearest(key: &str, known: &[&str]) -> Option<String> {
     }
 }
 
-/// The first line that sets `key` (its last dotted part), counted from 1.
+/// The line that sets `key` (dotted: `barge_in.threshold`), counted from 1; without it the line of its table.
 fn line_of_key(text: &str, key: &str) -> Option<usize> {
-    let last = key.rsplit('.').next()?;
-    let sets = |line: &str| {
-        let line = line.trim_start().trim_start_matches('[').trim_start_matches('"');
-        line.strip_prefix(last).is_some_and(|rest| {
-            let rest = rest.trim_start_matches('"').trim_start();
-            rest.starts_with('=') || rest.starts_with(']') || rest.starts_with('.')
-        }) || line.split(['.', ']']).any(|part| part == last && text.contains(&format!(".{last}")))
-    };
-    text.lines().position(sets).map(|at| at + 1)
+    let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let plain = |name: &str| name.replace(['"', '\'', ' '], "");
+    let mut here = String::new();
+    let mut table_line = None;
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            here = plain(header);
+            // A fault about a whole table has the table's own name as its key.
+            if here == table || here == key {
+                table_line = table_line.or(Some(at + 1));
+            }
+        } else if let Some((name, _)) = line.split_once('=')
+            && (plain(name) == last && here == table || plain(name) == key && here.is_empty())
+        {
+            return Some(at + 1);
+        }
+    }
+    table_line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_in_its_own_table() {
+        let text = "carrier = \"x\"\n[vad]\nthreshold = 0.5\n\n[barge_in]\nthreshold = 5\n[carriers.b]\nspeedup = 1\n";
+        let line = |key: &str| line_of_key(text, key);
+        assert_eq!((line("carrier"), line("vad.threshold"), line("barge_in.threshold")), (Some(1), Some(3), Some(6)));
+        assert_eq!(
+            (line("carriers.b.speedup"), line("carriers.b.kind"), line("barge_in"), line("x")),
+            (Some(8), Some(7), Some(5), None)
+        );
+    }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{ConfigFault, Span};
 use crate::base::limits;
 use crate::base::secret::SecretRef;
+use crate::core::sim::fault::Faults;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,8 +168,8 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     let about = |key: &str, what: String| ConfigFault::about(file, text, key, what);
     let mut carriers = BTreeMap::new();
     for (name, carrier) in typed.carriers {
-        let checked =
-            check_carrier(&name, carrier).map_err(|(key, what)| about(key, format!("[carriers.{name}] {what}")))?;
+        let checked = check_carrier(&name, carrier)
+            .map_err(|(key, what)| about(&format!("carriers.{name}.{key}"), format!("[carriers.{name}] {what}")))?;
         carriers.insert(name, checked);
     }
     carriers.entry("sim".to_owned()).or_insert_with(|| {
@@ -176,20 +177,26 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
             .expect("the defaults of the embedded carrier are valid")
     });
     for (name, engine) in &typed.engines {
-        check_engine(engine).map_err(|what| about("engines", format!("[engines.{name}] {what}")))?;
+        check_engine(engine).map_err(|what| about(&format!("engines.{name}"), format!("[engines.{name}] {what}")))?;
     }
     let listen = typed.gateway.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     let public_url = typed.gateway.public_url.map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &public_url {
         if !url.starts_with("https://") && !is_loopback_url(url) {
-            return Err(about("public_url", "public_url must be https; plain http is for loopback only".to_owned()));
+            return Err(about(
+                "gateway.public_url",
+                "public_url must be https; plain http is for loopback only".to_owned(),
+            ));
         }
     } else if !listen.ip().is_loopback() {
-        return Err(about("listen", "a gateway that listens beyond loopback needs [gateway] public_url".to_owned()));
+        return Err(about(
+            "gateway.listen",
+            "a gateway that listens beyond loopback needs [gateway] public_url".to_owned(),
+        ));
     }
     let rate = typed.cache.rate.unwrap_or(8_000);
     if rate != 8_000 && rate != 16_000 {
-        return Err(about("rate", format!("[cache] rate is 8000 or 16000, not {rate}")));
+        return Err(about("cache.rate", format!("[cache] rate is 8000 or 16000, not {rate}")));
     }
     Ok(WorkspaceConfig {
         carriers,
@@ -214,8 +221,34 @@ fn check_engine(engine: &EngineConfig) -> Result<(), String> {
     }
 }
 
+/// A key that only the other kind of carrier has.
+fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, String)> {
+    let of_twilio = [
+        ("base_url", typed.base_url.is_some()),
+        ("account_sid", typed.account_sid.is_some()),
+        ("auth_token", typed.auth_token.is_some()),
+        ("api_key", typed.api_key.is_some()),
+    ];
+    let of_sim = [
+        ("seed", typed.seed.is_some()),
+        ("speedup", typed.speedup.is_some()),
+        ("faults", typed.faults.is_some()),
+        ("log", typed.log.is_some()),
+    ];
+    let (foreign, owner) = match kind {
+        "sim" => (of_twilio, "twilio"),
+        "twilio" => (of_sim, "sim"),
+        _ => return Ok(()),
+    };
+    match foreign.iter().find(|(_, written)| *written) {
+        Some((key, _)) => Err((key, format!("`{key}` belongs to kind `{owner}`, not to `{kind}`"))),
+        None => Ok(()),
+    }
+}
+
 fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'static str, String)> {
     let kind_name = typed.kind.clone().unwrap_or_else(|| if name == "sim" { "sim".to_owned() } else { String::new() });
+    foreign_key(&kind_name, &typed)?;
     let (kind, loopback) = match kind_name.as_str() {
         "twilio" => {
             let base_url = typed.base_url.clone().unwrap_or_else(|| "https://api.twilio.com".to_owned());
@@ -225,7 +258,8 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
                 return Err(("base_url", "base_url must be https; plain http is for loopback only".to_owned()));
             }
             let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
-            if account_sid.len() != 34 || !account_sid.starts_with("AC") || !account_sid.is_ascii() {
+            let hex = account_sid.strip_prefix("AC").unwrap_or("");
+            if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err(("account_sid", "account_sid is AC and 32 hex digits".to_owned()));
             }
             let auth_token =
@@ -239,6 +273,7 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
                 return Err(("speedup", format!("speedup is 1 to 1000, not {speedup}")));
             }
             let faults = typed.faults.unwrap_or_default();
+            Faults::new(0, faults.clone()).map_err(|failure| ("faults", failure.what))?;
             let seed = typed.seed.unwrap_or(1);
             (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
         }

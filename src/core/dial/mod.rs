@@ -6,7 +6,6 @@ pub mod gate;
 pub mod hours;
 pub mod note;
 pub mod pacing;
-pub mod report;
 pub mod sweep;
 pub mod verdict;
 pub mod zones;

@@ -34,7 +34,7 @@ use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
 
 pub use plan::{CampaignPlan, plan};
-pub use setup::{RunOptions, RunReport, open_ledger, run};
+pub use setup::{RunOptions, RunReport, check_rules, open_ledger, run};
 
 /// Between two looks at the open attempts.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);

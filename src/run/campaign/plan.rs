@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::ledger_failure;
 use super::refill::{block_reason, judge};
-use crate::base::{Failure, Money, Wall};
+use crate::base::{Failure, Language, Money, Wall};
 use crate::core::config::Campaign;
-use crate::core::dial::gate::{Gate, Wait};
-use crate::store::ledger::{BlockReason, Ledger, LedgerFault};
+use crate::core::dial::gate::{Gate, Wait, spoken};
+use crate::store::ledger::{BlockReason, CampaignState, Ledger, LedgerFault};
 
 /// Leads read at once.
 const PAGE: u32 = 1_000;
@@ -19,6 +19,10 @@ const PAGE: u32 = 1_000;
 pub struct CampaignPlan {
     /// Its name.
     pub campaign: String,
+    /// `running` or `paused`, as the operator set it.
+    pub state: &'static str,
+    /// Why nobody is called on its carrier account until a person has looked.
+    pub account_stopped: Option<String>,
     /// All its leads.
     pub leads: u64,
     /// Callable now, by the language they would hear.
@@ -45,10 +49,18 @@ pub struct CampaignPlan {
     pub calls_per_second: f64,
 }
 
-/// Makes the plan of one campaign.
-pub fn plan(ledger: &Ledger, campaign: &Campaign, rate: f64, now: Wall) -> Result<CampaignPlan, Failure> {
+/// Makes the plan of one campaign, which calls at `rate` calls per second on `account`.
+pub fn plan(
+    ledger: &Ledger,
+    campaign: &Campaign,
+    rate: f64,
+    account: &str,
+    now: Wall,
+) -> Result<CampaignPlan, Failure> {
     let mut plan = CampaignPlan {
         campaign: campaign.name.to_string(),
+        state: "running",
+        account_stopped: None,
         leads: 0,
         call_now: BTreeMap::new(),
         fall_back: 0,
@@ -62,7 +74,14 @@ pub fn plan(ledger: &Ledger, campaign: &Campaign, rate: f64, now: Wall) -> Resul
         cost_if_all_answer: Money(0),
         calls_per_second: rate,
     };
-    let next = fill(ledger, campaign, now, &mut plan).map_err(|fault| ledger_failure(&fault))?;
+    let broken = |fault: LedgerFault| ledger_failure(&fault);
+    if let Some(CampaignState::Paused | CampaignState::Stopped) =
+        ledger.campaign_state(&campaign.name).map_err(broken)?
+    {
+        plan.state = "paused";
+    }
+    plan.account_stopped = ledger.account_stop(account).map_err(broken)?;
+    let next = fill(ledger, campaign, now, &mut plan).map_err(broken)?;
     let calls: u64 = plan.call_now.values().sum();
     plan.next = next.map(Wall::rfc3339);
     plan.seconds_at_pace = calls as f64 / rate;
@@ -110,6 +129,28 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
         }
         if page.len() < PAGE as usize {
             return Ok(next);
+        }
+    }
+}
+
+/// Languages that leads still to be called need and the greeting does not have, with how many leads; empty where there
+/// is a fall-back.
+pub fn missing_greetings(ledger: &Ledger, campaign: &Campaign) -> Result<BTreeMap<Language, u64>, LedgerFault> {
+    let mut missing = BTreeMap::new();
+    if campaign.greeting.fallback.is_some() {
+        return Ok(missing);
+    }
+    let mut after = None;
+    loop {
+        let page = ledger.ready_leads(&campaign.name, PAGE, after)?;
+        for lead in &page {
+            after = Some((lead.due, lead.id));
+            if let Some(language) = lead.language.as_ref().filter(|own| spoken(campaign, Some(own)).is_none()) {
+                *missing.entry(language.clone()).or_default() += 1;
+            }
+        }
+        if page.len() < PAGE as usize {
+            return Ok(missing);
         }
     }
 }

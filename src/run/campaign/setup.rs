@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::facts::Facts;
+use super::plan;
 use super::plan::reason_name;
 use super::refill;
 use super::{INBOX, Line, Seen, Shared, Urls, account_loop, ledger_failure, lock};
@@ -20,7 +21,7 @@ use crate::core::dial::VerdictPolicy;
 use crate::core::dial::attempt::State;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
-use crate::core::dial::report::Quantiles;
+use crate::core::figures::Quantiles;
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{self, Boxed, CallDesk, GatewayHandle, GatewayOptions, Overloaded, Registry};
@@ -57,11 +58,11 @@ pub struct RunReport {
     /// Calls that somebody answered.
     pub answered: u64,
     /// Stream start → first audio written, ms, by our clock.
-    pub stream_to_audio_ms: Option<Quantiles>,
+    pub stream_to_audio_ms: Option<Quantiles<f64>>,
     /// Calls in which speech cut the playback.
     pub barge_ins: u64,
     /// Speech onset → `clear` written, ms of the call's sound.
-    pub barge_in_ms: Option<Quantiles>,
+    pub barge_in_ms: Option<Quantiles<f64>>,
     /// People who asked never to be called again.
     pub opted_out: u64,
     /// Leads that were not called, by reason.
@@ -94,6 +95,7 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
     let holder = Holder { pid: std::process::id(), campaign: names.join(", "), since: started };
     let _lock = DialLock::take(&ws.ledger_path(), &holder)?;
     let ledger = open_ledger(ws, clock.wall())?;
+    refuse_missing_greetings(ws, &ledger, &options.campaigns)?;
     let token_key = *ledger.token_key();
     let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
     let ledger = LedgerHandle::new(writer);
@@ -144,7 +146,12 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
         wait_for_streams(&gateway, &clock).await;
     }
     let report = report(&ledger, &options.campaigns, &accounts, started, clock.wall(), stopped).await;
-    gateway.stop().await;
+    if stopped < Stop::Exit {
+        gateway.stop().await;
+    } else {
+        // The third Ctrl-C waits for nothing: what is open is in the ledger.
+        drop(gateway);
+    }
     let mut report = report?;
     for carrier in open {
         if let Some(sim) = carrier.sim {
@@ -211,16 +218,28 @@ impl CallDesk for LateDesk {
     }
 }
 
+/// A campaign that says nothing about leads whose language has no greeting is refused before anybody is called.
+fn refuse_missing_greetings(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<(), Failure> {
+    for campaign in campaigns.iter().filter(|campaign| !campaign.greeting.leave_out) {
+        let missing = plan::missing_greetings(ledger, campaign).map_err(|fault| ledger_failure(&fault))?;
+        if let Some((language, leads)) = missing.first_key_value() {
+            let what = format!("[greeting] has no text in `{language}`, which {leads} leads need, and no fallback");
+            return Err(Failure::usage(ws.campaign_fault(campaign, "greeting", &what)).next(format!(
+                "add {language} = \"…\", or fallback = \"en\" (they hear that), or fallback = \"none\" (they are not called)"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Rules that refuse a campaign as a whole.
-fn check_rules(ws: &Workspace, campaigns: &[Campaign]) -> Result<(), Failure> {
+pub fn check_rules(ws: &Workspace, campaigns: &[Campaign]) -> Result<(), Failure> {
     for campaign in campaigns {
         let Some(carrier) = ws.config.carriers.get(&campaign.carrier) else {
             let known: Vec<&str> = ws.config.carriers.keys().map(String::as_str).collect();
-            return Err(Failure::usage(format!(
-                "campaign {}: no carrier `{}` in ahoy.toml",
-                campaign.name, campaign.carrier
-            ))
-            .next(format!("carriers there: {}", known.join(", "))));
+            let what = format!("no carrier `{}` in ahoy.toml", campaign.carrier);
+            return Err(Failure::usage(ws.campaign_fault(campaign, "carrier", &what))
+                .next(format!("carriers there: {}", known.join(", "))));
         };
         if campaign.hours.any && !carrier.is_loopback() {
             return Err(Failure::new(
