@@ -63,6 +63,10 @@ pub const LIST_PAGES: usize = 100;
 
 /// A claim must be sent within this time, or not at all (reliability.md 3.3).
 pub const SEND_WINDOW: Duration = Duration::from_secs(3);
+/// Orders in a row that the carrier leaves unanswered before a run calls nobody new: each is an unknown outcome.
+pub const SILENT_ORDERS: u32 = 10;
+/// Tries to write down what became of an attempt while another process holds the ledger.
+pub const LEDGER_TRIES: u32 = 5;
 /// One POST to the carrier may take this long.
 pub const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Facts waiting for the ledger's writer; beyond it webhooks get 503 and the carrier repeats them.

@@ -79,3 +79,14 @@ impl<'de> Deserialize<'de> for SecretRef {
 }
 
 const WANTED: &str = "{ env = \"NAME\" } or { file = \"path\" }";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_prints_as_stars() {
+        let secret = Secret::new("hunter2".to_owned());
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
+    }
+}

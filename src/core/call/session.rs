@@ -241,7 +241,7 @@ impl Session {
     fn fill_gap(&mut self, frame: &Frame<'_>, length: u64) {
         let missing = match (frame.timestamp, self.place.first_timestamp) {
             (Some(timestamp), Some(first)) => {
-                let place = timestamp.saturating_sub(first) * SAMPLES_PER_MS;
+                let place = timestamp.saturating_sub(first).saturating_mul(SAMPLES_PER_MS);
                 // The carrier's timestamps jitter by some milliseconds: less than two frames is no gap.
                 place.checked_sub(self.place.samples).filter(|missing| *missing >= 2 * length.max(160))
             }
@@ -250,7 +250,7 @@ impl Session {
                 None
             }
             (None, _) => match (frame.chunk, self.place.chunk) {
-                (Some(chunk), Some(last)) if chunk > last + 1 => (chunk - last - 1).checked_mul(length),
+                (Some(chunk), Some(last)) if chunk > last.saturating_add(1) => (chunk - last - 1).checked_mul(length),
                 (Some(_) | None, _) => None,
             },
         };

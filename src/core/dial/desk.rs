@@ -82,6 +82,8 @@ pub enum Event<T> {
     Paused(usize, bool),
     /// The account was stopped: dial nobody new.
     AccountStopped,
+    /// The ledger cannot be written: dial nobody new.
+    LedgerFailed,
     /// The operator asks to stop.
     Stop(Stop),
 }
@@ -124,7 +126,7 @@ struct Line<T> {
 impl<T> Line<T> {
     /// Whether the ledger is to be asked for more, once it is time.
     fn is_hungry(&self) -> bool {
-        !self.asked && !self.paused && self.buffer.len() < BUFFER / 2
+        !self.asked && self.buffer.len() < BUFFER / 2
     }
 }
 
@@ -140,7 +142,7 @@ pub struct Desk<T> {
     /// Slots given out whose attempt is not open yet.
     pending: HashSet<Slot>,
     stop: Stop,
-    account_stopped: bool,
+    halted: bool,
     drain: bool,
     cancelled: bool,
     finished: bool,
@@ -166,7 +168,7 @@ impl<T: Clone> Desk<T> {
             live: HashSet::new(),
             pending: HashSet::new(),
             stop: Stop::No,
-            account_stopped: false,
+            halted: false,
             drain,
             cancelled: false,
             finished: false,
@@ -179,13 +181,11 @@ impl<T: Clone> Desk<T> {
             Event::Refilled { campaign, candidates, more, waiting } => {
                 let line = &mut self.lines[campaign];
                 line.asked = false;
+                line.paused = false;
                 let changed_meanwhile = line.ask_again != Boot(u64::MAX);
                 line.fresh = !more && !changed_meanwhile;
                 line.waiting = waiting || more;
                 line.ask_again = if more { now } else { now + IDLE };
-                if line.paused {
-                    return;
-                }
                 let known: HashSet<LeadId> = line.buffer.iter().map(|c| c.lead).collect();
                 line.buffer.extend(candidates.into_iter().filter(|c| !known.contains(&c.lead)));
             }
@@ -213,15 +213,17 @@ impl<T: Clone> Desk<T> {
                 line.paused = paused;
                 line.buffer.clear();
                 line.fresh = false;
-                line.ask_again = now;
+                line.asked = false;
+                // A paused campaign is looked at again: resuming it is noticed there.
+                line.ask_again = if paused { now + IDLE } else { now };
             }
-            Event::AccountStopped => self.account_stopped = true,
+            Event::AccountStopped | Event::LedgerFailed => self.halted = true,
             Event::Stop(stop) => self.stop = self.stop.max(stop),
         }
     }
 
     fn may_dial(&self) -> bool {
-        self.stop == Stop::No && !self.account_stopped
+        self.stop == Stop::No && !self.halted
     }
 
     /// What to do now; call until it gives `None`.
@@ -441,9 +443,15 @@ mod tests {
         let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
         drain(&mut desk, 0);
         desk.handle(Boot(0), refilled(0, 0..5));
+        let rung = dialed(&drain(&mut desk, 0));
+        desk.handle(Boot(0), Event::NotSent { slot: rung[0].2 });
+        // The ledger says that the campaign is paused: it is asked again and again, and nobody is dialed.
         desk.handle(Boot(0), Event::Paused(0, true));
-        assert_eq!(drain(&mut desk, SECOND), []);
-        desk.handle(Boot(SECOND), Event::Paused(0, false));
-        assert_eq!(drain(&mut desk, 2 * SECOND), [Command::Refill { campaign: 0 }]);
+        assert_eq!(drain(&mut desk, SECOND), [Command::Refill { campaign: 0 }]);
+        desk.handle(Boot(SECOND), Event::Paused(0, true));
+        assert_eq!(drain(&mut desk, 2 * SECOND), [Command::Refill { campaign: 0 }], "not finished: it may be resumed");
+        // Candidates come: somebody resumed it.
+        desk.handle(Boot(2 * SECOND), refilled(0, 0..5));
+        assert_eq!(dialed(&drain(&mut desk, 3 * SECOND)).len(), 1);
     }
 }

@@ -16,6 +16,8 @@ const LIST_AT: [Duration; 6] = [
     Duration::from_secs(60),
     Duration::from_secs(120),
 ];
+/// A request of our own is over this long after it had to leave.
+const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// After the horizon, as long as the carrier cannot be asked.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// A call that should have ended ringing is asked about after this grace, then every [`FETCH_EVERY`].
@@ -40,6 +42,8 @@ pub struct Open {
     pub ring_timeout: Duration,
     /// When this process last asked about it.
     pub last_asked: Option<Wall>,
+    /// How long this process has known it, by the clock that never steps: a wall clock that jumps ahead releases nobody.
+    pub known_for: Duration,
 }
 
 /// What is known about an open attempt.
@@ -72,7 +76,8 @@ pub enum Ask {
 /// The next question about an open attempt.
 pub fn next(open: &Open, now: Wall) -> Ask {
     match open.standing {
-        Standing::Intent if open.in_hand => Ask::At(now + Duration::from_secs(1)),
+        // Its own request may still run; past that, the note about its end was lost with the ledger's fault.
+        Standing::Intent if open.in_hand && now <= open.send_by + ANSWER_GRACE => Ask::At(now + Duration::from_secs(1)),
         Standing::Intent if now > open.send_by => Ask::Orphaned,
         Standing::Intent => Ask::At(open.send_by + Duration::from_millis(1)),
         Standing::Unknown => unknown(open, now),
@@ -81,7 +86,8 @@ pub fn next(open: &Open, now: Wall) -> Ask {
 }
 
 fn unknown(open: &Open, now: Wall) -> Ask {
-    let may_release = now > open.release_after;
+    let horizon = Duration::from_millis(u64::try_from(open.release_after.0 - open.intent_at.0).unwrap_or(0));
+    let may_release = now > open.release_after && open.known_for >= horizon;
     let Some(asked) = open.last_asked else { return Ask::List { may_release } };
     let horizon = open.release_after + Duration::from_millis(1);
     let due = if asked > open.release_after {
@@ -119,6 +125,7 @@ mod tests {
             standing,
             ring_timeout: Duration::from_secs(30),
             last_asked: last_asked.map(Wall),
+            known_for: Duration::from_secs(3_600),
         }
     }
 
@@ -128,6 +135,7 @@ mod tests {
         assert_eq!(next(&open(Standing::Intent, None), Wall(3_001)), Ask::Orphaned);
         let ours = Open { in_hand: true, ..open(Standing::Intent, None) };
         assert_eq!(next(&ours, Wall(9_000)), Ask::At(Wall(10_000)), "its own request is still running");
+        assert_eq!(next(&ours, Wall(18_001)), Ask::Orphaned, "no request runs that long");
     }
 
     #[test]
@@ -150,6 +158,13 @@ mod tests {
             }
         }
         assert_eq!(times, [1_000, 2_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_001, 360_001, 420_001, 480_001]);
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_ahead_releases_nobody() {
+        let jumped = Open { known_for: Duration::from_secs(4), ..open(Standing::Unknown, Some(4_000)) };
+        assert_eq!(next(&jumped, Wall(86_400_000)), Ask::List { may_release: false });
+        assert_eq!(next(&open(Standing::Unknown, Some(4_000)), Wall(86_400_000)), Ask::List { may_release: true });
     }
 
     #[test]

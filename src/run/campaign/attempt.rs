@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Active, Chosen, Line, Shared, Told, lock};
-use crate::base::{AttemptId, Boot, limits};
+use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
 use crate::core::dial::attempt::{Input, Refused, Source};
 use crate::core::dial::desk::Event;
 use crate::core::dial::note::Note;
@@ -12,7 +12,7 @@ use crate::core::dial::pacing::Slot;
 use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal};
 use crate::run::gateway::Expected;
-use crate::store::ledger::{CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
+use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
 /// Claims a lead and calls it.
 pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
@@ -107,20 +107,22 @@ fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
 
 async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused: ClaimRefused) {
     match refused {
+        // Busy is not broken: the lead is due again at the next look.
+        ClaimRefused::Fault(LedgerFault::Busy | LedgerFault::QueueFull) => {}
         ClaimRefused::Fault(fault) => shared.ledger_failed(fault).await,
         ClaimRefused::AccountStopped(why) => shared.stop_account(&why).await,
-        ClaimRefused::Capped { until } => {
+        ClaimRefused::Capped { until } => put_off(shared, chosen.lead, until).await,
+        // Called by another campaign just now.
+        ClaimRefused::Open => put_off(shared, chosen.lead, shared.wall() + Duration::from_secs(30)).await,
+        // The campaign's tries were lowered: without a word in the ledger it would be offered for ever.
+        ClaimRefused::Exhausted => {
             let (lead, now) = (chosen.lead, shared.wall());
-            let put_off = shared.ledger.run(move |ledger| ledger.defer_lead(lead, until, now)).await;
-            if let Err(fault) = put_off {
+            let unit = shared.ledger.run(move |ledger| ledger.block_lead(lead, BlockReason::Capped, now));
+            if let Err(fault) = unit.await {
                 shared.ledger_failed(fault).await;
             }
         }
-        ClaimRefused::NotReady
-        | ClaimRefused::Suppressed
-        | ClaimRefused::NotRunning
-        | ClaimRefused::Open
-        | ClaimRefused::Exhausted => {
+        ClaimRefused::NotReady | ClaimRefused::Suppressed | ClaimRefused::NotRunning => {
             tracing::debug!(lead = %chosen.lead, %refused, "not claimed");
         }
     }
@@ -128,8 +130,15 @@ async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused:
     shared.desk(Event::NotSent { slot }).await;
 }
 
+async fn put_off(shared: &Arc<Shared>, lead: LeadId, until: Wall) {
+    let now = shared.wall();
+    if let Err(fault) = shared.ledger.run(move |ledger| ledger.defer_lead(lead, until, now)).await {
+        shared.ledger_failed(fault).await;
+    }
+}
+
 /// The last look before the request leaves: deadline, hours, suppression.
-async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) -> bool {
+pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) -> bool {
     let phone = chosen.what.phone.clone();
     let lead = chosen.lead;
     let campaign = line.campaign.clone();
@@ -149,10 +158,11 @@ async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) 
             false
         }
     };
-    allowed && shared.boot().since(claimed_at) < limits::SEND_WINDOW
+    allowed && !shared.stopping() && shared.boot().since(claimed_at) < limits::SEND_WINDOW
 }
 
 async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: Result<Placed, PlaceFault>) {
+    breaker(shared, &answer).await;
     match answer {
         Ok(Placed { sid, status }) => {
             shared.desk(Event::Answered { slot }).await;
@@ -188,8 +198,7 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
         }
         Err(PlaceFault::Refused { http, code, what }) => {
             tracing::info!(%attempt, http, ?code, ?what, "refused");
-            shared.desk(Event::Answered { slot }).await;
-            settle(shared, attempt, Input::Refused(refused(what))).await;
+            // First the stop: the lead comes back ready, and must not be dialed into the same refusal.
             match what {
                 Refusal::Account | Refusal::Request | Refusal::Caller => {
                     let code = code.map_or(String::new(), |code| format!(", code {code}"));
@@ -197,7 +206,27 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
                 }
                 Refusal::Number | Refusal::Destination => {}
             }
+            shared.desk(Event::Answered { slot }).await;
+            settle(shared, attempt, Input::Refused(refused(what))).await;
         }
+    }
+}
+
+/// A carrier that answers nothing several times in a row is left alone: each order would become an unknown outcome.
+async fn breaker(shared: &Arc<Shared>, answer: &Result<Placed, PlaceFault>) {
+    let silent = {
+        let mut seen = lock(&shared.seen);
+        seen.silent = match answer {
+            Err(PlaceFault::MaybePlaced { .. } | PlaceFault::NotSent { .. }) => seen.silent + 1,
+            Ok(_) | Err(PlaceFault::Throttled { .. } | PlaceFault::Refused { .. }) => 0,
+        };
+        seen.unreachable |= seen.silent >= limits::SILENT_ORDERS;
+        seen.silent
+    };
+    if silent == limits::SILENT_ORDERS {
+        let text = format!("the carrier did not answer {silent} orders in a row; nobody new is called in this run");
+        shared.watcher.note(&Note::Say(text));
+        shared.desk(Event::AccountStopped).await;
     }
 }
 
@@ -213,11 +242,15 @@ fn refused(what: Refusal) -> Refused {
 
 /// Feeds the attempt machine and acts on what it says.
 pub(super) async fn settle(shared: &Arc<Shared>, attempt: AttemptId, input: Input) {
-    let now = shared.wall();
-    match shared.ledger.run(move |ledger| ledger.settle(attempt, input, now)).await {
-        Ok(settled) => shared.settled(settled).await,
-        Err(fault) => shared.ledger_failed(fault).await,
+    for _ in 0..limits::LEDGER_TRIES {
+        let (now, input) = (shared.wall(), input.clone());
+        match shared.ledger.run(move |ledger| ledger.settle(attempt, input, now)).await {
+            Ok(settled) => return shared.settled(settled).await,
+            Err(LedgerFault::Busy | LedgerFault::QueueFull) => shared.clock.sleep(Duration::from_secs(1)).await,
+            Err(fault) => return shared.ledger_failed(fault).await,
+        }
     }
+    shared.ledger_failed(LedgerFault::Busy).await;
 }
 
 /// Writes down what the carrier said and acts on it. Returns the fault if it could not be made durable.

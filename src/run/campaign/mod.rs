@@ -105,13 +105,24 @@ pub(crate) struct Shared {
     pub active: Mutex<HashMap<AttemptId, Active>>,
     /// Leads handed out by the desk whose claim is not decided yet.
     pub pending: Mutex<HashSet<LeadId>>,
-    /// When this process last asked the carrier about an attempt.
-    pub asked: Mutex<HashMap<AttemptId, Wall>>,
+    /// When this process first saw an open attempt, and when it last asked the carrier about it.
+    pub asked: Mutex<HashMap<AttemptId, Asked>>,
+    /// The operator's hand.
+    pub stop: watch::Receiver<Stop>,
+    /// Campaigns that were paused at the last look.
+    pub paused: Mutex<HashSet<usize>>,
     /// One round of questions at a time.
     pub sweeping: tokio::sync::Mutex<()>,
     /// What this run has seen, for its exit code.
     pub seen: Mutex<Seen>,
     pub random: Mutex<fastrand::Rng>,
+}
+
+/// What this process knows about asking for an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub first_seen: Boot,
+    pub last: Option<Wall>,
 }
 
 /// What decides the exit code.
@@ -122,6 +133,10 @@ pub(crate) struct Seen {
     pub account: Option<String>,
     pub ledger_failed: Option<String>,
     pub attempts: u64,
+    /// Orders in a row that the carrier did not answer.
+    pub silent: u32,
+    /// The carrier could not be reached: nobody new is called in this run.
+    pub unreachable: bool,
 }
 
 /// What a task tells the loop.
@@ -143,6 +158,17 @@ impl Shared {
     pub async fn tell(&self, told: Told) {
         // The loop drops its end only when the run is over; what comes later is in the ledger.
         let _loop_is_gone = self.inbox.send(told).await.is_err();
+    }
+
+    /// Longest time from an order to the end of its call.
+    fn longest_call(&self) -> Duration {
+        let talk = self.lines.iter().map(|line| line.campaign.max_call).max().unwrap_or_default();
+        self.ring_timeout + talk + Duration::from_secs(10)
+    }
+
+    /// The operator wants nobody new called.
+    pub fn stopping(&self) -> bool {
+        *self.stop.borrow() > Stop::No
     }
 
     pub async fn desk(&self, event: Event<Target>) {
@@ -180,6 +206,10 @@ impl Shared {
                     tracing::warn!(%sid, %fault, "a call that must end could not be ended");
                 }
             });
+        }
+        if settled.state.is_open() && !settled.before.is_open() {
+            // A call surfaced that we had released: it is live until it ends, and it ends at once, unheard.
+            self.desk(Event::Inherited(settled.attempt)).await;
         }
         let closed = !settled.state.is_open();
         if closed && settled.before.is_open() {
@@ -220,8 +250,16 @@ async fn account_loop(
 ) -> Stop {
     let mut next_sweep = shared.boot();
     let mut listening = true;
+    let mut give_up: Option<Boot> = None;
     loop {
         let now = shared.boot();
+        if give_up.is_none() && lock(&shared.seen).ledger_failed.is_some() {
+            give_up = Some(now + shared.longest_call());
+        }
+        if give_up.is_some_and(|at| at <= now) {
+            // What cannot be written down any more cannot be waited for: the next start asks the carrier.
+            return desk.stop();
+        }
         while let Some(command) = desk.poll(now) {
             match command {
                 Command::Refill { campaign } => {
@@ -275,7 +313,7 @@ fn take(shared: &Shared, desk: &mut Desk<Target>, told: Told) {
             if first {
                 shared.watcher.note(&Note::Say(format!("the ledger failed: {text}; nobody new is called")));
             }
-            desk.handle(shared.boot(), Event::Stop(Stop::Drain));
+            desk.handle(shared.boot(), Event::LedgerFailed);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Chosen, Shared, Target, Told, lock};
 use crate::base::{LeadId, Phone, Wall};
@@ -34,14 +35,25 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
             if look.closed {
                 lock(&shared.seen).window_closed = true;
             }
-            if look.paused {
+            let was_paused = {
+                let mut paused = lock(&shared.paused);
+                if look.paused { !paused.insert(at) } else { paused.remove(&at) }
+            };
+            if look.paused != was_paused {
                 let name = shared.lines[at].campaign.name.to_string();
-                shared.watcher.note(&Note::Paused(name, true));
+                shared.watcher.note(&Note::Paused(name, look.paused));
+            }
+            if look.paused {
                 shared.desk(Event::Paused(at, true)).await;
                 return;
             }
             let Look { candidates, more, waiting, .. } = look;
             shared.desk(Event::Refilled { campaign: at, candidates, more, waiting }).await;
+        }
+        Err(LedgerFault::Busy | LedgerFault::QueueFull) => {
+            shared.clock.sleep(Duration::from_millis(250)).await;
+            let again = Event::Refilled { campaign: at, candidates: Vec::new(), more: true, waiting: true };
+            shared.desk(again).await;
         }
         Err(fault) => shared.tell(Told::LedgerFailed(fault)).await,
     }
@@ -71,7 +83,9 @@ fn look(
         match judge(ledger, campaign, &lead, now)? {
             Gate::Call { language, .. } => {
                 kept += 1;
-                let caller = lead.sticky_caller.clone().unwrap_or_else(|| choose(&campaign.callers, lead.id, seed));
+                // A number that the campaign gave up is not shown any more.
+                let own = lead.sticky_caller.clone().filter(|own| campaign.callers.contains(own));
+                let caller = own.unwrap_or_else(|| choose(&campaign.callers, lead.id, seed));
                 let what = Target { phone: lead.phone, caller, language };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }

@@ -13,7 +13,7 @@ use super::facts::Facts;
 use super::plan;
 use super::plan::reason_name;
 use super::refill;
-use super::{INBOX, Line, Seen, Shared, Urls, account_loop, ledger_failure, lock};
+use super::{Active, INBOX, Line, Seen, Shared, Urls, account_loop, ledger_failure, lock};
 use crate::base::{AttemptId, Exit, Failure, Language, Sid, Slug, Wall};
 use crate::core::call::{CallScript, PreparedClip};
 use crate::core::config::Campaign;
@@ -308,6 +308,8 @@ impl AccountSetup<'_> {
             active: Mutex::new(HashMap::new()),
             pending: Mutex::new(HashSet::new()),
             asked: Mutex::new(HashMap::new()),
+            stop: self.options.stop.clone(),
+            paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),
             seen: Mutex::new(Seen::default()),
             random: Mutex::new(fastrand::Rng::with_seed(self.options.seed)),
@@ -318,6 +320,8 @@ impl AccountSetup<'_> {
         let (due, open, stopped) = self.begin(&shared).await?;
         let inherited = open.len() as u64;
         for attempt in open {
+            // Its callbacks find this account; whether its sound was heard is not known any more.
+            lock(&shared.active).insert(attempt, Active { streamed: true, answered: true });
             desk.handle(shared.boot(), Event::Inherited(attempt));
         }
         shared.watcher.note(&Note::Begin { due, inherited });
@@ -344,7 +348,8 @@ impl AccountSetup<'_> {
                     due += ledger.lead_counts(name, now)?.ready_due;
                 }
                 let open = ledger.open_attempts(Some(&account))?;
-                let attempts = open.into_iter().map(|open| open.attempt).collect();
+                // A zombie is ended by the sweep; it never counts as a live call.
+                let attempts = open.into_iter().filter(|it| it.state.is_open()).map(|it| it.attempt).collect();
                 Ok::<_, LedgerFault>((due, attempts, ledger.account_stop(&account)?))
             })
             .await
@@ -394,7 +399,7 @@ async fn report(
         let seen = lock(&shared.seen).clone();
         report.attempts += seen.attempts;
         let found = [
-            (seen.ledger_failed.is_some(), Exit::Bug),
+            (seen.ledger_failed.is_some() || seen.unreachable, Exit::Bug),
             (seen.account.is_some(), Exit::Account),
             (report.unknown > 0, Exit::Unknown),
             (seen.faults > 0, Exit::Findings),

@@ -1,13 +1,14 @@
 //! Asking the carrier: about attempts whose answer was lost, and about calls whose callbacks do not come.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Shared, attempt, lock};
-use crate::base::{Sid, Wall};
+use super::{Asked, Shared, attempt, lock};
+use crate::base::{Sid, Wall, limits};
 use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::{Input, Source, State};
+use crate::core::dial::desk::Stop;
 use crate::core::dial::sweep::{Ask, Open, Standing, next};
 use crate::edge::carrier::{AskFault, Ending, RemoteCall};
 use crate::store::ledger::{CarrierFact, LedgerFault, OpenAttempt};
@@ -15,6 +16,9 @@ use crate::store::ledger::{CarrierFact, LedgerFault, OpenAttempt};
 /// How much older than its intent a listed call may look and still be the attempt's: whole seconds at the carrier, and
 /// two clocks that differ.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
+/// How far back the carrier's list is read: a live call made before is seen though its clock differs.
+const LIST_BACK: Duration = Duration::from_secs(3_600);
 
 /// One round over all open attempts of the account.
 pub(super) async fn sweep(shared: Arc<Shared>) {
@@ -27,6 +31,11 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             return;
         }
     };
+    if *shared.stop.borrow() >= Stop::Cancel {
+        // Also calls whose id came after the second Ctrl-C, and those that were answered meanwhile.
+        cancel_all(Arc::clone(&shared)).await;
+    }
+    lock(&shared.asked).retain(|attempt, _| open.iter().any(|entry| entry.attempt == *attempt));
     for entry in open {
         let now = shared.wall();
         match next(&seen(&shared, &entry), now) {
@@ -40,6 +49,8 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
 
 fn seen(shared: &Shared, entry: &OpenAttempt) -> Open {
     let in_hand = entry.owner == shared.owner;
+    let fresh = Asked { first_seen: shared.boot(), last: None };
+    let asked = *lock(&shared.asked).entry(entry.attempt).or_insert(fresh);
     let standing = match entry.state {
         State::Intent => Standing::Intent,
         State::Unknown => Standing::Unknown,
@@ -53,12 +64,15 @@ fn seen(shared: &Shared, entry: &OpenAttempt) -> Open {
         in_hand,
         standing,
         ring_timeout: shared.ring_timeout,
-        last_asked: lock(&shared.asked).get(&entry.attempt).copied(),
+        last_asked: asked.last,
+        known_for: shared.boot().since(asked.first_seen),
     }
 }
 
 async fn asked(shared: &Arc<Shared>, entry: &OpenAttempt, at: Wall) {
-    lock(&shared.asked).insert(entry.attempt, at);
+    if let Some(asked) = lock(&shared.asked).get_mut(&entry.attempt) {
+        asked.last = Some(at);
+    }
     let attempt = entry.attempt;
     if let Err(fault) = shared.ledger.run(move |ledger| ledger.asked(attempt, at)).await {
         shared.ledger_failed(fault).await;
@@ -67,15 +81,18 @@ async fn asked(shared: &Arc<Shared>, entry: &OpenAttempt, at: Wall) {
 
 /// Which calls are there between its numbers?
 async fn list(shared: &Arc<Shared>, entry: &OpenAttempt, may_release: bool) {
-    let since = entry.intent_at - CLOCK_SLACK;
-    let listed = shared.carrier.list(&entry.phone, &entry.caller, since).await;
+    let listed = shared.carrier.list(&entry.phone, &entry.caller, entry.intent_at - LIST_BACK).await;
     let at = shared.wall();
     match listed {
-        Ok(calls) => match ours(shared, entry, calls).await {
-            Ok(mine) if mine.is_empty() && may_release => {
-                attempt::settle(shared, entry.attempt, Input::ListedNone).await
+        Ok(calls) => match sort(shared, entry, calls).await {
+            Ok(Listed { mine, strangers: false }) if mine.is_empty() && may_release => {
+                attempt::settle(shared, entry.attempt, Input::ListedNone).await;
             }
-            Ok(mine) => {
+            Ok(Listed { mine, strangers }) => {
+                if strangers && mine.is_empty() {
+                    // Somebody else's call, or ours by a clock that differs: nobody is rung into it.
+                    tracing::warn!(attempt = %entry.attempt, "not released: a live call between its numbers is nobody's");
+                }
                 // Earliest first: it is adopted, further ones are an alarm and are ended.
                 for call in mine {
                     told(shared, entry, call, Source::Listing).await;
@@ -88,31 +105,38 @@ async fn list(shared: &Arc<Shared>, entry: &OpenAttempt, may_release: bool) {
     asked(shared, entry, at).await;
 }
 
-/// Of a list, the calls that can only be this attempt's, earliest first.
-async fn ours(
-    shared: &Arc<Shared>,
-    entry: &OpenAttempt,
-    calls: Vec<RemoteCall>,
-) -> Result<Vec<RemoteCall>, LedgerFault> {
+/// What a list says about an attempt.
+struct Listed {
+    /// Calls that can only be its own, earliest first.
+    mine: Vec<RemoteCall>,
+    /// Whether a live call between its numbers is no attempt's, and by its time not this one's either.
+    strangers: bool,
+}
+
+/// Sorts a list: calls of other attempts are left out, calls made while this order was on its way are its own.
+async fn sort(shared: &Arc<Shared>, entry: &OpenAttempt, calls: Vec<RemoteCall>) -> Result<Listed, LedgerFault> {
     let oldest = entry.intent_at - CLOCK_SLACK;
-    let mut mine: Vec<RemoteCall> =
-        calls.into_iter().filter(|call| !call.child && call.outbound_api && call.created >= oldest).collect();
-    mine.sort_by_key(|call| call.created);
-    let sids: Vec<Sid> = mine.iter().map(|call| call.sid.clone()).collect();
+    let newest = entry.send_by + limits::PLACE_TIMEOUT + CLOCK_SLACK;
+    let mut found: Vec<RemoteCall> = calls.into_iter().filter(|call| !call.child && call.outbound_api).collect();
+    found.sort_by_key(|call| call.created);
+    let sids: Vec<Sid> = found.iter().map(|call| call.sid.clone()).collect();
     let (account, attempt) = (shared.account.clone(), entry.attempt);
-    let others: HashMap<Sid, bool> = shared
+    let others: HashSet<Sid> = shared
         .ledger
         .run(move |ledger| {
-            let mut known = HashMap::new();
+            let mut others = HashSet::new();
             for sid in sids {
-                let owner = ledger.attempt_of_sid(&account, &sid)?;
-                known.insert(sid, owner.is_some_and(|owner| owner != attempt));
+                if ledger.attempt_of_sid(&account, &sid)?.is_some_and(|owner| owner != attempt) {
+                    others.insert(sid);
+                }
             }
-            Ok::<_, LedgerFault>(known)
+            Ok::<_, LedgerFault>(others)
         })
         .await?;
-    mine.retain(|call| !others.get(&call.sid).copied().unwrap_or(false));
-    Ok(mine)
+    found.retain(|call| !others.contains(&call.sid));
+    let (mine, strange): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|call| (oldest..=newest).contains(&call.created));
+    Ok(Listed { mine, strangers: strange.iter().any(|call| !call.status.is_terminal()) })
 }
 
 async fn told(shared: &Arc<Shared>, entry: &OpenAttempt, call: RemoteCall, source: Source) {

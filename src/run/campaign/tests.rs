@@ -13,12 +13,14 @@ use crate::core::asset::Clip;
 use crate::core::call::PreparedClip;
 use crate::core::config::parse_campaign;
 use crate::core::dial::CallStatus;
+use crate::core::dial::attempt::State;
 use crate::core::dial::note::Nobody;
+use crate::core::dial::pacing::Pacer;
 use crate::core::lead::Lead;
 use crate::edge::carrier::{AskFault, Boxed, ContractCard, Order, PlaceFault, Placed, Refusal, RemoteCall};
 use crate::run::gateway::{CallDesk, StatusEvent};
-use crate::run::ledger::Inline;
-use crate::store::ledger::{LeadCounts, Ledger, OpenOptions};
+use crate::run::ledger::{Inline, LedgerDoor};
+use crate::store::ledger::{CampaignState, LeadCounts, Ledger, OpenOptions};
 
 /// Virtual time: the runtime's paused clock.
 struct Virtual(Instant);
@@ -62,6 +64,9 @@ struct Liar {
     desk: std::sync::OnceLock<Arc<Facts>>,
     clock: Arc<Virtual>,
     card: ContractCard,
+    /// The ledger's file: every order is looked up in it before it is taken.
+    ledger: std::path::PathBuf,
+    orders: std::sync::atomic::AtomicUsize,
 }
 
 impl Liar {
@@ -155,6 +160,11 @@ impl Carrier for Door {
     fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
         Box::pin(async move {
             let liar = &self.0;
+            liar.orders.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let durable =
+                Ledger::open_read_only(&liar.ledger).expect("opens").call(order.attempt.call()).expect("read");
+            let state = durable.map(|call| call.state);
+            assert_eq!(state, Some(State::Intent), "law 1: an order left before its intent was in the file");
             let weather = liar.weather;
             let delay = lock(&liar.random).u64(5..900);
             tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -242,6 +252,10 @@ struct World {
 }
 
 fn world(seed: u64, weather: Weather) -> World {
+    world_with(seed, weather, Inline::new)
+}
+
+fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl FnOnce(Ledger) -> D) -> World {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let clock = Arc::new(Virtual(Instant::now()));
     let options = OpenOptions { fresh_key: [7; 32], now: clock.wall() };
@@ -266,6 +280,8 @@ fn world(seed: u64, weather: Weather) -> World {
         desk: std::sync::OnceLock::new(),
         clock: Arc::clone(&clock),
         card,
+        ledger: folder.path().join("ahoy.db"),
+        orders: std::sync::atomic::AtomicUsize::new(0),
     });
     let campaign = campaign();
     let clip = Clip {
@@ -291,7 +307,7 @@ fn world(seed: u64, weather: Weather) -> World {
     let (inbox, told) = mpsc::channel(INBOX);
     let shared = Arc::new(Shared {
         clock,
-        ledger: LedgerHandle::new(Inline::new(ledger)),
+        ledger: LedgerHandle::new(door(ledger)),
         carrier: Arc::new(Door(Arc::clone(&liar))),
         account: "main:AC".to_owned(),
         lines: vec![Line { campaign, kit, scripts, policy }],
@@ -307,6 +323,8 @@ fn world(seed: u64, weather: Weather) -> World {
         active: Mutex::default(),
         pending: Mutex::default(),
         asked: Mutex::default(),
+        stop: watch::channel(Stop::No).1,
+        paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
         seen: Mutex::default(),
         random: Mutex::new(fastrand::Rng::with_seed(seed)),
@@ -377,4 +395,111 @@ async fn the_same_seed_gives_the_same_run() {
     let second = run(42, STORM).await;
     assert_eq!(first.0, second.0);
     assert_eq!(first.1, second.1);
+}
+
+const CALM: Weather = Weather {
+    lost_answer: 0.0,
+    never_made: 0.0,
+    throttled: 0.0,
+    no_connection: 0.0,
+    dropped_callback: 0.0,
+    doubled_callback: 0.0,
+    list_fails: 0.0,
+};
+
+/// Puts a number on the suppression list right after the first unit of work: after the claim, before the order.
+struct Meddler {
+    inner: Inline,
+    armed: std::sync::atomic::AtomicBool,
+    phone: Phone,
+}
+
+impl LedgerDoor for Meddler {
+    fn submit(&self, job: crate::store::ledger::writer::Job) -> Result<(), LedgerFault> {
+        self.inner.submit(job)?;
+        if self.armed.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            let phone = self.phone.clone();
+            self.inner.submit(Box::new(move |ledger| {
+                let ledger = ledger.expect("a transaction");
+                ledger.suppress(&phone, "asked just now", "test", Wall(EPOCH)).expect("written");
+                crate::store::ledger::writer::Ran { keep: true, reply: Box::new(|_| ()) }
+            }))?;
+        }
+        Ok(())
+    }
+}
+
+/// Dials one lead by hand; gives the orders that the carrier saw and the leads' sum.
+async fn dial_one<D: LedgerDoor + 'static>(door: impl FnOnce(Ledger) -> D) -> (usize, LeadCounts) {
+    let World { shared, inbox: _inbox, liar, _folder } = world_with(1, CALM, door);
+    let slot = Pacer::new(1.0).take(shared.boot()).expect("free");
+    let now = shared.wall();
+    let due = shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse().expect("a slug"), now, 1, None)).await;
+    let lead = due.expect("read").remove(0);
+    let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
+    attempt::dial(Arc::clone(&shared), 0, slot, Candidate { lead: lead.id, what }).await;
+    let counts = shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await;
+    (liar.orders.load(std::sync::atomic::Ordering::SeqCst), counts.expect("read"))
+}
+
+fn tag() -> Language {
+    "en".parse().expect("a tag")
+}
+
+/// Law 7: what changes between the claim and the order is seen.
+#[tokio::test(start_paused = true)]
+async fn a_number_suppressed_after_its_claim_is_not_ordered() {
+    assert_eq!(dial_one(Inline::new).await.0, 1, "without the change it is ordered");
+    let phone = leads()[0].phone.clone();
+    let meddler = |ledger| Meddler { inner: Inline::new(ledger), armed: true.into(), phone };
+    let (orders, counts) = dial_one(meddler).await;
+    assert_eq!(orders, 0);
+    assert_eq!((counts.held, counts.total()), (0, LEADS as u64), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_look_closes_for_lateness_and_closed_hours() {
+    let World { shared, inbox: _inbox, _folder, .. } = world(1, CALM);
+    let now = shared.wall();
+    let due = shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse().expect("a slug"), now, 1, None)).await;
+    let lead = due.expect("read").remove(0);
+    let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
+    let chosen = Candidate { lead: lead.id, what };
+    let line = &shared.lines[0];
+    assert!(attempt::fence(&shared, line, &chosen, shared.boot()).await);
+    let claimed = shared.boot();
+    tokio::time::sleep(crate::base::limits::SEND_WINDOW).await;
+    assert!(!attempt::fence(&shared, line, &chosen, claimed).await, "the send window is over");
+
+    let mut closed = line.campaign.clone();
+    closed.hours.any = false;
+    // A number in London: open for one minute of one day of the week that is not now.
+    let local = shared.wall().timestamp().to_zoned(jiff::tz::TimeZone::get("Europe/London").expect("known"));
+    closed.hours.days = vec![local.weekday().wrapping_add(2)];
+    let kit = VoiceKit::of_clips(closed.greeting.clone(), []);
+    let line = Line { campaign: closed, kit, scripts: BTreeMap::new(), policy: line.policy.clone() };
+    assert!(!attempt::fence(&shared, &line, &chosen, shared.boot()).await, "their window is closed");
+}
+
+/// Tries that were lowered, and a campaign that was paused and resumed from another terminal: the run still ends.
+#[tokio::test(start_paused = true)]
+async fn a_lead_without_tries_left_and_a_pause_do_not_hold_up_the_others() {
+    let World { shared, inbox, liar, _folder } = world(3, CALM);
+    let name: Slug = "c".parse().expect("a slug");
+    let paused = name.clone();
+    let wall = shared.wall();
+    let pause = shared.ledger.run(move |ledger| ledger.set_campaign_state(&paused, CampaignState::Paused, wall));
+    pause.await.expect("paused");
+    let (ledger, resumed) = (shared.ledger.clone(), name.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let unit = ledger.run(move |ledger| ledger.set_campaign_state(&resumed, CampaignState::Running, wall));
+        unit.await.expect("resumed");
+    });
+    let desk = Desk::new(1, 5.0, 8, false, shared.boot());
+    let (_stop, stopped) = watch::channel(Stop::No);
+    let day = Duration::from_secs(24 * 3_600);
+    let ended = tokio::time::timeout(day, account_loop(Arc::clone(&shared), inbox, desk, stopped)).await;
+    assert!(ended.is_ok(), "the run did not end within a day");
+    assert!(lock(&liar.calls).len() >= LEADS / 2, "resuming was noticed");
 }

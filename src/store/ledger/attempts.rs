@@ -56,7 +56,7 @@ impl Ledger {
                 ],
             )?;
             ledger.write(
-                "UPDATE lead SET state = 'held', due = NULL, attempt = ?2, caller = coalesce(caller, ?3), changed_at = ?4 \
+                "UPDATE lead SET state = 'held', due = NULL, attempt = ?2, caller = ?3, changed_at = ?4 \
                  WHERE id = ?1",
                 (claim.lead.0, claim.attempt.0.as_bytes(), claim.caller.expose(), claim.intent_at.0),
             )?;
@@ -291,7 +291,8 @@ impl Ledger {
     /// An outcome as the media side saw it.
     pub(super) fn refined(&self, attempt: AttemptId, outcome: Outcome) -> Result<Outcome, LedgerFault> {
         let notes = self.one(
-            "SELECT opted_out, unheard, coalesce(machine, 0) AS machine FROM call WHERE attempt = ?1",
+            "SELECT opted_out, unheard AND first_audio_us IS NULL AS unheard, coalesce(machine, 0) AS machine \
+             FROM call WHERE attempt = ?1",
             [attempt.0.as_bytes()],
             |row| {
                 Ok((row.get::<_, bool>("opted_out")?, row.get::<_, bool>("unheard")?, row.get::<_, bool>("machine")?))

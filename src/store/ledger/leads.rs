@@ -153,12 +153,12 @@ impl Ledger {
     }
 
     /// Looks anew at leads that were barred for something that a changed campaign or lead may have mended: consent,
-    /// greeting, zone. Suppression stays. Gives how many.
+    /// greeting, zone, tries. Suppression stays. Gives how many.
     pub fn reopen_barred(&mut self, campaign: &Slug, now: Wall) -> Result<u64, LedgerFault> {
         let changed = self.write(
             "UPDATE lead SET state = 'ready', due = ?2, reason = NULL, changed_at = ?2 \
              WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
-               AND reason IN ('no_consent', 'no_greeting', 'no_zone')",
+               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'capped')",
             (campaign.as_str(), now.0),
         )?;
         Ok(changed as u64)
