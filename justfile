@@ -48,4 +48,7 @@ crash KILLS="40":
 
 # Twilio's own Python SDK against `ahoy sim` (needs Python; installs `twilio` in a virtual environment)
 twilio-sdk:
-    tools/twilio-sdk-check.sh
+    python3 -m venv target/twilio-sdk
+    target/twilio-sdk/bin/pip install --quiet twilio
+    cargo build --locked
+    target/twilio-sdk/bin/python tools/twilio-sdk-check.py target/debug/ahoy

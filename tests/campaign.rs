@@ -4,7 +4,7 @@ mod common;
 
 use common::{Shop, Wish, code, read_log, run};
 
-/// The issue's own measure: a thousand leads, fifty times faster than life.
+/// A thousand leads, fifty times faster than life.
 #[test]
 fn a_thousand_leads_are_called_once_each_within_rate_and_cap() {
     let shop = Shop::open(&Wish {
@@ -70,6 +70,39 @@ fn a_suppressed_number_and_a_lead_without_consent_are_never_rung() {
     assert!(rung.contains_key("+442079460901"));
     rung.retain(|phone, _| *phone != "+442079460901");
     assert_eq!(rung.len() + log.complaints.len(), 5, "the others are rung, or refused by the carrier");
+}
+
+/// `ahoy campaign run … 2>&1 | head -3`: whoever read the words has gone, the calls go on.
+#[test]
+fn a_run_goes_on_when_nobody_reads_its_words() {
+    let shop = Shop::open(&Wish {
+        carrier: "kind = \"sim\"\nspeedup = 100\ncalls_per_second = 50\nmax_live_calls = 5",
+        campaign: "",
+        leads: 20,
+    });
+    let mut command = shop.campaign(&["run", "c", "--yes", "--drain"]);
+    let mut child =
+        command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().expect("it starts");
+    drop(child.stderr.take());
+    let code = child.wait().expect("it ends").code();
+    assert!([Some(0), Some(3)].contains(&code), "{code:?}");
+    assert_eq!(shop.status()["held"], 0);
+}
+
+#[test]
+fn a_campaign_that_leaves_a_language_open_is_refused_before_anybody_is_called() {
+    let shop = Shop::open(&Wish { carrier: "kind = \"sim\"\nspeedup = 100", campaign: "", leads: 1 });
+    std::fs::write(shop.path("more.csv"), "phone,language\n+442079460901,fr\n").expect("written");
+    let import = run(common::ahoy(shop.dir.path())
+        .args(["leads", "import"])
+        .arg(shop.path("more.csv"))
+        .args(["--campaign", "c"]));
+    assert_eq!(code(&import), 0);
+    let refused = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(code(&refused), 2, "{words}");
+    assert!(words.contains("campaign.toml:") && words.contains("`fr`") && words.contains("fallback"), "{words}");
+    assert!(!shop.path("sim.jsonl").exists(), "no carrier was started");
 }
 
 #[test]

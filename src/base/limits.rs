@@ -61,7 +61,7 @@ pub const CARRIER_BODY_BYTES: usize = 4 << 20;
 /// Pages of a carrier's list that are followed.
 pub const LIST_PAGES: usize = 100;
 
-/// A claim must be sent within this time, or not at all (reliability.md 3.3).
+/// A claim must be sent within this time, or not at all (docs/LEDGER.md).
 pub const SEND_WINDOW: Duration = Duration::from_secs(3);
 /// Orders in a row that the carrier leaves unanswered before a run calls nobody new: each is an unknown outcome.
 pub const SILENT_ORDERS: u32 = 10;

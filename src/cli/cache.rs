@@ -224,7 +224,9 @@ fn generate(ws: &Workspace, args: &GenerateArgs, context: &Context) -> Result<Ex
             bar.set_message(format!("{key} {language}"));
         }
     };
-    let report = crate::run::block_on(2, render::generate(ws, &campaigns, &options, &progress));
+    let report = crate::run::block_on(2, async {
+        crate::run::stop::or_stopped(render::generate(ws, &campaigns, &options, &progress)).await
+    });
     bar.finish_and_clear();
     let report = report?;
     if context.json() {

@@ -29,6 +29,9 @@ Exit codes: 0 done · 1 a log cannot be read · 2 no such call";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CallsArgs {
+    /// Folder of call logs, such as a demo's; default: the workspace's
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(subcommand)]
     command: CallsCommand,
 }
@@ -64,7 +67,10 @@ enum CallsCommand {
 
 /// Runs `ahoy calls`.
 pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
-    let calls = context.workspace()?.calls_dir();
+    let calls = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => context.workspace()?.calls_dir(),
+    };
     match &args.command {
         CallsCommand::List { limit } => list(&calls, *limit, context),
         CallsCommand::Show { id } => show_one(&calls, id, context),
@@ -105,7 +111,10 @@ fn list(calls: &Path, limit: usize, context: &Context) -> Result<Exit, Failure> 
     }
     match (context.json(), rows.is_empty()) {
         (true, _) => {}
-        (false, true) => say(&format!("no calls yet in {}", calls.display())),
+        (false, true) => say(&format!(
+            "no calls in {} (a demo keeps its own: ahoy calls list --dir demo/RUN/calls)",
+            calls.display()
+        )),
         (false, false) => print_line(&show::list(&rows))?,
     }
     Ok(Exit::Done)

@@ -3,7 +3,9 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::base::Failure;
+use std::future::Future;
+
+use crate::base::{Exit, Failure};
 use crate::core::dial::desk::Stop;
 
 /// Starts to listen for signals. The receiver's value only gets firmer.
@@ -27,4 +29,15 @@ pub fn listen() -> Result<watch::Receiver<Stop>, Failure> {
         }
     });
     Ok(receive)
+}
+
+/// Runs a future to its end, or drops it at the first signal: what it started (tasks, child processes) ends with it.
+pub async fn or_stopped<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut stop = listen()?;
+    tokio::select! {
+        done = work => done,
+        _ = stop.changed() => {
+            Err(Failure::new(Exit::Stopped, "stopped by a signal; what was finished stays").next("run it again to go on"))
+        }
+    }
 }

@@ -65,7 +65,7 @@ pub fn text(view: &DemoView<'_>) -> String {
             ]
         })
         .collect();
-    let calls = table(&["who", "number", "heard", "outcome", "greeting", "recording"], &calls, &[4]);
+    let calls = table(&["who", "number", "language", "outcome", "heard", "recording"], &calls, &[4]);
     let mut rows = vec![
         vec![
             "leads".to_owned(),
@@ -89,6 +89,7 @@ pub fn text(view: &DemoView<'_>) -> String {
         vec!["rung twice".to_owned(), format!("{}  (the carrier's log)", view.rung_twice)],
     ];
     rows.push(vec!["recordings in".to_owned(), format!("{}/  (two channels: them left, us right)", view.folder)]);
+    rows.push(vec!["look closer".to_owned(), format!("ahoy calls latency --dir {}", view.folder)]);
     format!("{calls}\n\n{}", table(&["summary", ""], &rows, &[]))
 }
 

@@ -28,6 +28,10 @@ callers  = [\"+15005550006\"]     # numbers that people see; they must be yours
 en = \"Hello, this is an automated assistant calling for your company. Press 9 and we will never call you again.\"
 fallback = \"en\"                 # for people whose language has no greeting; without it they are not called
 
+[hours]
+any = true                       # rehearsal at any hour; refused for a carrier that reaches real people: then set
+                                 # start = \"09:00\", end = \"18:00\", days = [\"mon\", \"tue\", ...]
+
 [voice]
 engine = \"pico\"                 # embedded: en, fr, de, es, it. Others: docs/CACHE.md
 ";

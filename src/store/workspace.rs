@@ -8,6 +8,9 @@ use crate::base::secret::SecretRef;
 use crate::base::{Exit, Failure, Secret, Slug, limits};
 use crate::core::config::{Campaign, ConfigFault, WorkspaceConfig, parse_campaign, parse_workspace};
 
+/// Engines that need no table in `ahoy.toml`.
+const BUILT_IN_ENGINES: [&str; 2] = ["pico", "espeak"];
+
 /// A folder with `ahoy.toml`, `campaigns/`, `cache/`.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -38,7 +41,27 @@ impl Workspace {
             return Err(Failure::usage(format!("no campaign `{name}`: {} does not exist", shown(&file)))
                 .next(format!("campaigns here: {known}")));
         };
-        parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))
+        let campaign =
+            parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))?;
+        self.check_engines(&campaign)?;
+        Ok(campaign)
+    }
+
+    /// Every engine that a campaign names is built in or has its `[engines.NAME]`.
+    fn check_engines(&self, campaign: &Campaign) -> Result<(), Failure> {
+        let named = campaign.voice.engines.values().map(|name| (name, "voice.engines"));
+        for (name, key) in named.chain([(&campaign.voice.engine, "voice.engine")]) {
+            if !BUILT_IN_ENGINES.contains(&name.as_str()) && !self.config.engines.contains_key(name) {
+                let known: Vec<&str> =
+                    BUILT_IN_ENGINES.into_iter().chain(self.config.engines.keys().map(String::as_str)).collect();
+                let what = format!("no engine is named `{}`", crate::base::text::printable(name));
+                return Err(Failure::usage(self.campaign_fault(campaign, key, &what)).next(format!(
+                    "known are {}; others are made by [engines.NAME] in ahoy.toml (docs/CACHE.md)",
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Names of all campaigns: the folders under `campaigns/` that hold a `campaign.toml`, sorted.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::Wall;
 
-/// Waits after the intent at which an unknown attempt is asked about (reliability.md 3.3), before its horizon.
+/// Waits after the intent at which an unknown attempt is asked about (docs/LEDGER.md), before its horizon.
 const LIST_AT: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(5),

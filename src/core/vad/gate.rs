@@ -2,7 +2,7 @@
 
 /// Level under which a chunk is plainly silent, in dBov (0 = a full-scale square wave).
 ///
-/// Quiet telephone speech lies near −40 dBov, a quiet line near −65 (vad.md: speech at −40 costs every model a little;
+/// Quiet telephone speech lies near −40 dBov, a quiet line near −65 (speech at −40 costs every model a little;
 /// nothing was found at −58 that a network calls speech).
 pub const SILENT_DBOV: f32 = -58.0;
 

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::ledger_failure;
 use super::refill::{block_reason, judge};
-use crate::base::{Failure, Language, Money, Wall};
+use crate::base::{Failure, Language, LeadId, Money, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::gate::{Gate, Wait, spoken};
-use crate::store::ledger::{BlockReason, CampaignState, Ledger, LedgerFault};
+use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// Leads read at once.
 const PAGE: u32 = 1_000;
@@ -96,7 +96,13 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
     plan.review = counts.review;
     plan.done = counts.done.iter().map(|(outcome, n)| (outcome.to_string(), *n)).collect();
     for (reason, n) in &counts.blocked {
-        *plan.never.entry(reason_name(*reason).to_owned()).or_default() += n;
+        match reason {
+            // A run looks at these anew, so the plan does too.
+            BlockReason::NoConsent | BlockReason::NoZone | BlockReason::NoGreeting => {}
+            BlockReason::Suppressed | BlockReason::Capped => {
+                *plan.never.entry(reason_name(*reason).to_owned()).or_default() += n;
+            }
+        }
     }
     let mut next: Option<Wall> = None;
     let mut after = None;
@@ -107,30 +113,54 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
             if lead.due > now {
                 *plan.later.entry("not_due_yet".to_owned()).or_default() += 1;
                 next = Some(next.map_or(lead.due, |at| at.min(lead.due)));
-                continue;
+            } else {
+                sort(ledger, campaign, lead, now, plan, &mut next)?;
             }
-            match judge(ledger, campaign, lead, now)? {
-                Gate::Call { language, fell_back } => {
-                    *plan.call_now.entry(language.to_string()).or_default() += 1;
-                    plan.fall_back += u64::from(fell_back);
-                }
-                Gate::Later { until, why } => {
-                    let name = match why {
-                        Wait::Hours => "outside_hours",
-                        Wait::Cap => "called_lately",
-                    };
-                    *plan.later.entry(name.to_owned()).or_default() += 1;
-                    next = Some(next.map_or(until, |at| at.min(until)));
-                }
-                Gate::Never(bar) => {
-                    *plan.never.entry(reason_name(block_reason(bar)).to_owned()).or_default() += 1;
-                }
-            }
+        }
+        if page.len() < PAGE as usize {
+            break;
+        }
+    }
+    let mut after = LeadId(0);
+    loop {
+        let page = ledger.barred_leads(&campaign.name, PAGE, after)?;
+        for lead in &page {
+            after = lead.id;
+            sort(ledger, campaign, lead, now, plan, &mut next)?;
         }
         if page.len() < PAGE as usize {
             return Ok(next);
         }
     }
+}
+
+/// Puts a lead where every rule of the campaign puts it at this moment.
+fn sort(
+    ledger: &Ledger,
+    campaign: &Campaign,
+    lead: &DueLead,
+    now: Wall,
+    plan: &mut CampaignPlan,
+    next: &mut Option<Wall>,
+) -> Result<(), LedgerFault> {
+    match judge(ledger, campaign, lead, now)? {
+        Gate::Call { language, fell_back } => {
+            *plan.call_now.entry(language.to_string()).or_default() += 1;
+            plan.fall_back += u64::from(fell_back);
+        }
+        Gate::Later { until, why } => {
+            let name = match why {
+                Wait::Hours => "outside_hours",
+                Wait::Cap => "called_lately",
+            };
+            *plan.later.entry(name.to_owned()).or_default() += 1;
+            *next = Some(next.map_or(until, |at| at.min(until)));
+        }
+        Gate::Never(bar) => {
+            *plan.never.entry(reason_name(block_reason(bar)).to_owned()).or_default() += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Languages that leads still to be called need and the greeting does not have, with how many leads; empty where there

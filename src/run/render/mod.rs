@@ -247,6 +247,10 @@ fn write_locks(
         lock.unspoken.insert(unspoken.language.clone(), unspoken.engine.clone());
     }
     for (campaign, lock) in &locks {
+        let nothing = lock.entries.is_empty() && lock.unspoken.is_empty() && !survey.locks.contains_key(campaign);
+        if nothing {
+            continue;
+        }
         report.locks_written += u64::from(write_lock(ws, campaign, lock)?);
     }
     Ok(())

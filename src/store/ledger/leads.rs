@@ -152,6 +152,17 @@ impl Ledger {
         Ok(changed > 0)
     }
 
+    /// Leads that were barred for something that a changed campaign may have mended, by row; read on with `after`.
+    pub fn barred_leads(&self, campaign: &Slug, limit: u32, after: LeadId) -> Result<Vec<DueLead>, LedgerFault> {
+        self.rows(
+            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, changed_at AS due \
+             FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
+               AND reason IN ('no_consent', 'no_greeting', 'no_zone') AND id > ?2 ORDER BY id LIMIT ?3",
+            (campaign.as_str(), after.0, limit),
+            due_lead,
+        )
+    }
+
     /// Looks anew at leads that were barred for something that a changed campaign or lead may have mended: consent,
     /// greeting, zone, tries. Suppression stays. Gives how many.
     pub fn reopen_barred(&mut self, campaign: &Slug, now: Wall) -> Result<u64, LedgerFault> {
