@@ -142,7 +142,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     drop(ledger);
     if !context.global.quiet && !context.json() {
         for plan in &plans {
-            say(&format!("{}", report::plan(&plan_view(plan))));
+            say(&report::plan(&plan_view(plan)));
         }
     }
     let real = campaigns.iter().any(|campaign| {

@@ -329,7 +329,7 @@ fn list(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
             print_json(line)?;
         }
     } else if lines.is_empty() {
-        say(&format!("no such leads; `ahoy leads import FILE --campaign NAME` brings them in"));
+        say("no such leads; `ahoy leads import FILE --campaign NAME` brings them in");
     } else {
         print_line(&lead_table(&lines))?;
         if let (Some(last), true) = (lines.last(), lines.len() as u64 >= u64::from(filter.limit)) {

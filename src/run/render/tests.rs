@@ -107,7 +107,8 @@ const BG: &str = "bg = \"Здравейте, това е проба.\"\n";
 
 fn house(greeting: &str) -> House {
     let dir = tempfile::tempdir().expect("a temp folder");
-    fs::write(dir.path().join("ahoy.toml"), "").expect("writable");
+    let engines = "[engines.fake]\nkind = \"command\"\ncommand = [\"false\"]\n";
+    fs::write(dir.path().join("ahoy.toml"), engines).expect("writable");
     fs::create_dir_all(dir.path().join("campaigns/hello")).expect("folders");
     let ws = Workspace::open(dir.path()).expect("a workspace");
     let house = House { _dir: dir, ws };

@@ -104,7 +104,7 @@ pub struct DueLead {
     pub variables: BTreeMap<String, String>,
     /// Tries that count.
     pub attempts_used: u32,
-    /// The number it was first called from: it is always called from there.
+    /// The number it was last called from: it is called from there again, as long as the campaign has that number.
     pub sticky_caller: Option<Phone>,
     /// When it became callable.
     pub due: Wall,
