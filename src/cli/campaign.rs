@@ -73,12 +73,12 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
 pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
     match &args.command {
-        CampaignCommand::Plan { campaigns } => show_plan(&ws, context, &ws.campaigns(campaigns)?),
+        CampaignCommand::Plan { campaigns } => show_plan(&ws, context, "plan", &ws.campaigns(campaigns)?),
         CampaignCommand::Run { campaigns, yes, drain } => {
             let campaigns = ws.campaigns(campaigns)?;
             start(&ws, context, campaigns, *yes, *drain)
         }
-        CampaignCommand::Status { campaigns } => show_plan(&ws, context, &ws.campaigns(campaigns)?),
+        CampaignCommand::Status { campaigns } => show_plan(&ws, context, "status", &ws.campaigns(campaigns)?),
         CampaignCommand::Pause { campaigns } => set_state(&ws, context, campaigns, CampaignState::Paused),
         CampaignCommand::Resume { campaigns } => set_state(&ws, context, campaigns, CampaignState::Running),
     }
@@ -105,20 +105,21 @@ fn read_ledger(ws: &Workspace) -> Result<Ledger, Failure> {
     Ledger::open_read_only(&ws.ledger_path()).map_err(|fault| ledger_failure(&fault))
 }
 
-fn show_plan(ws: &Workspace, context: &Context, campaigns: &[Campaign]) -> Result<Exit, Failure> {
+fn show_plan(ws: &Workspace, context: &Context, title: &str, campaigns: &[Campaign]) -> Result<Exit, Failure> {
     let ledger = read_ledger(ws)?;
     for plan in plans(ws, &ledger, campaigns)? {
         if context.json() {
             print_json(&plan)?;
         } else {
-            print_line(&report::plan(&plan_view(&plan)))?;
+            print_line(&report::plan(&plan_view(title, &plan)))?;
         }
     }
     Ok(Exit::Done)
 }
 
-fn plan_view(plan: &CampaignPlan) -> report::PlanView<'_> {
+fn plan_view<'a>(title: &'a str, plan: &'a CampaignPlan) -> report::PlanView<'a> {
     report::PlanView {
+        title,
         campaign: &plan.campaign,
         state: plan.state,
         account_stopped: plan.account_stopped.as_deref(),
@@ -142,7 +143,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     drop(ledger);
     if !context.global.quiet && !context.json() {
         for plan in &plans {
-            say(&report::plan(&plan_view(plan)));
+            say(&report::plan(&plan_view("plan", plan)));
         }
     }
     let real = campaigns.iter().any(|campaign| {

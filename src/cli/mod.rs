@@ -151,7 +151,8 @@ pub fn main() -> ExitCode {
         say(&format!("ahoy: {failure}"));
         return ExitCode::from(failure.exit.code());
     }
-    let seed = cli.global.seed.unwrap_or_else(|| fastrand::u64(..));
+    // 53 bits: a seed in JSON survives every reader.
+    let seed = cli.global.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
     let context = Context { global: cli.global, seed };
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args, &context),

@@ -1,6 +1,6 @@
 //! The gateway: callbacks and media sockets, checked, and given to the desk.
 //!
-//! It runs on one thread of its own (`edge/gateway/thread`): sockets first, the voice network one chunk at a time in
+//! It runs on one thread of its own (`edge/gateway/own`): sockets first, the voice network one chunk at a time in
 //! their pauses. The recorder has another. Neither waits for the desk's database: the desk's futures are awaited by
 //! the request or stream that they belong to only.
 
@@ -23,7 +23,7 @@ use crate::core::call::{CallScript, Line, What};
 use crate::core::dial::CallStatus;
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::{form, signature, token};
-use crate::edge::gateway::{Handler, MediaSocket, Seal, server, thread};
+use crate::edge::gateway::{Handler, MediaDoor, Seal, own, server};
 use crate::store::calllog::Recorder;
 
 pub use crate::edge::gateway::Boxed;
@@ -240,7 +240,7 @@ pub struct GatewayHandle {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     done: oneshot::Receiver<()>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Option<own::Running<()>>,
 }
 
 /// Starts the gateway on its own thread.
@@ -260,7 +260,7 @@ pub fn start(
     let public_url = public_url.trim_end_matches('/').to_owned();
     // https → wss, http → ws.
     let stream_url = format!("{}/v1/media", public_url.replacen("http", "ws", 1));
-    thread::raise_file_limit();
+    own::raise_file_limit();
     let (recorder, recorder_thread) = Recorder::start()?;
     let (judge, judging) = mpsc::channel(limits::STREAMS);
     let shared = Arc::new(Shared {
@@ -282,7 +282,7 @@ pub fn start(
     let (stop, stopped) = oneshot::channel();
     let (finished, done) = oneshot::channel();
     let theirs = shared.clone();
-    let thread = thread::on_own_thread("gateway", move || async move {
+    let thread = own::start("gateway", move || async move {
         tokio::spawn(judge_in_the_pauses(judging));
         let stop = async move {
             // An error is the handle's drop: the same wish.
@@ -444,7 +444,7 @@ impl Handler for Shared {
         if full || self.stopping.load(Ordering::Acquire) { Err(503) } else { Ok(()) }
     }
 
-    fn media(self: Arc<Self>, socket: MediaSocket) -> Boxed<'static, ()> {
+    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>) -> Boxed<'static, ()> {
         self.live.fetch_add(1, Ordering::AcqRel);
         Box::pin(async move {
             session::serve(&self, socket).await;

@@ -17,7 +17,7 @@ use crate::core::call::playout::mark_name;
 use crate::core::call::{Command, EndCause, Event, Line, PreparedClip, Session, What};
 use crate::core::wire::media::{self, MediaFault, Start, Writer};
 use crate::core::wire::token;
-use crate::edge::gateway::{MediaSocket, Outgoing, Turn};
+use crate::edge::gateway::{MediaDoor, Outgoing, Turn};
 use crate::store::calllog;
 
 /// Messages written before the other streams get their turn.
@@ -84,7 +84,7 @@ struct Bound {
 
 struct Stream<'a> {
     shared: &'a Arc<Shared>,
-    socket: MediaSocket,
+    socket: Box<dyn MediaDoor>,
     session: Session,
     outbox: Outbox,
     bound: Option<Bound>,
@@ -95,7 +95,7 @@ struct Stream<'a> {
 }
 
 /// Runs one media socket from its upgrade to the end of its log.
-pub(super) async fn serve(shared: &Arc<Shared>, socket: MediaSocket) {
+pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>) {
     let (judged, mut verdicts) = mpsc::channel(1);
     let now = shared.clock.boot();
     let mut stream = Stream {

@@ -11,6 +11,8 @@ use crate::core::figures::Quantiles;
 /// A plan, as it is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanView<'a> {
+    /// `plan` or `status`.
+    pub title: &'a str,
     pub campaign: &'a str,
     pub state: &'a str,
     pub account_stopped: Option<&'a str>,
@@ -89,7 +91,7 @@ pub fn plan(view: &PlanView<'_>) -> String {
     }
     rows.push(vec!["time at the pace".to_owned(), format!("{:.0} s", view.seconds_at_pace)]);
     rows.push(vec!["cost at most".to_owned(), format!("{} (everybody answers, one minute each)", view.cost)]);
-    table(&[&format!("plan of {}", view.campaign), ""], &rows, &[])
+    table(&[&format!("{} of {}", view.title, view.campaign), ""], &rows, &[])
 }
 
 /// A run's figures as a table of two columns.

@@ -7,11 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub mod own;
 pub mod server;
 pub mod socket;
-pub mod thread;
 
-pub use socket::{MediaSocket, Outgoing, Turn};
+pub use socket::{MediaDoor, MediaSocket, More, Outgoing, Turn, Words};
 
 /// A future that a gateway door returns.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -34,7 +34,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether a media socket may be opened; otherwise the HTTP status of the refusal.
     fn admit(&self, seal: &Seal) -> Result<(), u16>;
     /// Runs a media socket to its end.
-    fn media(self: Arc<Self>, socket: MediaSocket) -> Boxed<'static, ()>;
+    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>) -> Boxed<'static, ()>;
     /// One line for health checks.
     fn health(&self) -> String;
 }

@@ -78,7 +78,7 @@ async fn media(
             .write_buffer_size(0)
             .max_message_size(limits::MEDIA_MESSAGE_BYTES)
             .max_frame_size(limits::MEDIA_MESSAGE_BYTES)
-            .on_upgrade(move |socket| handler.media(MediaSocket::new(socket))),
+            .on_upgrade(move |socket| handler.media(Box::new(MediaSocket::new(socket)))),
         Err(rejection) => rejection.into_response(),
     }
 }

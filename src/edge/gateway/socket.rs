@@ -5,8 +5,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Error;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use futures_util::{Sink, Stream};
+
+/// The text of a message, shared with the buffer that it came in.
+pub use axum::extract::ws::Utf8Bytes as Words;
+
+/// A call's media socket as its runner sees it: a real one, or one of a test.
+pub trait MediaDoor: Send {
+    /// Ready when something came or something was written; writes at most `most` messages of `more` first, as far as
+    /// the connection takes them. What was taken from `more` is with the connection.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Poll<Turn>;
+    /// Writes at most `most` messages of `more`, as far as the connection takes them, without waiting. Gives how many;
+    /// `None` = the connection is broken.
+    fn write_now(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Option<usize>;
+}
+
+/// What waits to be sent: gives the next message until there is none.
+pub type More<'a> = &'a mut (dyn FnMut() -> Option<Outgoing> + Send);
+
+impl dyn MediaDoor + '_ {
+    /// [`MediaDoor::poll_turn`] as a future. Safe to cancel.
+    pub async fn turn(&mut self, more: More<'_>, most: usize) -> Turn {
+        poll_fn(|cx| self.poll_turn(cx, more, most)).await
+    }
+
+    /// [`MediaDoor::write_now`] as a future that is ready at once.
+    pub async fn write_some(&mut self, more: More<'_>, most: usize) -> Option<usize> {
+        poll_fn(|cx| Poll::Ready(self.write_now(cx, more, most))).await
+    }
+}
 
 /// A media socket.
 pub struct MediaSocket {
@@ -24,7 +52,7 @@ pub enum Outgoing {
 /// What a turn brought.
 pub enum Turn {
     /// A text message.
-    Text(Utf8Bytes),
+    Text(Words),
     /// A message that is not text.
     NotText,
     /// Something was written, nothing came.
@@ -35,39 +63,30 @@ pub enum Turn {
     Broken,
 }
 
+impl MediaDoor for MediaSocket {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Poll<Turn> {
+        let Ok(wrote) = self.write(cx, more, most) else { return Poll::Ready(Turn::Broken) };
+        loop {
+            return Poll::Ready(match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Text(text)))) => Turn::Text(text),
+                Poll::Ready(Some(Ok(Message::Binary(_)))) => Turn::NotText,
+                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
+                Poll::Ready(Some(Ok(Message::Close(_))) | None) => Turn::Closed,
+                Poll::Ready(Some(Err(_))) => Turn::Broken,
+                Poll::Pending if wrote > 0 => Turn::Wrote,
+                Poll::Pending => return Poll::Pending,
+            });
+        }
+    }
+
+    fn write_now(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Option<usize> {
+        self.write(cx, more, most).ok()
+    }
+}
+
 impl MediaSocket {
     pub(super) fn new(socket: WebSocket) -> MediaSocket {
         MediaSocket { socket }
-    }
-
-    /// Writes at most `most` messages of `more`, as far as the connection takes them, without waiting. Gives how many.
-    pub async fn write_some(
-        &mut self,
-        more: &mut (dyn FnMut() -> Option<Outgoing> + Send),
-        most: usize,
-    ) -> Result<usize, Error> {
-        poll_fn(|cx| Poll::Ready(self.write(cx, more, most))).await
-    }
-
-    /// Waits until something came or something was written; writes at most `most` messages.
-    ///
-    /// Safe to cancel: what was taken from `more` is with the connection.
-    pub async fn turn(&mut self, more: &mut (dyn FnMut() -> Option<Outgoing> + Send), most: usize) -> Turn {
-        poll_fn(|cx| {
-            let Ok(wrote) = self.write(cx, more, most) else { return Poll::Ready(Turn::Broken) };
-            loop {
-                return Poll::Ready(match Pin::new(&mut self.socket).poll_next(cx) {
-                    Poll::Ready(Some(Ok(Message::Text(text)))) => Turn::Text(text),
-                    Poll::Ready(Some(Ok(Message::Binary(_)))) => Turn::NotText,
-                    Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-                    Poll::Ready(Some(Ok(Message::Close(_))) | None) => Turn::Closed,
-                    Poll::Ready(Some(Err(_))) => Turn::Broken,
-                    Poll::Pending if wrote > 0 => Turn::Wrote,
-                    Poll::Pending => return Poll::Pending,
-                });
-            }
-        })
-        .await
     }
 
     fn write(

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::base::{AttemptId, Boot, Exit, Failure, Language, LeadId, Phone, Wall};
+use crate::base::{AttemptId, Boot, Failure, Language, LeadId, Phone, Wall};
 use crate::core::asset::book::house_text;
 use crate::core::call::CallScript;
 use crate::core::config::Campaign;
@@ -320,8 +320,7 @@ fn take(shared: &Shared, desk: &mut Desk<Target>, told: Told) {
 
 /// What a ledger fault means to the person at the terminal.
 pub fn ledger_failure(fault: &LedgerFault) -> Failure {
-    let exit = if matches!(fault, LedgerFault::Busy) { Exit::Locked } else { Exit::Bug };
-    Failure::new(exit, format!("ledger: {fault}"))
+    Failure::from(fault.clone())
 }
 
 pub(crate) type Chosen = Candidate<Target>;

@@ -1,17 +1,17 @@
 //! A thread and a single-threaded runtime of its own for a future: the gateway's.
 
 use std::future::Future;
-pub use std::thread::JoinHandle;
+pub use std::thread::JoinHandle as Running;
 
 use crate::base::Failure;
 
 /// Runs the future that `make` gives on a thread of its own, to its end.
 ///
 /// The runtime looks at its sockets after every eighth task, so that a waiting stream is seen soon.
-pub fn on_own_thread<F: Future<Output = ()>>(
+pub fn start<F: Future<Output = ()>>(
     name: &str,
     make: impl FnOnce() -> F + Send + 'static,
-) -> Result<JoinHandle<()>, Failure> {
+) -> Result<Running<()>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .event_interval(8)
