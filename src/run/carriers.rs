@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::base::{Failure, Secret};
 use crate::core::config::{CarrierKind, SimConfig, TwilioConfig};
 use crate::edge::carrier::Carrier;
+use crate::edge::carrier::sim::CARD;
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
 use crate::run::clock::Clock;
 use crate::run::sim::{self, SimHandle, SimOptions};
@@ -43,12 +44,12 @@ pub fn account_of(ws: &Workspace, name: &str) -> Result<String, Failure> {
 }
 
 /// Opens the carrier of this name.
-pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>, seed: u64) -> Result<OpenCarrier, Failure> {
+pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>) -> Result<OpenCarrier, Failure> {
     let config =
         ws.config.carriers.get(name).ok_or_else(|| Failure::usage(format!("no carrier `{name}` in ahoy.toml")))?;
     match &config.kind {
         CarrierKind::Twilio(twilio) => open_twilio(ws, name, twilio),
-        CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock, seed).await,
+        CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock).await,
     }
 }
 
@@ -68,7 +69,6 @@ async fn open_sim(
     name: &str,
     config: &SimConfig,
     clock: Arc<dyn Clock>,
-    _seed: u64,
 ) -> Result<OpenCarrier, Failure> {
     let auth_token = Secret::new(Uuid::new_v4().simple().to_string());
     let log = match &config.log {
@@ -92,7 +92,7 @@ async fn open_sim(
     )
     .await?;
     let options = TwilioOptions::with_token(&handle.base_url, SIM_ACCOUNT, auth_token.clone());
-    let carrier = Twilio::new(options)?;
+    let carrier = Twilio::new(options)?.with_card(CARD);
     let account = account_of(ws, name)?;
     Ok(OpenCarrier {
         name: name.to_owned(),

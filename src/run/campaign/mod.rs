@@ -270,7 +270,8 @@ async fn account_loop(
                     tokio::spawn(attempt::dial(Arc::clone(&shared), campaign, slot, candidate));
                 }
                 Command::CancelAll => {
-                    tokio::spawn(sweep::cancel_all(Arc::clone(&shared)));
+                    // The sweep sees the operator's wish and cancels.
+                    next_sweep = now;
                 }
                 Command::Finish => return desk.stop(),
             }

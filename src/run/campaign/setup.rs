@@ -106,7 +106,7 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
     }
     let mut open = Vec::new();
     for name in by_carrier.keys() {
-        open.push(carriers::open(ws, name, Arc::clone(&clock), options.seed).await?);
+        open.push(carriers::open(ws, name, Arc::clone(&clock)).await?);
     }
 
     let registry = Registry::default();

@@ -32,8 +32,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         }
     };
     if *shared.stop.borrow() >= Stop::Cancel {
-        // Also calls whose id came after the second Ctrl-C, and those that were answered meanwhile.
-        cancel_all(Arc::clone(&shared)).await;
+        cancel(&shared, &open).await;
     }
     lock(&shared.asked).retain(|attempt, _| open.iter().any(|entry| entry.attempt == *attempt));
     for entry in open {
@@ -83,6 +82,8 @@ async fn asked(shared: &Arc<Shared>, entry: &OpenAttempt, at: Wall) {
 async fn list(shared: &Arc<Shared>, entry: &OpenAttempt, may_release: bool) {
     let listed = shared.carrier.list(&entry.phone, &entry.caller, entry.intent_at - LIST_BACK).await;
     let at = shared.wall();
+    // A carrier that cannot be asked by number gives no evidence: its unknowns stay unknown.
+    let may_release = may_release && shared.carrier.card().lists_by_number;
     match listed {
         Ok(calls) => match sort(shared, entry, calls).await {
             Ok(Listed { mine, strangers: false }) if mine.is_empty() && may_release => {
@@ -185,24 +186,17 @@ async fn unanswered(shared: &Arc<Shared>, fault: &AskFault) {
     }
 }
 
-/// The operator's second Ctrl-C: nobody is left ringing, the rest is hung up.
-pub(super) async fn cancel_all(shared: Arc<Shared>) {
-    let account = shared.account.clone();
-    let open = match shared.ledger.run(move |ledger| ledger.open_attempts(Some(&account))).await {
-        Ok(open) => open,
-        Err(fault) => {
-            shared.ledger_failed(fault).await;
-            return;
-        }
-    };
+/// The operator's second Ctrl-C: nobody is left ringing, the rest is hung up. Each round again, so that it also reaches
+/// calls whose id came later and those that were answered meanwhile.
+async fn cancel(shared: &Shared, open: &[OpenAttempt]) {
     for entry in open {
-        let Some(sid) = entry.sid else { continue };
+        let Some(sid) = &entry.sid else { continue };
         let ending = match entry.state {
             State::Answered | State::Bridged => Ending::HangUp,
             State::Intent | State::Unknown | State::Placed | State::Ringing => Ending::Cancel,
             State::Ended | State::Rejected | State::NotPlaced | State::Zombie => continue,
         };
-        if let Err(fault) = shared.carrier.end(&sid, ending).await {
+        if let Err(fault) = shared.carrier.end(sid, ending).await {
             tracing::warn!(%sid, %fault, "a call could not be ended");
         }
     }
