@@ -5,7 +5,18 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::LedgerFault;
 
 /// Steps from an empty file to the newest schema; step `n` (from 1) leads to `user_version = n`. Never edited, only added to.
-pub const STEPS: &[&str] = &[include_str!("schema.sql")];
+///
+/// A step may be told in several files, one a subject.
+pub const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    concat!(
+        include_str!("schema/2-account.sql"),
+        include_str!("schema/2-rules.sql"),
+        include_str!("schema/2-suppression.sql"),
+        include_str!("schema/2-reconcile.sql"),
+        include_str!("schema/2-disk.sql"),
+    ),
+];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.
 pub const APPLICATION: i32 = 0x6168_6f79;

@@ -1,0 +1,1 @@
+-- Schema 2, account. Carrier accounts and the numbers we call from: stops, pauses, measurements.

@@ -1,0 +1,1 @@
+-- Schema 2, disk. The ledger's own health.

@@ -1,0 +1,1 @@
+-- Schema 2, reconcile. What the carrier's lists told: evidence, second calls, calls of others.

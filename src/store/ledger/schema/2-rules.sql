@@ -1,0 +1,1 @@
+-- Schema 2, rules. What the rules keep: overrides, do-not-call files, refusals.

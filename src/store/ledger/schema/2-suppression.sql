@@ -1,0 +1,1 @@
+-- Schema 2, suppression. Who must never be called: keyed hashes and prefixes.
