@@ -41,6 +41,12 @@ pub const CONFIG_BYTES: u64 = 1 << 20;
 pub const CSV_RECORD_BYTES: usize = 1 << 20;
 /// Bytes of one CSV field.
 pub const CSV_FIELD_BYTES: usize = 64 << 10;
+/// Ranges of numbers on the suppression list: each check compares with all of them by index; more is a file's work.
+pub const SUPPRESSION_PREFIXES: u64 = 10_000;
+/// Numbers of a list written, removed or looked at in one transaction: about ten milliseconds, so that no call waits for it.
+pub const LIST_CHUNK: usize = 500;
+/// Rows in a hundred of a do-not-call file that may be unreadable; beyond it the file proves nothing.
+pub const LIST_BAD_PERCENT: u64 = 1;
 /// Leads written in one transaction of an import.
 pub const IMPORT_CHUNK: usize = 1_000;
 

@@ -112,6 +112,39 @@ impl Phone {
     }
 }
 
+/// A range of numbers: `+` and the first digits, at least the country code and one more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix(String);
+
+/// A text that is no range of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a range is + and 2 to 14 digits, then *")]
+pub struct BadPrefix;
+
+impl Prefix {
+    /// `+` and digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = BadPrefix;
+    /// Reads `+4490*`; the star may be left out.
+    fn from_str(text: &str) -> Result<Prefix, BadPrefix> {
+        let text = text.trim().trim_end_matches('*');
+        let digits = text.strip_prefix('+').ok_or(BadPrefix)?;
+        let fits = (2..=14).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Prefix(text.to_owned())) } else { Err(BadPrefix) }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl FromStr for Phone {
     type Err = PhoneFault;
     fn from_str(text: &str) -> Result<Phone, PhoneFault> {

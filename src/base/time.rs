@@ -20,6 +20,19 @@ impl Wall {
         }
     }
 
+    /// The beginning (UTC) of a day written as `2026-11-21`.
+    pub fn from_date(text: &str) -> Result<Wall, String> {
+        let day: jiff::civil::Date =
+            text.trim().parse().map_err(|_| format!("`{text}` is no date: write it as 2026-11-21"))?;
+        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| format!("`{text}` is out of range"))?;
+        Ok(Wall(midnight.timestamp().as_millisecond()))
+    }
+
+    /// The day in UTC, as `2026-11-21`.
+    pub fn date(self) -> String {
+        self.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+    }
+
     /// The jiff timestamp; out-of-range values clamp to the ends of jiff's range.
     pub fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::suppress::{self, DncArgs, SuppressArgs, UnsuppressArgs};
 use super::{Context, print_json, print_line};
 use crate::base::text::printable;
 use crate::base::{Country, Exit, Failure, LeadId, Phone, Slug, Wall, limits};
@@ -49,9 +50,14 @@ enum LeadsCommand {
     /// List leads and where they stand (numbers are masked)
     #[command(after_help = EXAMPLES)]
     List(ListArgs),
-    /// Never call a number again, in any campaign
-    #[command(after_help = EXAMPLES)]
+    /// Never call a number, a range, or a file of numbers again, in any campaign
     Suppress(SuppressArgs),
+    /// Take a number off the suppression list again
+    Unsuppress(UnsuppressArgs),
+    /// What the suppression list holds (never a number)
+    Suppressed,
+    /// Do-not-call files of others, such as a national registry
+    Dnc(DncArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,24 +97,15 @@ struct ListArgs {
     after: Option<i64>,
 }
 
-#[derive(Debug, clap::Args)]
-struct SuppressArgs {
-    /// The number, in international form, or national with --country
-    phone: String,
-    /// Why; kept in the ledger
-    #[arg(long)]
-    reason: String,
-    /// Country of a national number
-    #[arg(long, value_name = "CC")]
-    country: Option<Country>,
-}
-
 /// Runs `ahoy leads`.
 pub fn run(args: &LeadsArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         LeadsCommand::Import(args) => import(args, context),
         LeadsCommand::List(args) => list(args, context),
-        LeadsCommand::Suppress(args) => suppress(args, context),
+        LeadsCommand::Suppress(args) => suppress::suppress(args, context),
+        LeadsCommand::Unsuppress(args) => suppress::unsuppress(args, context),
+        LeadsCommand::Suppressed => suppress::suppressed(context),
+        LeadsCommand::Dnc(args) => suppress::dnc(args, context),
     }
 }
 
@@ -358,20 +355,4 @@ fn lead_line(lead: &LeadRow) -> LeadLine {
         detail,
         attempts: lead.attempts_used,
     }
-}
-
-fn suppress(args: &SuppressArgs, context: &Context) -> Result<Exit, Failure> {
-    let workspace = context.workspace()?;
-    let phone = Phone::parse(&args.phone, args.country)
-        .map_err(|fault| Failure::usage(fault.to_string()).next("write it as +359888123456"))?;
-    let now = MachineClock.wall();
-    let mut ledger = Ledger::open(&workspace.ledger_path(), &OpenOptions::with_fresh_key(now))?;
-    let added = ledger.suppress(&phone, &args.reason, "cli", now)?;
-    if context.json() {
-        print_json(&serde_json::json!({ "phone": phone.to_string(), "added": added }))?;
-    } else if !context.global.quiet {
-        let word = if added { "is never called again" } else { "was on the suppression list before" };
-        print_line(&format!("{phone} {word}"))?;
-    }
-    Ok(Exit::Done)
 }

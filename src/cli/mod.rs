@@ -18,6 +18,7 @@ pub mod demo;
 pub mod init;
 pub mod leads;
 pub mod sim;
+mod suppress;
 
 /// Campaign dialer and voice-asset toolkit: one cached greeting, playing the instant a person answers.
 #[derive(Debug, Parser)]

@@ -7,5 +7,6 @@ pub mod demo;
 pub mod leads;
 pub mod progress;
 pub mod report;
+pub mod suppress;
 pub mod table;
 pub mod words;

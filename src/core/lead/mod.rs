@@ -9,6 +9,7 @@ use crate::base::{Country, Language, Phone};
 use crate::core::dial::zones;
 
 mod columns;
+pub mod dnc;
 
 pub use columns::{Columns, Field, HeaderFault};
 

@@ -95,6 +95,7 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
     let holder = Holder { pid: std::process::id(), campaign: names.join(", "), since: started };
     let _lock = DialLock::take(&ws.ledger_path(), &holder)?;
     let ledger = open_ledger(ws, clock.wall())?;
+    ledger.check_suppression_key()?;
     refuse_missing_greetings(ws, &ledger, &options.campaigns)?;
     let token_key = *ledger.token_key();
     let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;

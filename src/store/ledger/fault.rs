@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::keyfile::KeyFault;
+
 /// The ledger could not do its work. Nothing of the refused unit was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
@@ -22,6 +24,9 @@ pub enum LedgerFault {
         /// The newest that we know.
         known: i64,
     },
+    /// The suppression list cannot be read.
+    #[error("{0}")]
+    SuppressionKey(#[from] KeyFault),
     /// There is no ledger at that path.
     #[error("there is no ledger at {0}")]
     Missing(String),
@@ -82,6 +87,14 @@ impl From<LedgerFault> for crate::base::Failure {
             LedgerFault::Corrupt(_) => failure(Exit::Bug).next("restore the ledger from a backup"),
             LedgerFault::Newer { .. } | LedgerFault::OldSqlite(_) => failure(Exit::Usage).next("install a newer ahoy"),
             LedgerFault::Missing(_) => failure(Exit::Usage).next("`ahoy leads import FILE --campaign NAME` makes one"),
+            LedgerFault::SuppressionKey(key) => failure(Exit::Refused).next(match key {
+                KeyFault::Missing(_) | KeyFault::Different(_) | KeyFault::Unreadable(_) => {
+                    "put back the key file of this ledger from your backup; if it is lost for good: \
+                     `ahoy leads suppress --new-key --reason \"…\"`, then bring your lists again"
+                        .to_owned()
+                }
+                KeyFault::Open(path) => format!("chmod 600 {path}"),
+            }),
             LedgerFault::Io(_)
             | LedgerFault::QueueFull
             | LedgerFault::Stopped

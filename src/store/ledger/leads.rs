@@ -1,4 +1,4 @@
-//! Leads: import, suppression, the queue of those that are due.
+//! Leads: import, the queue of those that are due.
 
 use rusqlite::Row;
 
@@ -218,34 +218,6 @@ impl Ledger {
             (phone.expose(), window_ms, skip),
             |row| codec::wall(row, "ends"),
         )
-    }
-
-    /// Whether a number is on the suppression list.
-    pub fn is_suppressed(&self, phone: &Phone) -> Result<bool, LedgerFault> {
-        let mac = self.phone_mac(phone);
-        Ok(self.one("SELECT 1 FROM suppression WHERE phone = ?1", [mac.as_slice()], |_| Ok(()))?.is_some())
-    }
-
-    /// Puts a number on the suppression list, for all campaigns. True if it was not there before.
-    ///
-    /// Every ready or waiting lead of that number is blocked in the same unit; a held one is when its attempt ends.
-    pub fn suppress(&mut self, phone: &Phone, reason: &str, source: &str, at: Wall) -> Result<bool, LedgerFault> {
-        self.atomically(|ledger| {
-            let mac = ledger.phone_mac(phone);
-            let added = ledger.write(
-                "INSERT INTO suppression (phone, reason, source, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                (mac.as_slice(), reason, source, at.0),
-            )?;
-            ledger.write(
-                "UPDATE lead SET state = 'blocked', due = NULL, reason = ?2, changed_at = ?3 \
-                 WHERE phone = ?1 AND state IN ('ready', 'review')",
-                (phone.expose(), BlockReason::Suppressed.as_str(), at.0),
-            )?;
-            if added > 0 {
-                ledger.audit("suppress", &phone.to_string(), &format!("{source}: {reason}"), at)?;
-            }
-            Ok(added > 0)
-        })
     }
 }
 

@@ -8,26 +8,30 @@ mod campaigns;
 mod codec;
 mod facts;
 mod fault;
+pub mod keyfile;
 mod leads;
 pub mod lock;
 mod read;
 mod rows;
 mod schema;
+mod suppression;
+#[cfg(test)]
+mod suppression_tests;
 #[cfg(test)]
 mod tests;
 pub mod writer;
 
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
-use crate::base::{Phone, Wall, limits};
+use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
 pub use fault::LedgerFault;
 pub use rows::*;
+pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -35,7 +39,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How a ledger is opened.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// 32 random bytes: the token key, used only if the ledger is made now.
+    /// 32 random bytes: a new ledger's keys (of its tokens, of its suppression list) are made from them. Stored nowhere.
     pub fresh_key: TokenKey,
     /// Now.
     pub now: Wall,
@@ -57,6 +61,8 @@ impl OpenOptions {
 pub struct Ledger {
     conn: Connection,
     key: TokenKey,
+    /// What gives numbers their names on the suppression list.
+    names: Result<keyfile::Key, keyfile::KeyFault>,
 }
 
 impl Ledger {
@@ -75,10 +81,11 @@ impl Ledger {
         schema::migrate(&mut conn, schema::STEPS)?;
         conn.execute(
             "INSERT INTO meta (one, token_key, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
-            (options.fresh_key.as_slice(), options.now.0),
+            (suppression::derive(&options.fresh_key, "token").as_slice(), options.now.0),
         )?;
+        let names = suppression::key(&mut conn, path, &options.fresh_key)?;
         let key = read_key(&conn)?;
-        Ok(Ledger { conn, key })
+        Ok(Ledger { conn, key, names })
     }
 
     /// Opens an existing ledger for reading: nothing can be written through it.
@@ -96,7 +103,8 @@ impl Ledger {
             return Err(LedgerFault::Corrupt(old));
         }
         let key = read_key(&conn)?;
-        Ok(Ledger { conn, key })
+        let names = keyfile::load(&conn, &keyfile::path_of(path))?;
+        Ok(Ledger { conn, key, names })
     }
 
     /// The key of this ledger's tokens.
@@ -136,14 +144,6 @@ impl Ledger {
 
     fn batch(&self, sql: &str) -> Result<(), LedgerFault> {
         self.conn.execute_batch(sql).map_err(LedgerFault::from)
-    }
-
-    /// The name of a number on the suppression list.
-    fn phone_mac(&self, phone: &Phone) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
-        mac.update(b"ahoy suppression 1 ");
-        mac.update(phone.expose().as_bytes());
-        mac.finalize().into_bytes().into()
     }
 }
 
