@@ -81,6 +81,17 @@ pub const LEDGER_QUEUE: usize = 4_096;
 pub const GROUP_COMMIT: usize = 256;
 /// Longest time the ledger waits for another process's lock.
 pub const LEDGER_BUSY: Duration = Duration::from_secs(5);
+/// A ledger up to this size is checked whole at each start (64 MiB take about a third of a second).
+pub const LEDGER_CHECK_BYTES: i64 = 64 << 20;
+/// Nobody new is called with less room than this on the ledger's disk, if the configuration says nothing: a call's
+/// recording takes 2 MiB a minute. Bytes.
+pub const FREE_FLOOR_BYTES: u64 = 256 << 20;
+/// The reserve that is let go when the ledger's disk is full, if the configuration says nothing. Bytes.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// Room that the next commits of the ledger may need, log and checkpoint included; below it the reserve is let go. Bytes.
+pub const LEDGER_NEEDS_BYTES: u64 = 6 << 20;
+/// A write-ahead log over this size is looked into: some reader holds it back. Twice what it is cut back to. Bytes.
+pub const LEDGER_WAL_WATCH: u64 = 128 << 20;
 /// Chunks of sound waiting for the recorder's disk, over all calls (a chunk is up to one second of one call).
 pub const RECORDER_QUEUE: usize = 4_096;
 

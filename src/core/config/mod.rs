@@ -11,6 +11,6 @@ pub use campaign::{
 pub use fault::ConfigFault;
 pub use typed::Span;
 pub use workspace::{
-    CarrierConfig, CarrierKind, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,
+    CarrierConfig, CarrierKind, DiskRoom, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,
     parse_workspace,
 };

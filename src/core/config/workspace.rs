@@ -30,6 +30,17 @@ pub struct WorkspaceConfig {
     pub rate: u32,
     /// Folder of call logs.
     pub calls: String,
+    /// Room on the ledger's disk.
+    pub disk: DiskRoom,
+}
+
+/// Room on the ledger's disk: what must be left for calls, and what is kept in reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// Nobody new is called with less free than this. Bytes.
+    pub free_floor: u64,
+    /// Size of the reserve beside the ledger (`ahoy.db.ballast`), let go when the disk is full; 0 = none. Bytes.
+    pub ballast: u64,
 }
 
 /// A carrier of `[carriers.NAME]`.
@@ -109,6 +120,14 @@ struct Typed {
     ledger: TypedPath,
     cache: TypedCache,
     calls: TypedDir,
+    limits: TypedLimits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedLimits {
+    free_floor_mib: Option<u64>,
+    ballast_mib: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -162,6 +181,9 @@ struct TypedCarrier {
     log: Option<String>,
 }
 
+/// Most MiB that a limit of room may ask for: a tebibyte.
+const MOST_MIB: u64 = 1 << 20;
+
 /// Reads `ahoy.toml`. `file` is its name in messages.
 pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, ConfigFault> {
     let typed: Typed = toml::from_str(text).map_err(|e| ConfigFault::from_toml(file, text, &e))?;
@@ -198,7 +220,17 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     if rate != 8_000 && rate != 16_000 {
         return Err(about("cache.rate", format!("[cache] rate is 8000 or 16000, not {rate}")));
     }
+    let mib = |key: &str, typed: Option<u64>, otherwise: u64| match typed {
+        None => Ok(otherwise),
+        Some(mib @ 0..=MOST_MIB) => Ok(mib << 20),
+        Some(mib) => Err(about(&format!("limits.{key}"), format!("[limits] {key} is 0 to {MOST_MIB}, not {mib}"))),
+    };
+    let disk = DiskRoom {
+        free_floor: mib("free_floor_mib", typed.limits.free_floor_mib, limits::FREE_FLOOR_BYTES)?,
+        ballast: mib("ballast_mib", typed.limits.ballast_mib, limits::BALLAST_BYTES)?,
+    };
     Ok(WorkspaceConfig {
+        disk,
         carriers,
         engines: typed.engines,
         listen,

@@ -246,7 +246,10 @@ pub(super) async fn settle(shared: &Arc<Shared>, attempt: AttemptId, input: Inpu
         let (now, input) = (shared.wall(), input.clone());
         match shared.ledger.run(move |ledger| ledger.settle(attempt, input, now)).await {
             Ok(settled) => return shared.settled(settled).await,
-            Err(LedgerFault::Busy | LedgerFault::QueueFull) => shared.clock.sleep(Duration::from_secs(1)).await,
+            // Full: the reserve has been let go by now, so the next try fits.
+            Err(LedgerFault::Busy | LedgerFault::QueueFull | LedgerFault::Full) => {
+                shared.clock.sleep(Duration::from_secs(1)).await;
+            }
             Err(fault) => return shared.ledger_failed(fault).await,
         }
     }

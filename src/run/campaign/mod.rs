@@ -312,7 +312,7 @@ fn take(shared: &Shared, desk: &mut Desk<Target>, told: Told) {
             let text = fault.to_string();
             let first = lock(&shared.seen).ledger_failed.replace(text.clone()).is_none();
             if first {
-                shared.watcher.note(&Note::Say(format!("the ledger failed: {text}; nobody new is called")));
+                shared.watcher.note(&Note::Say(format!("{text}; nobody new is called")));
             }
             desk.handle(shared.boot(), Event::LedgerFailed);
         }

@@ -94,8 +94,9 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
     let names: Vec<&str> = options.campaigns.iter().map(|campaign| campaign.name.as_str()).collect();
     let holder = Holder { pid: std::process::id(), campaign: names.join(", "), since: started };
     let _lock = DialLock::take(&ws.ledger_path(), &holder)?;
-    let ledger = open_ledger(ws, clock.wall())?;
+    let mut ledger = open_ledger(ws, clock.wall())?;
     ledger.check_suppression_key()?;
+    check_start(ws, &mut ledger, &*clock, &*options.watcher)?;
     refuse_missing_greetings(ws, &ledger, &options.campaigns)?;
     let token_key = *ledger.token_key();
     let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
@@ -154,6 +155,9 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
         drop(gateway);
     }
     let mut report = report?;
+    if stopped < Stop::Exit {
+        ledger.run(Ledger::clean_end).await.map_err(|fault| ledger_failure(&fault))?;
+    }
     for carrier in open {
         if let Some(sim) = carrier.sim {
             report.sim_log = carrier.sim_log;
@@ -259,6 +263,16 @@ pub fn check_rules(ws: &Workspace, campaigns: &[Campaign]) -> Result<(), Failure
 /// Opens the ledger, making it if it is new.
 pub fn open_ledger(ws: &Workspace, now: Wall) -> Result<Ledger, Failure> {
     Ledger::open(&ws.ledger_path(), &OpenOptions::with_fresh_key(now)).map_err(|fault| ledger_failure(&fault))
+}
+
+/// The ledger is looked at before anybody is called; what the operator should hear of it is said.
+fn check_start(ws: &Workspace, ledger: &mut Ledger, clock: &dyn Clock, watcher: &dyn Watcher) -> Result<(), Failure> {
+    let check =
+        ledger.start_check(ws.config.disk, std::process::id(), clock.wall()).map_err(|fault| ledger_failure(&fault))?;
+    for warning in check.warnings {
+        watcher.note(&Note::Say(warning));
+    }
+    Ok(())
 }
 
 struct AccountSetup<'a> {

@@ -32,6 +32,7 @@ impl Ledger {
     /// Claims a lead: intent written, lead held, both durable when the unit is. Everything that may have changed since
     /// the desk looked is looked at again, inside the same transaction.
     pub fn claim(&mut self, claim: &Claim) -> Result<(), ClaimRefused> {
+        self.may_claim()?;
         self.atomically(|ledger| {
             ledger.check_claim(claim)?;
             ledger.write(

@@ -10,6 +10,25 @@ pub enum LedgerFault {
     /// Another process held the write lock for too long.
     #[error("the ledger is locked by another process")]
     Busy,
+    /// Another process has held the write lock through every try.
+    #[error("the ledger stays locked: {0} holds its write lock")]
+    LockedOut(String),
+    /// There is less room on the disk than calls may need.
+    #[error("the ledger's disk has {} MiB left; nobody is called below {} MiB", .free >> 20, .floor >> 20)]
+    LowSpace {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must be.
+        floor: u64,
+    },
+    /// It lies on a share of another machine.
+    #[error("the ledger {path} lies on {kind}, where locks do not keep two writers apart")]
+    OnShare {
+        /// The ledger.
+        path: String,
+        /// The kind of share.
+        kind: &'static str,
+    },
     /// The disk is full.
     #[error("the disk of the ledger is full")]
     Full,
@@ -83,8 +102,16 @@ impl From<LedgerFault> for crate::base::Failure {
         let failure = |exit| Failure::new(exit, fault.to_string());
         match &fault {
             LedgerFault::Busy => failure(Exit::Locked).next("wait for the other ahoy process, or stop it"),
+            LedgerFault::LockedOut(_) => failure(Exit::Locked).next("stop that process, then run again"),
+            LedgerFault::LowSpace { .. } => failure(Exit::Bug)
+                .next("make room on that disk, then run again (or lower [limits] free_floor_mib in ahoy.toml)"),
+            LedgerFault::OnShare { .. } => failure(Exit::Usage)
+                .next("put it on a disk of this machine: [ledger] path = \"/var/lib/ahoy/ahoy.db\" in ahoy.toml"),
             LedgerFault::Full => failure(Exit::Bug).next("free some space and run again: nothing was lost"),
-            LedgerFault::Corrupt(_) => failure(Exit::Bug).next("restore the ledger from a backup"),
+            LedgerFault::Corrupt(_) => failure(Exit::Bug).next(
+                "keep the file as it is and put a backup in its place; the backup does not know who was called since, \
+                 so let `ahoy reconcile --import` look at the carrier before anybody is called",
+            ),
             LedgerFault::Newer { .. } | LedgerFault::OldSqlite(_) => failure(Exit::Usage).next("install a newer ahoy"),
             LedgerFault::Missing(_) => failure(Exit::Usage).next("`ahoy leads import FILE --campaign NAME` makes one"),
             LedgerFault::SuppressionKey(key) => failure(Exit::Refused).next(match key {

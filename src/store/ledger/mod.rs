@@ -14,14 +14,17 @@ pub mod lock;
 mod read;
 mod rows;
 mod schema;
+mod space;
+mod start;
 mod suppression;
 #[cfg(test)]
 mod suppression_tests;
 #[cfg(test)]
 mod tests;
+mod wal;
 pub mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
@@ -31,6 +34,7 @@ use crate::core::wire::token::TokenKey;
 
 pub use fault::LedgerFault;
 pub use rows::*;
+pub use start::{Checked, StartCheck};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
@@ -63,6 +67,7 @@ pub struct Ledger {
     key: TokenKey,
     /// What gives numbers their names on the suppression list.
     names: Result<keyfile::Key, keyfile::KeyFault>,
+    health: start::Health,
 }
 
 impl Ledger {
@@ -70,22 +75,28 @@ impl Ledger {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Ledger, LedgerFault> {
         check_sqlite()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        space::refuse_share(path)?;
         make_private(path)?;
         let mut conn = Connection::open_with_flags(path, flags)?;
-        set_up(&conn)?;
+        set_up(&mut conn)?;
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if !mode.eq_ignore_ascii_case("wal") {
             return Err(LedgerFault::Io(format!("the disk does not support SQLite's WAL (journal mode is {mode})")));
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
-        schema::migrate(&mut conn, schema::STEPS)?;
+        schema::migrate(&mut conn, schema::STEPS, Some(path))?;
         conn.execute(
             "INSERT INTO meta (one, token_key, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
             (suppression::derive(&options.fresh_key, "token").as_slice(), options.now.0),
         )?;
         let names = suppression::key(&mut conn, path, &options.fresh_key)?;
         let key = read_key(&conn)?;
-        Ok(Ledger { conn, key, names })
+        Ok(Ledger { conn, key, names, health: start::Health::default() })
+    }
+
+    /// The file.
+    fn path(&self) -> Result<PathBuf, LedgerFault> {
+        self.conn.path().map(PathBuf::from).ok_or_else(|| LedgerFault::Bug("a ledger without a file".to_owned()))
     }
 
     /// Opens an existing ledger for reading: nothing can be written through it.
@@ -94,9 +105,10 @@ impl Ledger {
         if !path.exists() {
             return Err(LedgerFault::Missing(path.display().to_string()));
         }
-        let conn =
+        space::refuse_share(path)?;
+        let mut conn =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        set_up(&conn)?;
+        set_up(&mut conn)?;
         let found = schema::found(&conn)?;
         if found < schema::newest() {
             let old = format!("its schema is {found}, this ahoy needs {}; open it once for writing", schema::newest());
@@ -104,7 +116,7 @@ impl Ledger {
         }
         let key = read_key(&conn)?;
         let names = keyfile::load(&conn, &keyfile::path_of(path))?;
-        Ok(Ledger { conn, key, names })
+        Ok(Ledger { conn, key, names, health: start::Health::default() })
     }
 
     /// The key of this ledger's tokens.
@@ -162,14 +174,30 @@ fn make_private(path: &Path) -> Result<(), LedgerFault> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Ok(_) => Ok(()),
+        // Its name is flushed too: SQLite flushes the folder for its log, which it makes later.
+        Ok(_) => sync_folder(path),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(LedgerFault::Io(format!("{}: {error}", path.display()))),
     }
 }
 
-fn set_up(conn: &Connection) -> Result<(), LedgerFault> {
-    conn.busy_timeout(limits::LEDGER_BUSY)?;
+/// Flushes the folder of a file, so that a name made or changed in it survives a power cut.
+fn sync_folder(path: &Path) -> Result<(), LedgerFault> {
+    let folder = space::folder_of(path);
+    let flushed = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    flushed.map_err(|error| LedgerFault::Io(format!("{}: {error}", folder.display())))
+}
+
+/// Waits for another process's lock in steps of one millisecond: SQLite's own steps grow to 100 ms, and a claim would
+/// come late by as much after an import has let go.
+fn wait_for_lock(tries: i32) -> bool {
+    let most = i32::try_from(limits::LEDGER_BUSY.as_millis()).unwrap_or(i32::MAX);
+    std::thread::sleep(std::time::Duration::from_millis(1));
+    tries < most
+}
+
+fn set_up(conn: &mut Connection) -> Result<(), LedgerFault> {
+    conn.busy_handler(Some(wait_for_lock))?;
     conn.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
     conn.pragma_update(None, "foreign_keys", true)?;
     // A mapped file that another program cuts short would kill the process; and mmap made the WAL-reset bug worse.

@@ -1,8 +1,12 @@
 //! Schema and migrations: one SQL text per step on `user_version`, each in its own transaction.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use super::LedgerFault;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{LedgerFault, space, sync_folder};
 
 /// Steps from an empty file to the newest schema; step `n` (from 1) leads to `user_version = n`. Never edited, only added to.
 ///
@@ -42,9 +46,11 @@ pub fn found(conn: &Connection) -> Result<i64, LedgerFault> {
 
 /// Brings a file to the newest schema. Returns true if it was empty before.
 ///
+/// Before the first step on a ledger that holds anything, a copy is put beside `path` (`ahoy.db.schema-1.bak`).
 /// Two processes may try at once: the lock decides, and the second finds nothing left to do.
-pub fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<bool, LedgerFault> {
+pub fn migrate(conn: &mut Connection, steps: &[&str], path: Option<&Path>) -> Result<bool, LedgerFault> {
     let mut fresh = false;
+    let mut copied = false;
     loop {
         let unit = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version = found(&unit)?;
@@ -52,11 +58,41 @@ pub fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<bool, LedgerFaul
             return Ok(fresh);
         };
         fresh |= version == 0;
+        if let (Some(path), false, false) = (path, fresh, copied) {
+            copy_before(path, version)?;
+            copied = true;
+        }
         unit.execute_batch(step)?;
         unit.pragma_update(None, "application_id", APPLICATION)?;
         unit.pragma_update(None, "user_version", version + 1)?;
         unit.commit()?;
     }
+}
+
+/// Where the copy of a ledger with an older schema lies.
+pub fn copy_path(ledger: &Path, version: i64) -> PathBuf {
+    space::beside(ledger, &format!("schema-{version}.bak"))
+}
+
+/// Copies a ledger as it stands. The caller holds the write lock, so nothing is written between the copy and the
+/// migration; readers are not in the way of either.
+fn copy_before(ledger: &Path, version: i64) -> Result<(), LedgerFault> {
+    let target = copy_path(ledger, version);
+    let temp = space::beside(&target, "tmp");
+    let io = |error: std::io::Error| LedgerFault::Io(format!("{}: {error}", temp.display()));
+    // SQLite writes into an empty file; made by us, it is its owner's alone from the first byte on.
+    match fs::remove_file(&temp) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp).map_err(io)?;
+    let name = temp.to_str().ok_or_else(|| LedgerFault::Io("the ledger's path is not UTF-8".to_owned()))?;
+    let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    reader.execute("VACUUM INTO ?1", [name])?;
+    File::open(&temp).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::rename(&temp, &target).map_err(io)?;
+    sync_folder(&target)
 }
 
 #[cfg(test)]
@@ -66,26 +102,26 @@ mod tests {
     #[test]
     fn an_interrupted_migration_leaves_the_file_as_it_was() {
         let mut conn = Connection::open_in_memory().expect("memory");
-        assert_eq!(migrate(&mut conn, STEPS), Ok(true));
+        assert_eq!(migrate(&mut conn, STEPS, None), Ok(true));
         let broken: Vec<&str> =
             STEPS.iter().copied().chain(["CREATE TABLE half (a INTEGER); CREATE TABLE no such;"]).collect();
-        assert!(migrate(&mut conn, &broken).is_err());
+        assert!(migrate(&mut conn, &broken, None).is_err());
         assert_eq!(found(&conn), Ok(newest()));
         let half: i64 = conn
             .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0))
             .expect("a count");
         assert_eq!(half, 0);
-        assert_eq!(migrate(&mut conn, STEPS), Ok(false));
+        assert_eq!(migrate(&mut conn, STEPS, None), Ok(false));
     }
 
     #[test]
     fn a_newer_schema_and_a_strangers_database_are_refused() {
         let mut conn = Connection::open_in_memory().expect("memory");
-        migrate(&mut conn, STEPS).expect("fresh");
+        migrate(&mut conn, STEPS, None).expect("fresh");
         conn.pragma_update(None, "user_version", newest() + 1).expect("set");
-        assert_eq!(migrate(&mut conn, STEPS), Err(LedgerFault::Newer { found: newest() + 1, known: newest() }));
+        assert_eq!(migrate(&mut conn, STEPS, None), Err(LedgerFault::Newer { found: newest() + 1, known: newest() }));
         let mut other = Connection::open_in_memory().expect("memory");
         other.execute_batch("CREATE TABLE recipes (a)").expect("theirs");
-        assert!(matches!(migrate(&mut other, STEPS), Err(LedgerFault::Corrupt(_))));
+        assert!(matches!(migrate(&mut other, STEPS, None), Err(LedgerFault::Corrupt(_))));
     }
 }

@@ -127,7 +127,7 @@ fn the_list_of_an_old_ledger_moves_its_key_out_and_still_names_the_same_people()
     let path = dir.path().join("ahoy.db");
     let (old_key, opted_out) = ([5_u8; 32], phone("+359888123456"));
     let mut conn = Connection::open(&path).expect("a file");
-    schema::migrate(&mut conn, &schema::STEPS[..1]).expect("schema 1");
+    schema::migrate(&mut conn, &schema::STEPS[..1], None).expect("schema 1");
     conn.execute("INSERT INTO meta VALUES (1, ?1, 0)", [old_key.as_slice()]).expect("its key");
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&old_key).expect("a key");
     mac.update(b"ahoy suppression 1 +359888123456");

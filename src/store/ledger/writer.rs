@@ -68,7 +68,11 @@ fn work(mut ledger: Ledger, jobs: &Receiver<Job>) {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
+        if let Some(space) = &mut ledger.health.space {
+            space.look();
+        }
         commit(&mut ledger, group);
+        ledger.watch_wal();
     }
 }
 
@@ -79,7 +83,8 @@ fn work(mut ledger: Ledger, jobs: &Receiver<Job>) {
 pub fn commit(ledger: &mut Ledger, group: Vec<Job>) {
     let mut waiting = group.into_iter().peekable();
     while waiting.peek().is_some() {
-        if let Err(fault) = ledger.batch("BEGIN IMMEDIATE") {
+        if let Err(fault) = begin(ledger) {
+            ledger.commit_lost(&fault);
             for job in waiting {
                 let reply = job(Err(fault.clone())).reply;
                 reply(Err(fault.clone()));
@@ -101,15 +106,36 @@ pub fn commit(ledger: &mut Ledger, group: Vec<Job>) {
             None => ledger.batch("COMMIT"),
             Some(fault) => Err(fault),
         };
-        if ended.is_err()
-            && !ledger.conn.is_autocommit()
-            && let Err(fault) = ledger.batch("ROLLBACK")
-        {
-            tracing::error!("the ledger could not roll back: {fault}");
+        if let Err(lost) = &ended {
+            ledger.commit_lost(lost);
+            if !ledger.conn.is_autocommit()
+                && let Err(fault) = ledger.batch("ROLLBACK")
+            {
+                tracing::error!("the ledger could not roll back: {fault}");
+            }
         }
         for reply in ran {
             reply(ended.clone());
         }
+    }
+}
+
+/// Begins a transaction. A lock that another process keeps through [`limits::LEDGER_TRIES`] waits in a row is no longer
+/// a moment's matter: the fault names the process.
+fn begin(ledger: &mut Ledger) -> Result<(), LedgerFault> {
+    match ledger.batch("BEGIN IMMEDIATE") {
+        Ok(()) => {
+            ledger.health.busy_in_a_row = 0;
+            Ok(())
+        }
+        Err(LedgerFault::Busy) => {
+            ledger.health.busy_in_a_row += 1;
+            if ledger.health.busy_in_a_row < limits::LEDGER_TRIES {
+                return Err(LedgerFault::Busy);
+            }
+            Err(LedgerFault::LockedOut(ledger.writer_elsewhere()))
+        }
+        Err(fault) => Err(fault),
     }
 }
 
