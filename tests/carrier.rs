@@ -15,7 +15,7 @@ use ahoy::core::wire::twilio::{StatusCallback, read_callback};
 use ahoy::core::wire::twiml::{Stream, Verb, connect_stream};
 use ahoy::core::wire::{form, signature};
 use ahoy::edge::carrier::twilio::{Twilio, TwilioOptions};
-use ahoy::edge::carrier::{AskFault, Carrier, Ending, Order, PlaceFault, Refusal};
+use ahoy::edge::carrier::{AskFault, Carrier, Ending, ListQuery, Order, PlaceFault, Refusal, RemoteCall};
 use ahoy::run::clock::MachineClock;
 use ahoy::run::sim::{SimHandle, SimOptions, start};
 use axum::body::Bytes;
@@ -179,6 +179,11 @@ async fn greet(mut socket: WebSocket, ears: Arc<Mutex<Vec<String>>>) {
     }
 }
 
+/// Every call between two numbers.
+async fn between(carrier: &Twilio, to: &Phone, from: &Phone) -> Result<Vec<RemoteCall>, AskFault> {
+    Ok(carrier.list(ListQuery { from, to: Some(to), since: Wall(0) }).await?.calls)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_from_the_order_until_the_end_with_signed_callbacks_and_sound() {
     let house = House::build(&[]).await;
@@ -195,7 +200,7 @@ async fn a_call_goes_from_the_order_until_the_end_with_signed_callbacks_and_soun
     let fetched = house.carrier.fetch(&placed.sid).await.expect("known");
     assert_eq!((fetched.status, fetched.child, fetched.outbound_api), (Completed, false, true));
     assert_eq!(fetched.duration_s, callbacks[3].duration_s);
-    let listed = house.carrier.list(&order.to, &order.from, Wall(0)).await.expect("listed");
+    let listed = between(&house.carrier, &order.to, &order.from).await.expect("listed");
     assert_eq!(listed, [fetched]);
     let heard = desk.heard.lock().expect("no panic").join("\n");
     assert!(heard.contains(r#""customParameters":{"token":"t-1"}"#));
@@ -236,10 +241,10 @@ async fn a_lost_answer_is_found_again_by_listing() {
     let desk = Desk::open().await;
     let order = desk.order(number(Behaviour::NoAnswer));
     assert!(matches!(house.carrier.place(&order).await, Err(PlaceFault::MaybePlaced { .. })));
-    let listed = house.carrier.list(&order.to, &order.from, Wall(0)).await.expect("listed");
+    let listed = between(&house.carrier, &order.to, &order.from).await.expect("listed");
     assert_eq!(listed.len(), 1);
     house.carrier.end(&listed[0].sid, Ending::Cancel).await.expect("cancelled");
-    assert_eq!(house.carrier.list(&order.from, &order.to, Wall(0)).await, Ok(vec![]));
+    assert_eq!(between(&house.carrier, &order.from, &order.to).await, Ok(vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +292,7 @@ async fn a_bad_number_and_bad_credentials_are_refused_by_name() {
     let order = desk.order(number(Behaviour::Listens));
     let fault = wrong.place(&order).await.expect_err("refused");
     assert_eq!(fault, PlaceFault::Refused { http: 401, code: Some(20_003), what: Refusal::Account });
-    assert_eq!(wrong.list(&order.to, &order.from, Wall(0)).await, Err(AskFault::Account { http: 401 }));
+    assert_eq!(between(&wrong, &order.to, &order.from).await, Err(AskFault::Account { http: 401 }));
     let nobody = "CA00000000000000000000000000000000".parse().expect("a sid");
     assert_eq!(house.carrier.fetch(&nobody).await, Err(AskFault::Gone));
     assert_eq!(house.carrier.end(&nobody, Ending::HangUp).await, Ok(()), "over is over");
@@ -306,7 +311,7 @@ async fn a_restarted_carrier_knows_its_calls_and_has_ended_the_live_ones() {
     std::fs::write(&log, format!("{text}{{\"wall\":1,\"us\"")).expect("written");
     let sim = start(options(&log, &[]), Arc::new(MachineClock)).await.expect("starts again");
     let carrier = Twilio::new(TwilioOptions::with_token(&sim.base_url, ACCOUNT, token())).expect("a client");
-    let listed = carrier.list(&order.to, &order.from, Wall(0)).await.expect("listed");
+    let listed = between(&carrier, &order.to, &order.from).await.expect("listed");
     assert_eq!(listed.iter().map(|it| (&it.sid, it.status)).collect::<Vec<_>>(), [(&placed.sid, CallStatus::Failed)]);
     carrier.end(&placed.sid, Ending::HangUp).await.expect("already over");
     let (lines, bad) = line::read(&std::fs::read_to_string(&log).expect("a log"));

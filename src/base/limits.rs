@@ -66,6 +66,18 @@ pub const STREAMS: usize = 4_096;
 pub const CARRIER_BODY_BYTES: usize = 4 << 20;
 /// Pages of a carrier's list that are followed.
 pub const LIST_PAGES: usize = 100;
+/// A list in order is read this far beyond the span that is asked for: calls made at once may stand in either order.
+pub const LIST_ORDER_SLACK: Duration = Duration::from_secs(60);
+/// Questions to one account per second: apart from the pace of calls, so that neither starves the other.
+pub const QUESTIONS_PER_SECOND: f64 = 10.0;
+/// Questions to one account at once: a slow one does not hold up the rest.
+pub const QUESTIONS_AT_ONCE: usize = 4;
+/// Open attempts of one caller number that are asked about one by one; more are asked about by one list of that number.
+pub const ASK_SINGLY: usize = 3;
+/// Calls that are being ended at once.
+pub const ENDINGS_AT_ONCE: usize = 8;
+/// Ids of calls that one piece of evidence names.
+pub const EVIDENCE_SIDS: usize = 50;
 
 /// A claim must be sent within this time, or not at all (docs/LEDGER.md).
 pub const SEND_WINDOW: Duration = Duration::from_secs(3);

@@ -1,8 +1,10 @@
 //! Who is rung next, what an attempt's answers mean, and what becomes of the lead.
 
+pub mod asking;
 pub mod attempt;
 pub mod desk;
 pub mod gate;
+pub mod horizon;
 pub mod hours;
 pub mod note;
 pub mod pacing;

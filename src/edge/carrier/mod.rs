@@ -112,6 +112,26 @@ pub struct RemoteCall {
     pub outbound_api: bool,
 }
 
+/// Which calls to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListQuery<'a> {
+    /// The caller's number.
+    pub from: &'a Phone,
+    /// The callee's number; `None` = all of them.
+    pub to: Option<&'a Phone>,
+    /// Calls made at or after this time.
+    pub since: Wall,
+}
+
+/// A list that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// The calls, newest first; child legs included and marked.
+    pub calls: Vec<RemoteCall>,
+    /// Pages that it took.
+    pub pages: u32,
+}
+
 /// Why the carrier could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskFault {
@@ -177,8 +197,9 @@ pub trait Carrier: Send + Sync {
     /// Where a call stands.
     fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>>;
 
-    /// Every call between the two numbers made at or after `since` (all pages, child legs included and marked). Newest first.
-    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>>;
+    /// Every call that the query names. A list that was not read to its end is a fault, never a short answer: what is
+    /// not in the answer is not at the carrier.
+    fn list<'a>(&'a self, query: ListQuery<'a>) -> Boxed<'a, Result<Listed, AskFault>>;
 
     /// Ends a call. `Ok` if it is over, also if it was before.
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>>;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, Url, header};
 
-use super::{AskFault, Boxed, Carrier, ContractCard, Ending, Order, PlaceFault, Placed, Refusal, RemoteCall};
-use crate::base::limits::{CARRIER_BODY_BYTES, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
-use crate::base::{Failure, Phone, Secret, Sid, Wall};
+use super::{
+    AskFault, Boxed, Carrier, ContractCard, Ending, ListQuery, Listed, Order, PlaceFault, Placed, Refusal, RemoteCall,
+};
+use crate::base::limits::{CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::{Failure, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::wire::twilio as wire;
 use crate::core::wire::{form, twilio::CallResource};
@@ -157,43 +159,56 @@ impl Twilio {
         Err(place_fault(http, code, after))
     }
 
-    async fn list_all(&self, to: &Phone, from: &Phone, since: Wall) -> Result<Vec<RemoteCall>, AskFault> {
+    async fn list_all(&self, query: ListQuery<'_>) -> Result<Listed, AskFault> {
         // Never by StartTime: a queued call has none and would be missed.
-        let query = form::encode(&[("To", to.expose()), ("From", from.expose()), ("PageSize", "1000")]);
-        let mut url = self.url(&format!("{}?{query}", wire::calls_path(&self.options.account_sid)));
-        let mut found = Vec::new();
+        let mut names = vec![("From", query.from.expose()), ("PageSize", "1000")];
+        if let Some(to) = query.to {
+            names.push(("To", to.expose()));
+        }
+        let names = form::encode(&names);
+        let mut url = self.url(&format!("{}?{names}", wire::calls_path(&self.options.account_sid)));
+        let mut listed = Listed::default();
         // The carrier's dates have whole seconds: a call of the same second counts as not before.
-        let oldest = Wall(since.0.div_euclid(1_000) * 1_000);
-        for _ in 0..LIST_PAGES {
+        let oldest = Wall(query.since.0.div_euclid(1_000) * 1_000);
+        let mut newest_first = true;
+        let mut last = Wall(i64::MAX);
+        for page in 1..=LIST_PAGES {
             let body = self.get(url.clone()).await?;
-            let page: wire::CallPage = serde_json::from_slice(&body)
+            let next: wire::CallPage = serde_json::from_slice(&body)
                 .map_err(|error| AskFault::Failed { cause: format!("unreadable list: {error}") })?;
-            for call in &page.calls {
+            for call in &next.calls {
                 let call = remote(call).map_err(|cause| AskFault::Failed { cause })?;
+                newest_first &= call.created <= last;
+                last = call.created;
                 if call.created >= oldest {
-                    found.push(call);
+                    listed.calls.push(call);
                 }
             }
-            let Some(next) = page.next_page_uri else {
-                found.sort_by_key(|call| std::cmp::Reverse(call.created));
-                return Ok(found);
+            // A list in its documented order is not read beyond the span; one in disorder is read to its end.
+            let beyond = newest_first && last < oldest - LIST_ORDER_SLACK;
+            let Some(next) = next.next_page_uri.filter(|_| !beyond) else {
+                listed.calls.sort_by_key(|call| std::cmp::Reverse(call.created));
+                listed.pages = u32::try_from(page).unwrap_or(u32::MAX);
+                return Ok(listed);
             };
             url = self.next_page(&next)?;
         }
         Err(AskFault::Failed { cause: format!("the list did not end after {LIST_PAGES} pages") })
     }
 
-    /// The next page, on the same host only: credentials go nowhere else.
+    /// The next page: a path on the host that was asked. An absolute address is not followed even if it names the same
+    /// host, so that no answer decides where the credentials go.
     fn next_page(&self, next: &str) -> Result<Url, AskFault> {
-        let url = if next.starts_with('/') && !next.starts_with("//") {
-            self.url(next)
-        } else {
-            self.base.join(next).map_err(|_| AskFault::Failed { cause: "bad next_page_uri".to_owned() })?
-        };
+        let foreign = || AskFault::Failed { cause: "next_page_uri is no path on this host".to_owned() };
+        let strange = |byte: u8| byte == b'\\' || byte.is_ascii_control() || byte == b' ' || !byte.is_ascii();
+        if !next.starts_with('/') || next.starts_with("//") || next.bytes().any(strange) {
+            return Err(foreign());
+        }
+        let url = self.url(next);
         let same = url.scheme() == self.base.scheme()
             && url.host() == self.base.host()
             && url.port_or_known_default() == self.base.port_or_known_default();
-        if same { Ok(url) } else { Err(AskFault::Failed { cause: "next_page_uri leads to another host".to_owned() }) }
+        if same { Ok(url) } else { Err(foreign()) }
     }
 
     async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
@@ -242,8 +257,8 @@ impl Carrier for Twilio {
         })
     }
 
-    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>> {
-        Box::pin(self.list_all(to, from, since))
+    fn list<'a>(&'a self, query: ListQuery<'a>) -> Boxed<'a, Result<Listed, AskFault>> {
+        Box::pin(self.list_all(query))
     }
 
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>> {

@@ -76,7 +76,7 @@ fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         intent_at: now,
         send_by: now + limits::SEND_WINDOW,
         // A short horizon (loopback) never ends before the request could have left.
-        release_after: now + shared.horizon.max(limits::SEND_WINDOW),
+        release_after: now + shared.asker.horizon().total.max(limits::SEND_WINDOW),
         owner: shared.owner,
         caps: line.campaign.caps.clone(),
         policy: line.policy.clone(),

@@ -27,6 +27,7 @@ use crate::core::dial::note::{Note, Watcher};
 use crate::core::dial::{Outcome, VerdictPolicy};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::{Carrier, Ending};
+use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
@@ -100,13 +101,12 @@ pub(crate) struct Shared {
     pub owner: Uuid,
     pub watcher: Arc<dyn Watcher>,
     pub ring_timeout: Duration,
-    pub horizon: Duration,
+    /// Asks the carrier about what is open; knows the horizon.
+    pub asker: Arc<Asker>,
     pub inbox: mpsc::Sender<Told>,
     pub active: Mutex<HashMap<AttemptId, Active>>,
     /// Leads handed out by the desk whose claim is not decided yet.
     pub pending: Mutex<HashSet<LeadId>>,
-    /// When this process first saw an open attempt, and when it last asked the carrier about it.
-    pub asked: Mutex<HashMap<AttemptId, Asked>>,
     /// The operator's hand.
     pub stop: watch::Receiver<Stop>,
     /// Campaigns that were paused at the last look.
@@ -116,13 +116,6 @@ pub(crate) struct Shared {
     /// What this run has seen, for its exit code.
     pub seen: Mutex<Seen>,
     pub random: Mutex<fastrand::Rng>,
-}
-
-/// What this process knows about asking for an attempt.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
-    pub first_seen: Boot,
-    pub last: Option<Wall>,
 }
 
 /// What decides the exit code.

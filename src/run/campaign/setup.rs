@@ -22,6 +22,7 @@ use crate::core::dial::attempt::State;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::core::figures::Quantiles;
+use crate::run::asking::Asker;
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{self, Boxed, CallDesk, GatewayHandle, GatewayOptions, Overloaded, Registry};
@@ -318,11 +319,17 @@ impl AccountSetup<'_> {
             owner,
             watcher: Arc::clone(&self.options.watcher),
             ring_timeout: config.ring_timeout,
-            horizon: config.release_horizon,
+            asker: Arc::new(Asker::new(
+                Arc::clone(self.clock),
+                self.ledger.clone(),
+                Arc::clone(&carrier.carrier),
+                &carrier.account,
+                config.release_horizon,
+                config.is_loopback(),
+            )),
             inbox,
             active: Mutex::new(HashMap::new()),
             pending: Mutex::new(HashSet::new()),
-            asked: Mutex::new(HashMap::new()),
             stop: self.options.stop.clone(),
             paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),

@@ -17,7 +17,9 @@ use crate::core::dial::attempt::State;
 use crate::core::dial::note::Nobody;
 use crate::core::dial::pacing::Pacer;
 use crate::core::lead::Lead;
-use crate::edge::carrier::{AskFault, Boxed, ContractCard, Order, PlaceFault, Placed, Refusal, RemoteCall};
+use crate::edge::carrier::{
+    AskFault, Boxed, ContractCard, ListQuery, Listed, Order, PlaceFault, Placed, Refusal, RemoteCall,
+};
 use crate::run::gateway::{CallDesk, StatusEvent};
 use crate::run::ledger::{Inline, LedgerDoor};
 use crate::store::ledger::{CampaignState, LeadCounts, Ledger, OpenOptions};
@@ -198,15 +200,18 @@ impl Carrier for Door {
         })
     }
 
-    fn list<'a>(&'a self, to: &'a Phone, from: &'a Phone, since: Wall) -> Boxed<'a, Result<Vec<RemoteCall>, AskFault>> {
+    fn list<'a>(&'a self, query: ListQuery<'a>) -> Boxed<'a, Result<Listed, AskFault>> {
         Box::pin(async move {
             if self.0.chance(self.0.weather.list_fails) {
                 return Err(AskFault::Failed { cause: "weather".to_owned() });
             }
             let between = |line: &&RemoteLine| {
-                line.call.to == to.expose() && line.call.from == from.expose() && line.call.created >= since
+                query.to.is_none_or(|to| line.call.to == to.expose())
+                    && line.call.from == query.from.expose()
+                    && line.call.created >= query.since
             };
-            Ok(lock(&self.0.calls).iter().rev().filter(between).map(|line| line.call.clone()).collect())
+            let calls = lock(&self.0.calls).iter().rev().filter(between).map(|line| line.call.clone()).collect();
+            Ok(Listed { calls, pages: 1 })
         })
     }
 
@@ -305,10 +310,15 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
     let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
     let scripts = BTreeMap::from([("en".parse().expect("a tag"), Arc::new(script))]);
     let (inbox, told) = mpsc::channel(INBOX);
+    let ledger = LedgerHandle::new(door(ledger));
+    let carrier: Arc<dyn Carrier> = Arc::new(Door(Arc::clone(&liar)));
+    let horizon = Duration::from_secs(300);
+    let (time, asked) = (Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&carrier));
+    let asker = Arc::new(Asker::new(time, ledger.clone(), asked, "main:AC", horizon, false));
     let shared = Arc::new(Shared {
         clock,
-        ledger: LedgerHandle::new(door(ledger)),
-        carrier: Arc::new(Door(Arc::clone(&liar))),
+        ledger,
+        carrier,
         account: "main:AC".to_owned(),
         lines: vec![Line { campaign, kit, scripts, policy }],
         registry: Registry::default(),
@@ -318,11 +328,10 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
         owner: Uuid::from_u128(u128::from(seed)),
         watcher: Arc::new(Nobody),
         ring_timeout: Duration::from_secs(10),
-        horizon: Duration::from_secs(300),
+        asker,
         inbox,
         active: Mutex::default(),
         pending: Mutex::default(),
-        asked: Mutex::default(),
         stop: watch::channel(Stop::No).1,
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),

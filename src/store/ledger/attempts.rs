@@ -147,7 +147,7 @@ impl Ledger {
             | Input::Bridged => None,
         };
         let about = match &input {
-            Input::Fact(fact) => Some(fact.sid.clone()),
+            Input::Fact(fact) => Some(fact.clone()),
             Input::FenceFailed
             | Input::NotSent
             | Input::Throttled { .. }
@@ -183,7 +183,11 @@ impl Ledger {
                 settled.outcome = Some(self.close(&known, &step, end, &mut settled.verdict)?);
             }
         }
-        settled.alarms = self.raise(&known, &step.alarms, about.as_ref(), now)?;
+        if let Some(fact) = &about {
+            self.unwanted(&known, &step, fact, now)?;
+            self.unwanted_told(&known, &fact.sid, fact.status, now)?;
+        }
+        settled.alarms = self.raise(&known, &step.alarms, about.map(|fact| fact.sid).as_ref(), now)?;
         Ok(settled)
     }
 

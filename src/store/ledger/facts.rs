@@ -12,7 +12,8 @@ impl Ledger {
     /// The carrier's id is adopted from whichever comes first, the POST's answer or a callback.
     pub fn fact(&mut self, fact: &CarrierFact, now: Wall) -> Result<FactResult, LedgerFault> {
         self.atomically(|ledger| {
-            let orphan = ledger.known(fact.attempt)?.is_none();
+            let known = ledger.known(fact.attempt)?;
+            let orphan = known.is_none();
             if orphan && ledger.orphans()? >= limits::ORPHAN_FACTS {
                 return Ok(FactResult::Orphan);
             }
@@ -31,12 +32,11 @@ impl Ledger {
                     cut(&fact.body, limits::FACT_BODY_BYTES),
                 ],
             )?;
-            if orphan {
-                return Ok(FactResult::Orphan);
-            }
+            let Some(known) = known else { return Ok(FactResult::Orphan) };
             if added == 0 {
                 return Ok(FactResult::Repeat);
             }
+            ledger.learn(&known, fact.source, now)?;
             let told = Fact { sid: fact.sid.clone(), status: fact.status, source: fact.source };
             let settled = ledger.apply(fact.attempt, Input::Fact(told), now)?;
             if settled.sid.as_ref() == Some(&fact.sid) {

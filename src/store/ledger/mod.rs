@@ -3,6 +3,7 @@
 //!
 //! Every verb that writes is one unit: alone it is a transaction of its own, inside another it is a savepoint.
 
+mod asked;
 mod attempts;
 mod campaigns;
 mod codec;

@@ -312,6 +312,42 @@ pub struct OpenAttempt {
     pub asked: u32,
 }
 
+/// The list by which an attempt was released.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Evidence {
+    /// When the carrier was asked.
+    pub asked_at: Wall,
+    /// When the last page had come.
+    pub answered_at: Wall,
+    /// The list begins here.
+    pub since: Wall,
+    /// Pages that were read.
+    pub pages: u32,
+    /// Calls that the list showed between the two numbers; none of them the attempt's.
+    pub calls: u32,
+    /// Their ids, at most `limits::EVIDENCE_SIDS`.
+    pub sids: Vec<Sid>,
+}
+
+/// A call that must end and is not known to be over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnwantedCall {
+    /// The carrier's account.
+    pub account: String,
+    /// The call.
+    pub sid: Sid,
+    /// The attempt that it belongs to.
+    pub attempt: AttemptId,
+    /// `second` (of one attempt) or `zombie` (surfaced while a newer attempt was open).
+    pub why: String,
+    /// When it was found.
+    pub found_at: Wall,
+    /// Its last known status.
+    pub status: CallStatus,
+    /// How often it was tried to end it.
+    pub tries: u32,
+}
+
 /// An attempt as reports show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRow {

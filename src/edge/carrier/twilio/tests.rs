@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
-use crate::base::AttemptId;
+use crate::base::{AttemptId, Phone};
 
 /// A server that does `act` with every connection, and counts them.
 fn server(act: impl Fn(TcpStream) + Send + 'static) -> (String, Arc<AtomicUsize>) {
@@ -66,6 +66,11 @@ fn carrier(url: &str) -> Twilio {
     Twilio::new(options).expect("a client")
 }
 
+async fn list(url: &str) -> Result<Listed, AskFault> {
+    let order = order();
+    carrier(url).list(ListQuery { from: &order.from, to: Some(&order.to), since: Wall(0) }).await
+}
+
 async fn place(url: &str) -> Result<Placed, PlaceFault> {
     carrier(url).place(&order()).await
 }
@@ -119,8 +124,7 @@ async fn a_redirect_is_never_followed_with_our_credentials() {
     let page = format!("{{\"calls\":[],\"next_page_uri\":\"{other}/x\"}}");
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
     let (url, _) = answering(Box::leak(answer.into_boxed_str()));
-    let (to, from) = (order().to, order().from);
-    assert!(matches!(carrier(&url).list(&to, &from, Wall(0)).await, Err(AskFault::Failed { .. })));
+    assert!(matches!(list(&url).await, Err(AskFault::Failed { .. })));
     assert_eq!(visits.load(Ordering::SeqCst), 0);
 }
 
@@ -143,8 +147,7 @@ async fn a_list_that_never_ends_is_given_up_and_never_taken_for_complete() {
     let page = r#"{"calls":[],"next_page_uri":"/again"}"#;
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
     let (url, count) = answering(Box::leak(answer.into_boxed_str()));
-    let (to, from) = (order().to, order().from);
-    assert!(matches!(carrier(&url).list(&to, &from, Wall(0)).await, Err(AskFault::Failed { .. })));
+    assert!(matches!(list(&url).await, Err(AskFault::Failed { .. })));
     assert_eq!(count.load(Ordering::SeqCst), LIST_PAGES);
 }
 
@@ -175,4 +178,89 @@ fn every_refusal_names_whose_fault_it_is() {
     for http in [100, 302, 408, 500, 503, 599] {
         assert!(matches!(place_fault(http, Some(20_003), None), PlaceFault::MaybePlaced { .. }), "{http}");
     }
+}
+
+fn page(body: &str) -> &'static str {
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    Box::leak(answer.into_boxed_str())
+}
+
+#[tokio::test]
+async fn the_next_page_is_a_path_on_the_host_that_was_asked_and_nothing_else() {
+    let (other, visits) = answering(page(r#"{"calls":[]}"#));
+    let host = other.strip_prefix("http://").expect("plain");
+    let (own, own_visits) = answering(page("{}"));
+    for next in [
+        format!("{other}/x"),
+        format!("//{host}/x"),
+        format!("/\\\\{host}/x"),
+        format!("\\\\\\\\{host}/x"),
+        format!("@{host}/x"),
+        format!("{own}/x"),
+        "file:///etc/passwd".to_owned(),
+        "x?Page=1".to_owned(),
+    ] {
+        let body = format!("{{\"calls\":[],\"next_page_uri\":\"{next}\"}}");
+        let (url, asked) = answering(page(&body));
+        assert!(matches!(list(&url).await, Err(AskFault::Failed { .. })), "{next}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{next}");
+    }
+    assert_eq!((visits.load(Ordering::SeqCst), own_visits.load(Ordering::SeqCst)), (0, 0));
+}
+
+/// A page with one call per date, newest as given.
+fn dated(dates: &[&str], next: &str) -> String {
+    let call = |date: &&str| {
+        format!(
+            r#"{{"sid":"CA{}","status":"completed","date_created":"Sat, 21 Nov 2026 {date} +0000","direction":"outbound-api"}}"#,
+            date.replace(':', "")
+        )
+    };
+    let calls: Vec<String> = dates.iter().map(call).collect();
+    format!(r#"{{"calls":[{}],"next_page_uri":{next}}}"#, calls.join(","))
+}
+
+#[tokio::test]
+async fn a_list_in_order_is_read_no_further_than_the_span_and_one_in_disorder_to_its_end() {
+    let since = crate::core::wire::twilio::parse_date("Sat, 21 Nov 2026 10:00:00 +0000").expect("a date");
+    let order = order();
+    let query = ListQuery { from: &order.from, to: None, since };
+    let again = r#""/again""#;
+    for (dates, pages) in [
+        (&["11:00:00", "10:30:00", "09:00:00"][..], Some(1)),
+        (&["11:00:00", "09:59:30"][..], None),
+        (&["09:00:00", "11:00:00", "09:00:00"][..], None),
+    ] {
+        let (url, asked) = answering(page(&dated(dates, again)));
+        match (carrier(&url).list(query).await, pages) {
+            (Ok(listed), Some(pages)) => {
+                assert_eq!(listed.pages, pages);
+                assert_eq!(listed.calls.len(), 2, "{dates:?}: only the span");
+            }
+            (Err(AskFault::Failed { .. }), None) => assert_eq!(asked.load(Ordering::SeqCst), LIST_PAGES, "{dates:?}"),
+            (other, _) => panic!("{dates:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_carrier_closes_while_idle_never_costs_a_second_request() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let body = r#"{"sid": "CA1"}"#;
+    let answer =
+        format!("HTTP/1.1 201 Created\r\nConnection: keep-alive\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (url, connections) = server(move |mut stream| {
+        if !read_request(&mut stream).is_empty() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _client_left = stream.write_all(answer.as_bytes());
+        }
+        // The promise to keep it is broken here, at the moment when a reused connection would be in danger.
+    });
+    let carrier = carrier(&url);
+    for _ in 0..5 {
+        assert!(carrier.place(&order()).await.is_ok());
+    }
+    assert_eq!(requests.load(Ordering::SeqCst), 5, "one request an order");
+    assert_eq!(connections.load(Ordering::SeqCst), 5, "each on a connection of its own");
 }
