@@ -152,6 +152,15 @@ pub const EXPECTED_STREAMS: usize = 65_536;
 /// Connecting to the carrier (name, TCP, TLS) may take this long: less than [`PLACE_TIMEOUT`], so that it is proof of "not sent".
 pub const PLACE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Faults, alarms or files that one report lists by name; further ones are counted.
+pub const REPORT_LINES: usize = 100;
+/// Campaigns that the live screen knows by name; further ones count with the last.
+pub const SCREEN_CAMPAIGNS: usize = 64;
+/// Live calls that the live screen follows; further ones are counted.
+pub const SCREEN_CALLS: usize = 4_096;
+/// Latencies that the live screen's percentiles are made of: the last ones.
+pub const SCREEN_LATENCIES: usize = 4_096;
+
 /// Calls that the embedded carrier remembers (log, lists); beyond it new ones get 429.
 pub const SIM_CALLS: usize = 500_000;
 /// Events waiting for one call of the embedded carrier: its own and those of the REST interface.

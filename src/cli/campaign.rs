@@ -1,8 +1,10 @@
-//! `ahoy campaign`: plan, run, status, pause, resume.
+//! `ahoy campaign`: plan, run, status, report, pause, resume.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use super::campaign_report::ReportArgs;
+use super::campaign_status::StatusArgs;
 use super::{Context, EXIT_CODES, print_json, print_line};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
@@ -50,11 +52,10 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
         #[arg(long)]
         drain: bool,
     },
-    /// Where every lead stands
-    Status {
-        /// Campaigns; all of them if none is named
-        campaigns: Vec<Slug>,
-    },
+    /// Where every lead stands, and who holds each slot
+    Status(StatusArgs),
+    /// What came of it: outcomes, connect rate, abandonment, latency, cost
+    Report(ReportArgs),
     /// Call nobody new, also in a run that goes on elsewhere
     Pause {
         /// The campaigns
@@ -78,13 +79,14 @@ pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
             let campaigns = ws.campaigns(campaigns)?;
             start(&ws, context, campaigns, *yes, *drain)
         }
-        CampaignCommand::Status { campaigns } => show_plan(&ws, context, "status", &ws.campaigns(campaigns)?),
+        CampaignCommand::Status(args) => super::campaign_status::run(&ws, context, args),
+        CampaignCommand::Report(args) => super::campaign_report::run(&ws, context, args),
         CampaignCommand::Pause { campaigns } => set_state(&ws, context, campaigns, CampaignState::Paused),
         CampaignCommand::Resume { campaigns } => set_state(&ws, context, campaigns, CampaignState::Running),
     }
 }
 
-fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<Vec<CampaignPlan>, Failure> {
+pub(super) fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<Vec<CampaignPlan>, Failure> {
     let now = MachineClock.wall();
     check_rules(ws, campaigns)?;
     let mut plans = Vec::new();
@@ -97,7 +99,7 @@ fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> Result<Vec<
 }
 
 /// The ledger for reading; a workspace without one has no leads yet.
-fn read_ledger(ws: &Workspace) -> Result<Ledger, Failure> {
+pub(super) fn read_ledger(ws: &Workspace) -> Result<Ledger, Failure> {
     if !ws.ledger_path().exists() {
         return Err(Failure::usage(format!("there is no ledger at {} yet", ws.ledger_path().display()))
             .next("import people first: `ahoy leads import FILE --campaign NAME`"));
@@ -153,7 +155,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     if real && !yes && calls > 0 {
         confirm(calls)?;
     }
-    let view = Arc::new(RunView::new(look(context)));
+    let view = Arc::new(RunView::new(look(context), Arc::new(|| MachineClock.boot())));
     let result = crate::run::block_on(2, async {
         let stop = crate::run::stop::listen()?;
         let watcher = Arc::clone(&view) as Arc<dyn Watcher>;
@@ -170,7 +172,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
 pub fn look(context: &Context) -> Look {
     if context.global.quiet {
         Look::Silent
-    } else if std::io::stderr().is_terminal() {
+    } else if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
         Look::Bars
     } else {
         Look::Lines

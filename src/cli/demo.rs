@@ -60,7 +60,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit, Failure> {
         let render = demo::render(&ws, &campaign, !context.json() && !context.global.quiet).await?;
         say(context, &render_line(&render));
         let stop = crate::run::stop::listen()?;
-        let view = Arc::new(RunView::new(super::campaign::look(context)));
+        let view = Arc::new(RunView::new(super::campaign::look(context), Arc::new(|| MachineClock.boot())));
         let options = RunOptions {
             campaigns: vec![campaign.clone()],
             drain: true,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::base::text::printable;
 use crate::base::{Exit, Failure};
 use crate::show::words::say;
 use crate::store::workspace::Workspace;
@@ -14,6 +15,8 @@ use crate::store::workspace::Workspace;
 pub mod cache;
 pub mod calls;
 pub mod campaign;
+pub mod campaign_report;
+pub mod campaign_status;
 pub mod demo;
 pub mod init;
 pub mod leads;
@@ -128,12 +131,18 @@ impl Context {
 /// Prints one JSON object a line on stdout. A closed pipe (`| head`) is not a failure of ours.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value).map_err(|e| Failure::bug(format!("result is no JSON: {e}")))?;
-    print_line(&line)
+    print_text(&(line + "\n"))
 }
 
-/// Prints one line on stdout; ends the program quietly when the reader has gone.
-pub fn print_line(line: &str) -> Result<(), Failure> {
-    print_bytes(format!("{line}\n").as_bytes()).map(|_| ())
+/// Prints text as it is; ends the program quietly when the reader has gone.
+pub fn print_text(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes()).map(|_| ())
+}
+
+/// Prints lines for people on stdout, made safe for a terminal; ends the program quietly when the reader has gone.
+pub fn print_line(text: &str) -> Result<(), Failure> {
+    let lines: String = text.split('\n').map(|line| printable(line) + "\n").collect();
+    print_bytes(lines.as_bytes()).map(|_| ())
 }
 
 fn print_bytes(bytes: &[u8]) -> Result<Exit, Failure> {
@@ -145,9 +154,22 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Failure> {
     }
 }
 
+/// What clap says of a command line. A wrong one is quoted in the message: made safe to print, like all words.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        error.exit();
+    }
+    say(error.render().to_string().trim_end());
+    ExitCode::from(Exit::Usage.code())
+}
+
 /// The program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     if let Err(failure) = crate::run::logging::start(&cli.global.log, cli.global.log_format == LogFormat::Json) {
         say(&format!("ahoy: {failure}"));
         return ExitCode::from(failure.exit.code());

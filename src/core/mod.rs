@@ -6,6 +6,7 @@ pub mod config;
 pub mod dial;
 pub mod figures;
 pub mod lead;
+pub mod report;
 pub mod sim;
 pub mod sound;
 pub mod vad;

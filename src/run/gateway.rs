@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::session;
 use crate::base::text::printable;
-use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, limits};
+use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
 use crate::core::call::{CallScript, Line, What};
@@ -77,6 +77,8 @@ pub struct CallSummary {
     pub call: CallId,
     /// The carrier's id of the call, as the stream gave it.
     pub sid: Option<Sid>,
+    /// When `start` was received, by the wall clock; `None` if it never was.
+    pub stream_at: Option<Wall>,
     /// `start` received → first sound written, on the boot clock; `None` if none was written.
     pub first_audio_us: Option<u64>,
     /// Inbound sound before the first sound was written; `None` if none was written.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::gateway::{CallSummary, Expected, Judging, Shared};
-use crate::base::{AttemptId, Boot, Sid, limits};
+use crate::base::{AttemptId, Boot, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::mark_name;
 use crate::core::call::{Command, EndCause, Event, Line, PreparedClip, Session, What};
@@ -76,6 +76,7 @@ struct Bound {
     zero: Boot,
     answered: bool,
     started: Boot,
+    stream_at: Option<Wall>,
     folder: PathBuf,
     log_open: bool,
     log_lost: u64,
@@ -229,6 +230,7 @@ impl Stream<'_> {
             zero,
             answered: answered.is_some(),
             started: now,
+            stream_at: None,
             folder: PathBuf::new(),
             log_open: false,
             log_lost: 0,
@@ -280,6 +282,7 @@ impl Stream<'_> {
         let Some(bound) = self.bound.as_mut().filter(|bound| !bound.log_open) else { return };
         bound.log_open = true;
         let wall = self.shared.clock.wall();
+        bound.stream_at = Some(wall - self.shared.clock.boot().since(bound.started));
         bound.folder = calllog::folder(&self.shared.calls_dir, bound.expected.call, wall);
         self.shared.recorder.open(bound.expected.call, bound.folder.clone());
         let sid = bound.sid.as_ref().map(|sid| sid.as_str().to_owned());
@@ -366,6 +369,7 @@ impl Stream<'_> {
             attempt: bound.expected.attempt,
             call: bound.expected.call,
             sid: bound.sid,
+            stream_at: bound.stream_at,
             first_audio_us: bound.first_audio.map(|(us, _)| us),
             first_audio_media_ms: bound.first_audio.map(|(_, media_ms)| media_ms),
             notes: self.session.notes(),

@@ -1,20 +1,25 @@
-//! A run on the screen: bars on a terminal, plain lines in a pipe, nothing when quiet.
+//! A run on the screen: a frame that moves on a terminal, plain lines in a pipe, nothing when quiet.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{Style, Term, measure_text_width};
 
-use super::words::say;
-use crate::core::dial::Outcome;
-use crate::core::dial::desk::Stop;
+use super::frame::{Size, Tone, frame};
+use super::screen::Screen;
+use super::words::{say, stand, stand_down};
+use crate::base::Boot;
 use crate::core::dial::note::{Note, Watcher};
+
+/// Between two frames: ages count seconds, and the eye sees no more.
+const REDRAW: Duration = Duration::from_millis(200);
 
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Bars that move.
+    /// A frame that moves.
     Bars,
     /// A line for what matters and one for every tenth of the leads.
     Lines,
@@ -22,125 +27,98 @@ pub enum Look {
     Silent,
 }
 
-/// Shows a run as it goes, on stderr.
-#[derive(Debug)]
+/// Says what time it is on the boot clock.
+pub type Now = Arc<dyn Fn() -> Boot + Send + Sync>;
+
+/// Shows a run as it goes, on stderr. Nothing is drawn on the watched run's time: a thread of its own draws.
 pub struct RunView {
     look: Look,
-    leads: ProgressBar,
-    calls: ProgressBar,
-    counts: Mutex<Counts>,
+    now: Now,
+    state: Arc<Mutex<State>>,
+    drawer: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    due: u64,
-    dialed: u64,
-    live: u64,
-    answered: u64,
-    ended: u64,
-    unknown: u64,
-    outcomes: BTreeMap<Outcome, u64>,
+#[derive(Default)]
+struct State {
+    screen: Screen,
     tenths: u64,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl RunView {
-    /// A view with this look.
-    pub fn new(look: Look) -> RunView {
-        let target = if look == Look::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bars = MultiProgress::with_draw_target(target);
-        let leads = bars.add(ProgressBar::new(0));
-        let calls = bars.add(ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("  leads [{bar:36.green}] {pos}/{len}  {elapsed} {msg}");
-        leads.set_style(style.expect("the template is a constant").progress_chars("=> "));
-        calls.set_style(ProgressStyle::with_template("  calls {msg}").expect("the template is a constant"));
-        if look == Look::Bars {
-            leads.enable_steady_tick(Duration::from_millis(250));
-        }
-        RunView { look, leads, calls, counts: Mutex::new(Counts::default()) }
+    /// A view with this look; `now` tells the time.
+    pub fn new(look: Look, now: Now) -> RunView {
+        let state = Arc::new(Mutex::new(State::default()));
+        let drawer = (look == Look::Bars).then(|| {
+            let (done, wait) = channel();
+            let (state, now) = (Arc::clone(&state), Arc::clone(&now));
+            (done, std::thread::spawn(move || draw(&wait, &state, &now)))
+        });
+        RunView { look, now, state, drawer: Mutex::new(drawer) }
     }
 
-    /// Clears the bars and leaves the screen to the report.
+    /// Clears the frame and leaves the screen to the report. Also done when the view is dropped, in a panic too.
     pub fn finish(&self) {
-        self.leads.finish_and_clear();
-        self.calls.finish_and_clear();
-    }
-
-    fn line(&self, text: &str) {
-        match self.look {
-            Look::Bars => self.leads.suspend(|| say(text)),
-            Look::Lines => say(text),
-            Look::Silent => {}
+        if let Some((done, thread)) = lock(&self.drawer).take() {
+            drop(done);
+            // A drawer that panicked has nothing more to say.
+            let _drawn = thread.join();
         }
     }
+}
 
-    fn redraw(&self, counts: &Counts) {
-        self.leads.set_length(counts.due.max(counts.dialed));
-        self.leads.set_position(counts.ended);
-        let outcomes: Vec<String> = counts.outcomes.iter().map(|(outcome, n)| format!("{outcome} {n}")).collect();
-        let unknown = if counts.unknown > 0 { format!(" · unknown {}", counts.unknown) } else { String::new() };
-        self.calls.set_message(format!("live {}{unknown} · {}", counts.live, outcomes.join(" · ")));
-    }
-
-    fn tenth(&self, counts: &mut Counts) {
-        let total = counts.due.max(1);
-        let tenths = counts.ended * 10 / total;
-        if self.look == Look::Lines && tenths > counts.tenths {
-            counts.tenths = tenths;
-            say(&format!(
-                "  {} of {} calls are over; {} people have answered so far",
-                counts.ended, total, counts.answered
-            ));
-        }
+impl Drop for RunView {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
 impl Watcher for RunView {
     fn note(&self, note: &Note) {
-        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut line = None;
-        match note {
-            Note::Begin { due, inherited } => {
-                counts.due += due;
-                counts.live += inherited;
-                if *inherited > 0 {
-                    line =
-                        Some(format!("  {inherited} attempts are open from before; the carrier is asked about them"));
-                }
-            }
-            Note::Dialed(_) => {
-                counts.dialed += 1;
-                counts.live += 1;
-            }
-            Note::Placed(_) | Note::Ringing(_) | Note::FirstAudio(..) => {}
-            Note::Answered(_) => counts.answered += 1,
-            Note::Ended(_, outcome) => {
-                counts.ended += 1;
-                counts.live = counts.live.saturating_sub(1);
-                *counts.outcomes.entry(*outcome).or_default() += 1;
-                self.tenth(&mut counts);
-            }
-            Note::Unknown(_) => counts.unknown += 1,
-            Note::Throttled => line = Some("  the carrier asks us to slow down".to_owned()),
-            Note::Paused(name, true) => line = Some(format!("  campaign {name} is paused")),
-            Note::Paused(name, false) => line = Some(format!("  campaign {name} goes on")),
-            Note::AccountStopped(why) => line = Some(format!("  account stopped: {why}; nobody new is called")),
-            Note::Stopping(stop) => line = stopping(*stop),
-            Note::Say(text) => line = Some(format!("  {text}")),
+        if self.look == Look::Silent {
+            return;
         }
-        self.redraw(&counts);
-        drop(counts);
-        if let Some(line) = line {
-            self.line(&line);
+        let now = (self.now)();
+        let mut state = lock(&self.state);
+        let mut lines: Vec<String> = state.screen.take(now, note).into_iter().collect();
+        if self.look == Look::Lines
+            && let Some((tenths, line)) = state.screen.milestone(state.tenths)
+        {
+            state.tenths = tenths;
+            lines.push(line);
+        }
+        drop(state);
+        for line in lines {
+            say(&format!("  {line}"));
         }
     }
 }
 
-fn stopping(stop: Stop) -> Option<String> {
-    let text = match stop {
-        Stop::No => return None,
-        Stop::Drain => "stopping: nobody new is called, live calls end by themselves (Ctrl-C again to cancel them)",
-        Stop::Cancel => "stopping: unanswered calls are cancelled, live ones hung up (Ctrl-C again to leave now)",
-        Stop::Exit => "leaving now; open attempts are in the ledger and are asked about at the next start",
-    };
-    Some(format!("  {text}"))
+/// Draws until told to stop, then clears what it drew.
+fn draw(wait: &Receiver<()>, state: &Mutex<State>, now: &Now) {
+    let term = Term::stderr();
+    while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(REDRAW) {
+        let (rows, columns) = term.size_checked().unwrap_or((24, 80));
+        let (rows, columns) = (usize::from(rows), usize::from(columns));
+        // The last column stays free: some terminals wrap there.
+        let frame = frame(&lock(state).screen, now(), Size { columns: columns.saturating_sub(1), rows });
+        let painted =
+            frame.iter().map(|row| (style(row.tone).apply_to(&row.text).to_string(), measure_text_width(&row.text)));
+        stand(painted.collect(), (columns, rows));
+    }
+    stand_down();
+}
+
+fn style(tone: Tone) -> Style {
+    let style = Style::new().for_stderr();
+    match tone {
+        Tone::Plain => style,
+        Tone::Dim => style.dim(),
+        Tone::Good => style.green(),
+        Tone::Warn => style.yellow(),
+        Tone::Alarm => style.red().bold(),
+    }
 }

@@ -3,10 +3,15 @@
 pub mod cache;
 pub mod calls;
 pub mod campaign;
+pub mod campaign_report;
 pub mod demo;
+pub mod frame;
+pub mod html;
 pub mod leads;
 pub mod progress;
 pub mod report;
+pub mod screen;
+pub mod status;
 pub mod suppress;
 pub mod table;
 pub mod words;

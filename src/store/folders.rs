@@ -1,6 +1,7 @@
-//! Folders that are made fresh, and old ones that are removed.
+//! Folders that are made fresh, old ones that are removed, and files that are written whole.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::base::Failure;
@@ -20,6 +21,19 @@ pub fn fresh(parent: &Path, name: &str) -> Result<PathBuf, Failure> {
         }
     }
     Err(Failure::bug(format!("{} folders named {name} in {}", TRIES, parent.display())))
+}
+
+/// Writes a file whole or not at all: what was there before stays until the new one is on the disk.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let broken = |error: &std::io::Error| {
+        Failure::bug(format!("{} cannot be written: {error}", path.display()))
+            .next("name a file in a folder that you may write to")
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| broken(&error))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| broken(&error))?;
+    file.persist(path).map_err(|error| broken(&error.error))?;
+    Ok(())
 }
 
 /// Removes all but the `keep` newest folders under `parent`, by name (names sort by time). Only folders that hold a

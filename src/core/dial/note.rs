@@ -5,28 +5,72 @@ use crate::base::{AttemptId, LeadId};
 use super::Outcome;
 use super::desk::Stop;
 
+/// A campaign as a run finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Its name.
+    pub campaign: String,
+    /// All its leads.
+    pub leads: u64,
+    /// Leads that are not called any more: done, blocked, or waiting for a person.
+    pub over: u64,
+    /// Leads due now.
+    pub due: u64,
+}
+
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// The run begins: leads that are due now in all its campaigns.
+    /// The run begins on one carrier account.
     Begin {
-        /// Leads due now.
-        due: u64,
+        /// The account's carrier, by its name in `ahoy.toml`.
+        carrier: String,
+        /// Its campaigns there.
+        campaigns: Vec<Opening>,
         /// Attempts that are open from before.
         inherited: u64,
+        /// The account's limit, calls started per second.
+        calls_per_second: f64,
+        /// The account's limit, calls alive at once.
+        most_live: u64,
+    },
+    /// An attempt is open from before; the carrier is asked about it.
+    Inherited {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Its lead.
+        lead: LeadId,
+        /// Its campaign's name.
+        campaign: String,
     },
     /// A call was ordered.
-    Dialed(LeadId),
+    Dialed {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Its lead.
+        lead: LeadId,
+        /// Its campaign's name.
+        campaign: String,
+    },
     /// The carrier took the order.
     Placed(AttemptId),
     /// It rings.
     Ringing(AttemptId),
     /// Somebody answered.
     Answered(AttemptId),
-    /// The greeting started, microseconds after the stream's start.
+    /// Its media stream is open: we speak.
+    Speaking(AttemptId),
+    /// The greeting started, microseconds after the stream's start; told when the call is over.
     FirstAudio(AttemptId, u64),
     /// The attempt is over.
-    Ended(AttemptId, Outcome),
+    Ended {
+        /// The attempt.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+        /// Whether its lead is over too: it will not be called again.
+        over: bool,
+    },
     /// The answer to an order was lost; the carrier will be asked.
     Unknown(AttemptId),
     /// The carrier asks us to slow down.

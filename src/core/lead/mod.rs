@@ -8,6 +8,7 @@ use crate::base::phone::PhoneFault;
 use crate::base::{Country, Language, Phone};
 use crate::core::dial::zones;
 
+pub mod cell;
 mod columns;
 pub mod dnc;
 

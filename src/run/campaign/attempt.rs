@@ -47,7 +47,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
         shared.desk(Event::Answered { slot }).await;
         return;
     }
-    shared.watcher.note(&Note::Dialed(lead));
+    let campaign = line.campaign.name.to_string();
+    shared.watcher.note(&Note::Dialed { attempt, lead, campaign });
     let answer = shared.carrier.place(&order).await;
     answered(&shared, attempt, slot, answer).await;
 }

@@ -52,6 +52,7 @@ impl CallDesk for Facts {
         if let Some(active) = lock(&shared.active).get_mut(&attempt) {
             active.streamed = true;
         }
+        shared.watcher.note(&Note::Speaking(attempt));
         tracing::debug!(%attempt, ?sid, "stream started");
     }
 
@@ -148,6 +149,7 @@ async fn ended(shared: Arc<Shared>, summary: CallSummary) {
     let notes = summary.notes;
     let onset_to_clear = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
     let note = CallNote {
+        stream_at: summary.stream_at,
         first_audio_us: summary.first_audio_us,
         heard_ms: Some(notes.greeting_heard_ms),
         barged_in: Some(!notes.barge_ins.is_empty()),

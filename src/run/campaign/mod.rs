@@ -24,7 +24,7 @@ use crate::core::call::CallScript;
 use crate::core::config::Campaign;
 use crate::core::dial::desk::{Candidate, Command, Desk, Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
-use crate::core::dial::{Outcome, VerdictPolicy};
+use crate::core::dial::{Outcome, Verdict, VerdictPolicy};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::{Carrier, Ending};
 use crate::run::asking::Asker;
@@ -206,12 +206,13 @@ impl Shared {
         }
         let closed = !settled.state.is_open();
         if closed && settled.before.is_open() {
-            self.closed(settled.attempt, settled.outcome).await;
+            self.closed(&settled).await;
         }
     }
 
-    async fn closed(self: &Arc<Self>, attempt: AttemptId, outcome: Option<Outcome>) {
-        let outcome = outcome.unwrap_or(Outcome::Failed);
+    async fn closed(self: &Arc<Self>, settled: &Settled) {
+        let attempt = settled.attempt;
+        let outcome = settled.outcome.unwrap_or(Outcome::Failed);
         let active = lock(&self.active).remove(&attempt);
         let unheard = outcome == Outcome::Answered && active.is_some_and(|active| !active.streamed);
         let outcome = if unheard { Outcome::Unheard } else { outcome };
@@ -222,7 +223,8 @@ impl Shared {
             lock(&self.seen).faults += 1;
         }
         self.registry.forget(attempt);
-        self.watcher.note(&Note::Ended(attempt, outcome));
+        let over = !matches!(settled.verdict, Some(Verdict::ReadyAt(_)) | None);
+        self.watcher.note(&Note::Ended { attempt, outcome, over });
         self.desk(Event::Closed(attempt)).await;
     }
 

@@ -20,7 +20,7 @@ use crate::core::config::Campaign;
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::attempt::State;
 use crate::core::dial::desk::{Desk, Event, Stop};
-use crate::core::dial::note::{Note, Watcher};
+use crate::core::dial::note::{Note, Opening, Watcher};
 use crate::core::figures::Quantiles;
 use crate::run::asking::Asker;
 use crate::run::carriers::{self, OpenCarrier};
@@ -30,7 +30,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::render::{VoiceKit, load_kit};
 use crate::store::ledger::lock::{DialLock, Holder};
 use crate::store::ledger::writer::Writer;
-use crate::store::ledger::{CallFilter, CallRow, Ledger, LedgerFault, OpenOptions};
+use crate::store::ledger::{CallFilter, CallRow, Ledger, LedgerFault, OpenAttempt, OpenOptions};
 use crate::store::workspace::Workspace;
 
 /// How a run is to be done.
@@ -285,6 +285,8 @@ struct AccountSetup<'a> {
     options: &'a RunOptions,
 }
 
+/// What a run finds: its campaigns, what is open from before, why the account is stopped.
+type Begun = (Vec<Opening>, Vec<OpenAttempt>, Option<String>);
 type Made = (Arc<Shared>, mpsc::Receiver<super::Told>, Desk<super::Target>);
 
 impl AccountSetup<'_> {
@@ -339,14 +341,20 @@ impl AccountSetup<'_> {
         let rate = config.calls_per_second;
         let most = config.max_live_calls as usize;
         let mut desk = Desk::new(shared.lines.len(), rate, most, self.options.drain, shared.boot());
-        let (due, open, stopped) = self.begin(&shared).await?;
-        let inherited = open.len() as u64;
-        for attempt in open {
+        let (campaigns, open, stopped) = self.begin(&shared).await?;
+        shared.watcher.note(&Note::Begin {
+            carrier: carrier.name.clone(),
+            campaigns,
+            inherited: open.len() as u64,
+            calls_per_second: rate,
+            most_live: most as u64,
+        });
+        for OpenAttempt { attempt, lead, campaign, .. } in open {
+            shared.watcher.note(&Note::Inherited { attempt, lead, campaign: campaign.to_string() });
             // Its callbacks find this account; whether its sound was heard is not known any more.
             lock(&shared.active).insert(attempt, Active { streamed: true, answered: true });
             desk.handle(shared.boot(), Event::Inherited(attempt));
         }
-        shared.watcher.note(&Note::Begin { due, inherited });
         if let Some(why) = stopped {
             desk.handle(shared.boot(), Event::AccountStopped);
             lock(&shared.seen).account = Some(why.clone());
@@ -357,22 +365,25 @@ impl AccountSetup<'_> {
 
     /// Due leads, open attempts and a stop that is kept in the ledger; bars that a changed campaign may have lifted are
     /// looked at anew.
-    async fn begin(&self, shared: &Arc<Shared>) -> Result<(u64, Vec<AttemptId>, Option<String>), Failure> {
+    async fn begin(&self, shared: &Arc<Shared>) -> Result<Begun, Failure> {
         let names: Vec<Slug> = shared.lines.iter().map(|line| line.campaign.name.clone()).collect();
         let account = shared.account.clone();
         let now = shared.wall();
         shared
             .ledger
             .run(move |ledger| {
-                let mut due = 0;
+                let mut openings = Vec::new();
                 for name in &names {
                     ledger.reopen_barred(name, now)?;
-                    due += ledger.lead_counts(name, now)?.ready_due;
+                    let counts = ledger.lead_counts(name, now)?;
+                    let over = counts.total() - counts.ready_due - counts.ready_later - counts.held;
+                    let (leads, due) = (counts.total(), counts.ready_due);
+                    openings.push(Opening { campaign: name.to_string(), leads, over, due });
                 }
                 let open = ledger.open_attempts(Some(&account))?;
                 // A zombie is ended by the sweep; it never counts as a live call.
-                let attempts = open.into_iter().filter(|it| it.state.is_open()).map(|it| it.attempt).collect();
-                Ok::<_, LedgerFault>((due, attempts, ledger.account_stop(&account)?))
+                let attempts = open.into_iter().filter(|it| it.state.is_open()).collect();
+                Ok::<_, LedgerFault>((openings, attempts, ledger.account_stop(&account)?))
             })
             .await
             .map_err(|fault| ledger_failure(&fault))

@@ -1,5 +1,6 @@
 //! Lead files: CSV read as a stream in constant memory, and the file of the rows that were refused.
 
+mod export;
 mod rejects;
 
 use std::cell::Cell;
@@ -12,6 +13,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use crate::base::{Failure, limits};
 
+pub use export::csv_text;
 pub use rejects::{Rejects, default_rejects_path};
 
 /// Bytes looked at to find the separator and the encoding; also the reader's buffer.

@@ -8,6 +8,7 @@ use csv::{Writer, WriterBuilder};
 use tempfile::NamedTempFile;
 
 use super::{CsvFault, Row, folder_of};
+use crate::core::lead::cell::formula_safe;
 
 /// Collects refused rows. Nothing is created before the first one.
 pub struct Rejects {
@@ -77,11 +78,6 @@ impl Rejects {
     fn fault(&self, cause: &str) -> CsvFault {
         CsvFault::Io { file: self.path.display().to_string(), cause: cause.to_owned() }
     }
-}
-
-/// A cell that no spreadsheet runs. The importer drops the apostrophe before a number again.
-fn formula_safe(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 #[cfg(test)]

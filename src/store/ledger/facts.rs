@@ -108,7 +108,7 @@ impl Ledger {
                  barged_in = max(barged_in, coalesce(?4, 0)), barge_tail_ms = coalesce(barge_tail_ms, ?5), \
                  opted_out = max(opted_out, ?6), machine = coalesce(?7, machine), unheard = max(unheard, ?8), \
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
-                 language = coalesce(?12, language) WHERE attempt = ?1",
+                 language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13) WHERE attempt = ?1",
             rusqlite::params![
                 attempt.0.as_bytes(),
                 number(note.first_audio_us),
@@ -122,6 +122,7 @@ impl Ledger {
                 note.folder,
                 number(note.duration_ms),
                 note.language.as_ref().map(|language| language.as_str()),
+                note.stream_at.map(|at| at.0),
             ],
         )?;
         Ok(())

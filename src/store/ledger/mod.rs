@@ -13,6 +13,7 @@ pub mod keyfile;
 mod leads;
 pub mod lock;
 mod read;
+mod report;
 mod rows;
 mod schema;
 mod space;
@@ -34,6 +35,7 @@ use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
 pub use fault::LedgerFault;
+pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
 pub use start::{Checked, StartCheck};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};

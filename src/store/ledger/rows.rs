@@ -255,6 +255,8 @@ pub enum FactResult {
 /// What the media side learned about a call. `None` leaves what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallNote {
+    /// When its media stream began, by our clock.
+    pub stream_at: Option<Wall>,
     /// Carrier's `start` message → first audio written, microseconds.
     pub first_audio_us: Option<u64>,
     /// How much of the greeting was played when it ended or was cut, ms.

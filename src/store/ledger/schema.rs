@@ -19,6 +19,7 @@ pub const STEPS: &[&str] = &[
         include_str!("schema/2-suppression.sql"),
         include_str!("schema/2-reconcile.sql"),
         include_str!("schema/2-disk.sql"),
+        include_str!("schema/2-report.sql"),
     ),
 ];
 
