@@ -46,6 +46,10 @@ verify-example:
 crash KILLS="40":
     AHOY_CRASH_KILLS={{KILLS}} cargo test --locked --release --test crash -- --nocapture
 
+# Every write, flush, rename and removal fails once, or for good, or is the last before a power cut (hours)
+io-faults:
+    AHOY_IO_FAULTS=all cargo test --locked --release --test io_faults -- --nocapture
+
 # Twilio's own Python SDK against `ahoy sim` (needs Python; installs `twilio` in a virtual environment)
 twilio-sdk:
     python3 -m venv target/twilio-sdk

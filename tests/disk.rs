@@ -133,10 +133,9 @@ fn an_unclean_end_is_told_at_the_next_start_and_a_clean_one_is_not() {
     assert_eq!((ballast.len() >> 20, ballast.permissions().mode() & 0o777), (64, 0o600));
     let second = run(&mut shop.campaign(&RUN));
     assert!(!words(&second).contains("did not end cleanly"), "{}", words(&second));
-    open(&shop.path("ahoy.db"))
-        .expect("opens")
-        .start_check(ahoy::core::config::DiskRoom { free_floor: 0, ballast: 0 }, 4_711, Wall(0))
-        .expect("marked, and never ended");
+    let mut ledger = open(&shop.path("ahoy.db")).expect("opens");
+    ledger.begin_dialing(4_711, Wall(1_790_000_000_000)).expect("marked, and never ended");
+    drop(ledger);
     let third = run(&mut shop.campaign(&RUN));
     assert!(
         words(&third).contains("process 4711") && words(&third).contains("did not end cleanly"),
@@ -213,4 +212,36 @@ fn a_disk_that_fills_during_a_run_stops_claims_and_loses_no_live_call() {
     assert_eq!(status["leads"], 120, "{status}");
     assert_eq!(status["held"], 0, "what became of the live calls is written down: {status}");
     assert!(log.calls_per_phone().values().all(|calls| *calls == 1));
+}
+
+/// A process that may open few files calls fewer people at once; calls that are live never suffer for a new one.
+#[test]
+fn few_open_files_mean_fewer_calls_at_once_and_none_without_its_sound() {
+    let shop = Shop::open(&Wish {
+        carrier: "kind = \"sim\"\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 60",
+        campaign: "[retries]\nattempts = 1",
+        leads: 40,
+    });
+    let limited = |files: u32| {
+        let script = format!("ulimit -n {files}; exec \"$@\"");
+        let program = shop.campaign(&["run", "c", "--yes", "--drain", "--json"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(program.get_program()).args(program.get_args());
+        run(&mut command)
+    };
+    let refused = limited(48);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(code(&refused), 1, "{words}");
+    assert!(words.contains("ulimit -n"), "{words}");
+
+    // 64 files are kept back, a call needs 8: eight calls.
+    let ran = limited(128);
+    let words = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(matches!(code(&ran), 0 | 3), "{words}");
+    assert!(words.contains("at most 8 calls at once, not 60"), "{words}");
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("one JSON object");
+    assert_eq!(report["attempts"], 40, "everybody is called, in their turn");
+    assert_eq!(report["outcomes"]["unheard"], serde_json::Value::Null, "{report}");
+    let log = common::read_log(&shop.path("sim.jsonl"));
+    assert!(log.most_live() <= 8, "{} at once", log.most_live());
 }

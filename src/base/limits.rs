@@ -93,6 +93,16 @@ pub const LEDGER_QUEUE: usize = 4_096;
 pub const GROUP_COMMIT: usize = 256;
 /// Longest time the ledger waits for another process's lock.
 pub const LEDGER_BUSY: Duration = Duration::from_secs(5);
+/// Open files kept back from calls: ledger, logs, ports, the runtime, connections of others.
+pub const FILES_RESERVED: u64 = 64;
+/// Open files of one call: its stream, two files of its log, a callback, a request to the carrier; and three more if the
+/// embedded carrier lives in this process.
+pub const FILES_A_CALL: u64 = 8;
+/// A transaction of an import, or of another command's long work, begins nothing more after this time: with its flush it
+/// stays under 50 ms, and a claim waits for no longer than one of them.
+pub const PORTION: Duration = Duration::from_millis(40);
+/// Pause between two such transactions, in which a dialing process gets the lock (it asks every millisecond).
+pub const PORTION_PAUSE: Duration = Duration::from_millis(5);
 /// A ledger up to this size is checked whole at each start (64 MiB take about a third of a second).
 pub const LEDGER_CHECK_BYTES: i64 = 64 << 20;
 /// Nobody new is called with less room than this on the ledger's disk, if the configuration says nothing: a call's

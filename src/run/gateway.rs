@@ -20,7 +20,7 @@ use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, Wa
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
 use crate::core::call::{CallScript, Line, What};
-use crate::core::dial::CallStatus;
+use crate::core::dial::{CallStatus, admission};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::{form, signature, token};
 use crate::edge::gateway::{Handler, MediaDoor, Seal, own, server};
@@ -225,6 +225,8 @@ pub(super) struct Shared {
     pub(super) refused: AtomicU64,
     forged: AtomicU64,
     live: AtomicUsize,
+    /// Calls at once that this process has open files for.
+    room: usize,
 }
 
 /// A chunk for the voice network and the way back.
@@ -262,7 +264,15 @@ pub fn start(
     let public_url = public_url.trim_end_matches('/').to_owned();
     // https → wss, http → ws.
     let stream_url = format!("{}/v1/media", public_url.replacen("http", "ws", 1));
-    own::raise_file_limit();
+    let files = own::raise_file_limit();
+    let room = admission::calls_within(files);
+    if room == 0 {
+        return Err(Failure::bug(format!(
+            "this process may open {files} files; a call needs {}",
+            limits::FILES_A_CALL
+        ))
+        .next("raise the limit: `ulimit -n 4096`, or LimitNOFILE= in its service file"));
+    }
     let (recorder, recorder_thread) = Recorder::start()?;
     let (judge, judging) = mpsc::channel(limits::STREAMS);
     let shared = Arc::new(Shared {
@@ -280,6 +290,7 @@ pub fn start(
         refused: AtomicU64::new(0),
         forged: AtomicU64::new(0),
         live: AtomicUsize::new(0),
+        room,
     });
     let (stop, stopped) = oneshot::channel();
     let (finished, done) = oneshot::channel();
@@ -318,6 +329,11 @@ impl GatewayHandle {
     /// Where the carrier sends status callbacks of the attempt with this token.
     pub fn status_url(&self, token: &str) -> String {
         format!("{}/v1/status/{token}", self.public_url)
+    }
+
+    /// Calls at once that this process has open files for.
+    pub fn room(&self) -> usize {
+        self.shared.room
     }
 
     /// Counts since the start.
@@ -442,7 +458,9 @@ impl Handler for Shared {
         if !self.signed(&url, signature::Body::Empty, seal, Upgrade::Socket) {
             return Err(403);
         }
-        let full = self.live.load(Ordering::Relaxed) >= limits::STREAMS;
+        // A stream that is over writes its log for a moment longer, with fewer files than a new one needs: it counts here,
+        // but not among the calls that `room` allows.
+        let full = self.live.load(Ordering::Relaxed) >= limits::STREAMS.min(2 * self.room);
         if full || self.stopping.load(Ordering::Acquire) { Err(503) } else { Ok(()) }
     }
 

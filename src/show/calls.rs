@@ -57,6 +57,9 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], recording: Option<&Pa
     row("speech", format!("{} segments", report.speech_segments));
     row("keys", if report.keys.is_empty() { "none".to_owned() } else { report.keys.clone() });
     row("end", cause(report));
+    if report.lost_parts > 0 {
+        row("incomplete", format!("{} parts of this log are missing: no room, or the disk failed", report.lost_parts));
+    }
     row("recording", recording.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
     text.push('\n');
     for line in lines {

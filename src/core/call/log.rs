@@ -106,9 +106,9 @@ pub enum What {
         /// How many so far.
         chunks: u64,
     },
-    /// Parts of this log that the recorder had no room for.
+    /// Parts of this log are missing: the recorder, or its disk, had no room for them.
     LogLost {
-        /// Lines and seconds of sound so far.
+        /// Lines and seconds of sound.
         parts: u64,
     },
     /// The end.

@@ -25,6 +25,8 @@ pub struct Report {
     pub opted_out: bool,
     /// Length of the recording, as far as the events tell.
     pub media_ms: u64,
+    /// Parts of the log that are missing: the recorder or its disk had no room for them.
+    pub lost_parts: u64,
     /// Why it ended; `None` while it runs or after a crash.
     pub cause: Option<EndCause>,
 }
@@ -62,7 +64,8 @@ impl Report {
                 What::End { cause } => report.cause = Some(*cause),
                 What::Answered | What::Play { .. } | What::Mark { .. } | What::SpeechOn { .. } | What::Clear => {}
                 What::OptOutStored | What::BadMessage { .. } | What::Gap { .. } => {}
-                What::Unheard { .. } | What::LogLost { .. } => {}
+                What::LogLost { parts } => report.lost_parts += parts,
+                What::Unheard { .. } => {}
             }
         }
         report

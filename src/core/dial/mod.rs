@@ -1,5 +1,6 @@
 //! Who is rung next, what an attempt's answers mean, and what becomes of the lead.
 
+pub mod admission;
 pub mod asking;
 pub mod attempt;
 pub mod desk;

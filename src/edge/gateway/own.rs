@@ -23,11 +23,13 @@ pub fn start<F: Future<Output = ()>>(
         .map_err(|error| Failure::bug(format!("no thread: {error}")))
 }
 
-/// Lets this process open as many files as it may: a live call has a socket, an event log and a recording.
-pub fn raise_file_limit() {
+/// Lets this process open as many files as it may: a live call has a socket, an event log and a recording. Gives how many.
+pub fn raise_file_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         tracing::debug!(%error, "the limit of open files stays");
     }
+    // No limit is written as "none".
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -97,7 +97,7 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
     let _lock = DialLock::take(&ws.ledger_path(), &holder)?;
     let mut ledger = open_ledger(ws, clock.wall())?;
     ledger.check_suppression_key()?;
-    check_start(ws, &mut ledger, &*clock, &*options.watcher)?;
+    check_start(ws, &mut ledger, &*options.watcher)?;
     refuse_missing_greetings(ws, &ledger, &options.campaigns)?;
     let token_key = *ledger.token_key();
     let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
@@ -127,8 +127,15 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
         Arc::clone(&clock),
     )?;
 
-    let account =
-        AccountSetup { ws, clock: &clock, ledger: &ledger, registry: &registry, gateway: &gateway, options: &options };
+    let account = AccountSetup {
+        ws,
+        clock: &clock,
+        ledger: &ledger,
+        registry: &registry,
+        gateway: &gateway,
+        options: &options,
+        accounts: open.len(),
+    };
     let mut accounts = Vec::new();
     let mut loops = Vec::new();
     for (carrier, (_, campaigns)) in open.iter().zip(by_carrier) {
@@ -136,6 +143,8 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
         accounts.push(Arc::clone(&shared));
         loops.push((shared, inbox, desk));
     }
+    let (pid, now) = (std::process::id(), clock.wall());
+    ledger.run(move |ledger| ledger.begin_dialing(pid, now)).await.map_err(|fault| ledger_failure(&fault))?;
     door.fill(Facts { accounts: accounts.clone(), runtime: tokio::runtime::Handle::current() });
     let running: Vec<_> = loops
         .into_iter()
@@ -267,9 +276,8 @@ pub fn open_ledger(ws: &Workspace, now: Wall) -> Result<Ledger, Failure> {
 }
 
 /// The ledger is looked at before anybody is called; what the operator should hear of it is said.
-fn check_start(ws: &Workspace, ledger: &mut Ledger, clock: &dyn Clock, watcher: &dyn Watcher) -> Result<(), Failure> {
-    let check =
-        ledger.start_check(ws.config.disk, std::process::id(), clock.wall()).map_err(|fault| ledger_failure(&fault))?;
+fn check_start(ws: &Workspace, ledger: &mut Ledger, watcher: &dyn Watcher) -> Result<(), Failure> {
+    let check = ledger.start_check(ws.config.disk).map_err(|fault| ledger_failure(&fault))?;
     for warning in check.warnings {
         watcher.note(&Note::Say(warning));
     }
@@ -283,6 +291,8 @@ struct AccountSetup<'a> {
     registry: &'a Registry,
     gateway: &'a GatewayHandle,
     options: &'a RunOptions,
+    /// How many there are: they share the open files of this process.
+    accounts: usize,
 }
 
 /// What a run finds: its campaigns, what is open from before, why the account is stopped.
@@ -339,7 +349,14 @@ impl AccountSetup<'_> {
             random: Mutex::new(fastrand::Rng::with_seed(self.options.seed)),
         });
         let rate = config.calls_per_second;
-        let most = config.max_live_calls as usize;
+        let most = (config.max_live_calls as usize).min(self.gateway.room() / self.accounts).max(1);
+        if most < config.max_live_calls as usize {
+            let what = format!(
+                "{}: at most {most} calls at once, not {}: this process may open no more files (`ulimit -n`)",
+                carrier.name, config.max_live_calls
+            );
+            shared.watcher.note(&Note::Say(what));
+        }
         let mut desk = Desk::new(shared.lines.len(), rate, most, self.options.drain, shared.boot());
         let (campaigns, open, stopped) = self.begin(&shared).await?;
         shared.watcher.note(&Note::Begin {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{AUDIO, EVENTS, wav_header};
 use crate::base::{CallId, Failure, limits};
-use crate::core::call::Line;
+use crate::core::call::{Line, What};
 use crate::core::sound::g711;
 
 /// How often the thread looks into its queue.
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_micros(150);
 /// With more jobs than this in a round there is no pause: losing recordings is worse than being late.
 const HURRY: usize = 2_048;
 
-enum Job {
+pub(super) enum Job {
     Open(CallId, PathBuf),
     Event(CallId, Line),
     Sound(CallId, Vec<u8>, Vec<u8>),
@@ -134,17 +134,96 @@ fn lock(queue: &Mutex<Vec<Job>>) -> std::sync::MutexGuard<'_, Vec<Job>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Files {
-    events: File,
-    audio: File,
+/// The files of one call.
+pub(super) struct Files {
+    folder: PathBuf,
+    /// `None` after a fault: they are opened again for the next job.
+    open: Option<(File, File)>,
+    /// Sound so far, also what could not be written: the recording keeps its clock, and a hole in it is silent.
     bytes: u64,
+    /// Parts that could not be written since the log last said so.
+    lost: u64,
+}
+
+/// The files of every running call.
+pub(super) type Calls = HashMap<CallId, Files>;
+
+impl Files {
+    fn files(&mut self) -> io::Result<&(File, File)> {
+        if self.open.is_none() {
+            fs::create_dir_all(&self.folder)?;
+            let events = File::options().create(true).append(true).open(self.folder.join(EVENTS))?;
+            let audio = File::options().create(true).write(true).truncate(false).open(self.folder.join(AUDIO))?;
+            if self.bytes == 0 {
+                audio.write_all_at(&wav_header(0), 0)?;
+            }
+            self.open = Some((events, audio));
+        }
+        self.open.as_ref().ok_or_else(|| io::Error::other("just opened"))
+    }
+
+    /// Appends a line; after a fault, first a line that tells how much is missing.
+    fn line(&mut self, line: &Line, scratch: &mut Vec<u8>) -> io::Result<()> {
+        scratch.clear();
+        if self.lost > 0 {
+            // The line that failed may stand there half.
+            scratch.push(b'\n');
+            let what = What::LogLost { parts: self.lost };
+            append(&Line { ms: line.ms, media_ms: line.media_ms, what }, scratch)?;
+        }
+        append(line, scratch)?;
+        let (events, _) = self.files()?;
+        let mut events: &File = events;
+        events.write_all(scratch)?;
+        self.lost = 0;
+        Ok(())
+    }
+
+    fn sound(&mut self, them: &[u8], us: &[u8], scratch: &mut Vec<u8>) -> io::Result<()> {
+        scratch.clear();
+        scratch.resize(4 * them.len(), 0);
+        for ((both, them), us) in scratch.as_chunks_mut::<4>().0.iter_mut().zip(them).zip(us) {
+            let ([a, b], [c, d]) = (g711::ulaw_decode(*them).to_le_bytes(), g711::ulaw_decode(*us).to_le_bytes());
+            *both = [a, b, c, d];
+        }
+        let at = 44 + self.bytes;
+        self.bytes += scratch.len() as u64;
+        let length = u32::try_from(self.bytes).unwrap_or(u32::MAX - 36);
+        let (_, audio) = self.files()?;
+        audio.write_all_at(scratch, at)?;
+        audio.write_all_at(&wav_header(length), 0)
+    }
+
+    /// The end: what is missing is told, as far as the disk lets it, and all is flushed.
+    fn close(&mut self, scratch: &mut Vec<u8>) -> io::Result<()> {
+        if self.lost > 0 {
+            let media_ms = self.bytes / 32;
+            let what = What::LogLost { parts: self.lost };
+            self.lost = 0;
+            scratch.clear();
+            scratch.push(b'\n');
+            append(&Line { ms: media_ms, media_ms, what }, scratch)?;
+            let (events, _) = self.files()?;
+            let mut events: &File = events;
+            events.write_all(scratch)?;
+        }
+        let (events, audio) = self.files()?;
+        events.sync_data()?;
+        audio.sync_data()
+    }
+}
+
+fn append(line: &Line, scratch: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(&mut *scratch, line).map_err(io::Error::other)?;
+    scratch.push(b'\n');
+    Ok(())
 }
 
 fn run(shared: &Shared) {
     // Recordings may wait, the media path may not: on one core this thread runs in its pauses. Not nicer than this: on a
     // busy machine a nicer thread starves, and the queue runs over (seen with 15).
     let _nicer_where_allowed = rustix::process::nice(5);
-    let mut open: HashMap<CallId, Files> = HashMap::new();
+    let mut open = Calls::new();
     let mut scratch = Vec::new();
     loop {
         // Read before the queue: what was pushed before the stop is in the queue by then.
@@ -175,44 +254,31 @@ fn run(shared: &Shared) {
     }
 }
 
-fn write(open: &mut HashMap<CallId, Files>, job: Job, scratch: &mut Vec<u8>) -> io::Result<()> {
-    match job {
+/// Does one job. After a fault the call's log goes on: what is missing is counted, and the log says so.
+pub(super) fn write(calls: &mut Calls, job: Job, scratch: &mut Vec<u8>) -> io::Result<()> {
+    let (call, done) = match job {
         Job::Open(call, folder) => {
-            fs::create_dir_all(&folder)?;
-            let events = File::options().create(true).append(true).open(folder.join(EVENTS))?;
-            let audio = File::create(folder.join(AUDIO))?;
-            audio.write_all_at(&wav_header(0), 0)?;
-            open.insert(call, Files { events, audio, bytes: 0 });
-            Ok(())
+            let files = calls.entry(call).or_insert(Files { folder, open: None, bytes: 0, lost: 0 });
+            (call, files.files().map(|_| ()))
         }
         Job::Event(call, line) => {
-            let Some(files) = open.get_mut(&call) else { return Ok(()) };
-            scratch.clear();
-            serde_json::to_writer(&mut *scratch, &line).map_err(io::Error::other)?;
-            scratch.push(b'\n');
-            files.events.write_all(scratch)
+            let Some(files) = calls.get_mut(&call) else { return Ok(()) };
+            (call, files.line(&line, scratch))
         }
         Job::Sound(call, them, us) => {
-            let Some(files) = open.get_mut(&call) else { return Ok(()) };
-            scratch.clear();
-            scratch.resize(4 * them.len(), 0);
-            for ((both, them), us) in scratch.as_chunks_mut::<4>().0.iter_mut().zip(&them).zip(&us) {
-                let ([a, b], [c, d]) = (g711::ulaw_decode(*them).to_le_bytes(), g711::ulaw_decode(*us).to_le_bytes());
-                *both = [a, b, c, d];
-            }
-            files.audio.write_all_at(scratch, 44 + files.bytes)?;
-            files.bytes += scratch.len() as u64;
-            let length = u32::try_from(files.bytes).unwrap_or(u32::MAX - 36);
-            files.audio.write_all_at(&wav_header(length), 0)
+            let Some(files) = calls.get_mut(&call) else { return Ok(()) };
+            (call, files.sound(&them, &us, scratch))
         }
         Job::Close(call, then) => {
-            let result = match open.remove(&call) {
-                Some(files) => files.events.sync_data().and_then(|()| files.audio.sync_data()),
-                None => Ok(()),
-            };
+            let result = calls.remove(&call).map_or(Ok(()), |mut files| files.close(scratch));
             // Also after a failure: somebody waits for it.
             then();
-            result
+            (call, result)
         }
+    };
+    if let (Err(_), Some(files)) = (&done, calls.get_mut(&call)) {
+        files.lost += 1;
+        files.open = None;
     }
+    done
 }

@@ -68,6 +68,51 @@ fn files_cut_anywhere_are_still_read_and_the_header_is_mended() {
 }
 
 #[test]
+fn a_full_disk_costs_parts_of_the_log_and_the_log_says_so() {
+    use super::recorder::{Calls, Job, write};
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = folder(dir.path(), call(), Wall(1_790_000_000_000));
+    std::fs::create_dir_all(&folder).expect("made");
+    let (mut calls, mut scratch) = (Calls::new(), Vec::new());
+    // Linux's disk that is always full.
+    std::os::unix::fs::symlink("/dev/full", folder.join(EVENTS)).expect("a link");
+    let mut write = |job| write(&mut calls, job, &mut scratch);
+    write(Job::Open(call(), folder.clone())).expect("opening writes nothing into the log");
+    write(Job::Sound(call(), vec![0x10; 8_000], vec![0x90; 8_000])).expect("the sound has its own file");
+    let full = write(Job::Event(call(), line(0, What::Clear))).expect_err("no room");
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    write(Job::Event(call(), line(20, What::Clear))).expect_err("no room");
+
+    std::fs::remove_file(folder.join(EVENTS)).expect("removed");
+    std::fs::write(folder.join(EVENTS), "{\"ms\":0,\"med").expect("half a line");
+    write(Job::Event(call(), line(1_000, What::Answered))).expect("there is room again");
+    let record = read(call(), &folder).expect("readable");
+    let words: Vec<&What> = record.lines.iter().map(|line| &line.what).collect();
+    assert_eq!(words, [&What::LogLost { parts: 2 }, &What::Answered]);
+    assert_eq!(record.unread, 1, "the half line spoils no other");
+    let report = crate::core::call::report::Report::of(&record.lines);
+    assert_eq!(report.lost_parts, 2);
+
+    // Sound that could not be written leaves a silent hole: what follows keeps its place.
+    std::fs::remove_file(folder.join(AUDIO)).expect("removed");
+    std::os::unix::fs::symlink("/dev/full", folder.join(AUDIO)).expect("a link");
+    calls.remove(&call());
+    let mut write = |job| super::recorder::write(&mut calls, job, &mut scratch);
+    write(Job::Open(call(), folder.clone())).expect_err("no room for the header");
+    write(Job::Sound(call(), vec![0x10; 8_000], vec![0x90; 8_000])).expect_err("no room");
+    std::fs::remove_file(folder.join(AUDIO)).expect("removed");
+    write(Job::Sound(call(), vec![0x20; 8_000], vec![0xA0; 8_000])).expect("there is room again");
+    let (done, ended) = mpsc::channel();
+    write(Job::Close(call(), Box::new(move || done.send(()).expect("the test waits")))).expect("closed");
+    ended.recv().expect("told");
+    let mut wav = hound::WavReader::open(folder.join(AUDIO)).expect("a WAV");
+    let samples: Vec<i16> = wav.samples::<i16>().map(|it| it.expect("whole")).collect();
+    assert_eq!((samples.len(), samples[0], samples[16_000]), (32_000, 0, ulaw_decode(0x20)));
+    let record = read(call(), &folder).expect("readable");
+    assert_eq!(record.lines.last().map(|line| &line.what), Some(&What::LogLost { parts: 2 }));
+}
+
+#[test]
 fn what_the_full_queue_cannot_take_is_counted() {
     let (recorder, thread) = Recorder::start().expect("a thread");
     let mut refused = 0;

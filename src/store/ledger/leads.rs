@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use super::{BlockReason, Cursor, DueLead, ImportCounts, ImportId, Ledger, LedgerFault, PhoneHistory, codec};
-use crate::base::{LeadId, Phone, Slug, Wall};
+use crate::base::{Boot, LeadId, Phone, Slug, Wall};
 use crate::core::lead::Lead;
 
 const DAY_MS: i64 = 86_400_000;
@@ -18,7 +18,8 @@ impl Ledger {
         })
     }
 
-    /// Adds leads of one import. A number that the campaign has is left as it is, so importing a file again adds nothing.
+    /// Adds leads of one import, in one transaction. A number that the campaign has is left as it is, so importing a file
+    /// again adds nothing.
     pub fn import_chunk(
         &mut self,
         campaign: &Slug,
@@ -30,25 +31,53 @@ impl Ledger {
             let campaign = ledger.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
             let mut counts = ImportCounts::default();
             for lead in rows {
-                let suppressed = ledger.is_suppressed(&lead.phone)?;
-                if ledger.insert_lead(campaign, import, lead, suppressed, now)? {
-                    counts.added += 1;
-                    counts.suppressed += u64::from(suppressed);
-                    continue;
-                }
-                let first: Option<i64> = ledger.one(
-                    "SELECT import FROM lead WHERE campaign = ?1 AND phone = ?2",
-                    (campaign, lead.phone.expose()),
-                    |row| Ok(row.get(0)?),
-                )?;
-                if first == Some(import.0) {
-                    counts.duplicate_in_file += 1;
-                } else {
-                    counts.already += 1;
-                }
+                ledger.import_lead(campaign, import, lead, now, &mut counts)?;
             }
             Ok(counts)
         })
+    }
+
+    /// The same beside a dialing process: in transactions of at most about 50 ms ([`Ledger::in_portions`]).
+    /// `boot`: the boot clock.
+    pub fn import_in_portions(
+        &mut self,
+        campaign: &Slug,
+        import: ImportId,
+        rows: &[Lead],
+        now: Wall,
+        boot: &dyn Fn() -> Boot,
+    ) -> Result<ImportCounts, LedgerFault> {
+        let campaign = self.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
+        let mut counts = ImportCounts::default();
+        self.in_portions(rows, boot, |ledger, lead| ledger.import_lead(campaign, import, lead, now, &mut counts))?;
+        Ok(counts)
+    }
+
+    fn import_lead(
+        &self,
+        campaign: i64,
+        import: ImportId,
+        lead: &Lead,
+        now: Wall,
+        counts: &mut ImportCounts,
+    ) -> Result<(), LedgerFault> {
+        let suppressed = self.is_suppressed(&lead.phone)?;
+        if self.insert_lead(campaign, import, lead, suppressed, now)? {
+            counts.added += 1;
+            counts.suppressed += u64::from(suppressed);
+            return Ok(());
+        }
+        let first: Option<i64> = self.one(
+            "SELECT import FROM lead WHERE campaign = ?1 AND phone = ?2",
+            (campaign, lead.phone.expose()),
+            |row| Ok(row.get(0)?),
+        )?;
+        if first == Some(import.0) {
+            counts.duplicate_in_file += 1;
+        } else {
+            counts.already += 1;
+        }
+        Ok(())
     }
 
     fn insert_lead(

@@ -12,6 +12,7 @@ mod fault;
 pub mod keyfile;
 mod leads;
 pub mod lock;
+mod portion;
 mod read;
 mod report;
 mod rows;

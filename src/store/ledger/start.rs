@@ -41,15 +41,14 @@ pub struct StartCheck {
 }
 
 impl Ledger {
-    /// Looks at the file and its disk before anybody is called, and marks that this process dials. The caller holds the
-    /// dial lock.
+    /// Looks at the file and its disk before anybody is called. The caller holds the dial lock.
     ///
     /// A small file is checked whole; a large one by its pages after an unclean end, else not, because SQLite's own
     /// recovery leaves nothing half written (docs/LEDGER.md). From here on the ledger watches its disk: claims are
     /// refused below the floor of `room`, and the ballast is let go when the disk is full.
     ///
     /// Errors: `Corrupt` for a damaged file, `LowSpace` below the floor.
-    pub fn start_check(&mut self, room: DiskRoom, pid: u32, now: Wall) -> Result<StartCheck, LedgerFault> {
+    pub fn start_check(&mut self, room: DiskRoom) -> Result<StartCheck, LedgerFault> {
         let mut warnings = Vec::new();
         let path = self.path()?;
         if let Home::Fleeting(kind) = space::home(&path)? {
@@ -71,12 +70,17 @@ impl Ledger {
         warnings.extend(disk.keep_ballast()?);
         disk.may_claim()?;
         self.health.space = Some(disk);
+        Ok(StartCheck { unclean, checked, warnings })
+    }
+
+    /// This process dials from now on: until [`Ledger::clean_end`], a start finds that it did not end cleanly.
+    pub fn begin_dialing(&mut self, pid: u32, now: Wall) -> Result<(), LedgerFault> {
         self.write(
             "INSERT INTO dialing (one, pid, since) VALUES (1, ?1, ?2) \
              ON CONFLICT (one) DO UPDATE SET pid = excluded.pid, since = excluded.since",
             (pid, now.0),
         )?;
-        Ok(StartCheck { unclean, checked, warnings })
+        Ok(())
     }
 
     /// The process that dialed ends with nothing half done.

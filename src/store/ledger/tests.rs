@@ -1,5 +1,7 @@
 //! The ledger's promises: what a real campaign would lose if one of these broke.
 
+mod writer_tests;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Barrier};

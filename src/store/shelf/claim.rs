@@ -134,7 +134,18 @@ impl Staged {
 }
 
 fn make_folder(folder: &Path) -> Result<(), ShelfFault> {
-    fs::create_dir_all(folder).map_err(|error| ShelfFault::disk(folder, error))?;
+    // From the top down, each name flushed into the folder above it: an asset that was said to be made is reachable
+    // after a power cut.
+    let missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    for made in missing.into_iter().rev() {
+        match fs::create_dir(made) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(ShelfFault::disk(made, error)),
+        }
+        let above = made.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_folder(above)?;
+    }
     let kind = fs::symlink_metadata(folder).map_err(|error| ShelfFault::disk(folder, error))?;
     if kind.is_dir() {
         return Ok(());
