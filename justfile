@@ -49,6 +49,17 @@ crash KILLS="40":
 # Every write, flush, rename and removal fails once, or for good, or is the last before a power cut (hours)
 io-faults:
     AHOY_IO_FAULTS=all cargo test --locked --release --test io_faults -- --nocapture
+# The deterministic simulator over many seeds (docs/SIMULATOR.md); `just sim 100000` overnight
+sim SEEDS="1000" FIRST="0":
+    AHOY_SEEDS={{SEEDS}} AHOY_FIRST_SEED={{FIRST}} cargo test --locked --release --lib any_weather -- --nocapture
+
+# One seed with its whole trace
+sim-seed SEED:
+    AHOY_SEED={{SEED}} cargo test --locked --lib any_weather -- --nocapture
+
+# A crash at every pair of effects
+crash-points:
+    AHOY_CRASH_PAIRS=1 cargo test --locked --release --lib crash_points -- --nocapture
 
 # Twilio's own Python SDK against `ahoy sim` (needs Python; installs `twilio` in a virtual environment)
 twilio-sdk:

@@ -35,7 +35,8 @@ fn floor(path: &Path) -> String {
 /// Files that hold tests only: their parents declare them under `#[cfg(test)]`.
 fn is_test_file(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name == "tests.rs" || name.ends_with("_tests.rs") || name == "suite.rs" || name == "testing.rs"
+    let folder = path.components().any(|part| part.as_os_str() == "simulator");
+    folder || name == "tests.rs" || name.ends_with("_tests.rs") || name == "suite.rs" || name == "testing.rs"
 }
 
 /// Production code: files that ship, and their lines without comments and without the unit tests at the foot.

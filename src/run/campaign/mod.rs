@@ -6,6 +6,8 @@ mod facts;
 mod plan;
 mod refill;
 mod setup;
+#[cfg(test)]
+mod simulator;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -278,6 +280,8 @@ async fn account_loop(
         let wake = desk.next_timeout().map_or(next_sweep, |at| at.min(next_sweep));
         let nap = shared.clock.sleep(wake.since(shared.boot()));
         tokio::select! {
+            // In this order: which branch is taken must not be chance, or a run could not be replayed.
+            biased;
             told = inbox.recv() => {
                 let Some(told) = told else { return desk.stop() };
                 take(&shared, &mut desk, told);

@@ -1,5 +1,4 @@
-//! Whole runs in virtual time: the real loop, the real ledger inline, and a carrier that loses answers, repeats and drops
-//! callbacks, and throttles, all from one seed. The judge is the carrier's own list.
+//! Single promises of the loop in virtual time, on the real ledger. Whole runs in any weather are the simulator's.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::facts::Facts;
+use super::simulator::{SharedParts, shared};
 use super::*;
 use crate::base::{Sid, Slug};
-use crate::core::asset::Clip;
-use crate::core::call::PreparedClip;
 use crate::core::config::parse_campaign;
 use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::State;
@@ -288,122 +286,23 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
         ledger: folder.path().join("ahoy.db"),
         orders: std::sync::atomic::AtomicUsize::new(0),
     });
-    let campaign = campaign();
-    let clip = Clip {
-        key: "greeting".parse().expect("a slug"),
-        language: "en".parse().expect("a tag"),
-        fingerprint: "0".repeat(64),
-        text: "Hello".to_owned(),
-        ulaw: vec![0xff; 8_000].into(),
-    };
-    let script = CallScript {
-        greeting: Arc::new(PreparedClip::new(&clip)),
-        opt_out_confirmed: None,
-        goodbye: None,
-        keys: campaign.keys,
-        vad: campaign.vad,
-        barge_in: campaign.barge_in,
-        listen_after: campaign.listen_after,
-        max_call: campaign.max_call,
-    };
-    let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip]);
-    let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
-    let scripts = BTreeMap::from([("en".parse().expect("a tag"), Arc::new(script))]);
-    let (inbox, told) = mpsc::channel(INBOX);
-    let ledger = LedgerHandle::new(door(ledger));
-    let carrier: Arc<dyn Carrier> = Arc::new(Door(Arc::clone(&liar)));
-    let horizon = Duration::from_secs(300);
-    let (time, asked) = (Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&carrier));
-    let asker = Arc::new(Asker::new(time, ledger.clone(), asked, "main:AC", horizon, false));
-    let shared = Arc::new(Shared {
+    let (shared, told) = shared(SharedParts {
         clock,
-        ledger,
-        carrier,
+        ledger: LedgerHandle::new(door(ledger)),
+        carrier: Arc::new(Door(Arc::clone(&liar))),
         account: "main:AC".to_owned(),
-        lines: vec![Line { campaign, kit, scripts, policy }],
-        registry: Registry::default(),
-        urls: Urls { stream: "wss://h.example/v1/media".to_owned(), status: "https://h.example/v1/status/".to_owned() },
-        token_key: [7; 32],
-        calls_dir: folder.path().join("calls"),
+        campaigns: vec![campaign()],
         owner: Uuid::from_u128(u128::from(seed)),
         watcher: Arc::new(Nobody),
         ring_timeout: Duration::from_secs(10),
-        asker,
-        inbox,
-        active: Mutex::default(),
-        pending: Mutex::default(),
+        horizon: Duration::from_secs(300),
         stop: watch::channel(Stop::No).1,
-        paused: Mutex::default(),
-        sweeping: tokio::sync::Mutex::new(()),
-        seen: Mutex::default(),
-        random: Mutex::new(fastrand::Rng::with_seed(seed)),
+        calls_dir: folder.path().join("calls"),
+        seed,
     });
     let facts = Arc::new(Facts { accounts: vec![Arc::clone(&shared)], runtime: tokio::runtime::Handle::current() });
     assert!(liar.desk.set(facts).is_ok());
     World { shared, inbox: told, liar, _folder: folder }
-}
-
-/// Runs to the end in virtual time; gives the carrier's calls and the ledger's sum.
-async fn run(seed: u64, weather: Weather) -> (Vec<(String, i64, i64)>, LeadCounts, Seen) {
-    let World { shared, inbox, liar, _folder } = world(seed, weather);
-    let desk = Desk::new(1, 5.0, 8, false, shared.boot());
-    let (_stop, stopped) = watch::channel(Stop::No);
-    let day = Duration::from_secs(24 * 3_600);
-    let ended = tokio::time::timeout(day, account_loop(Arc::clone(&shared), inbox, desk, stopped)).await;
-    assert!(ended.is_ok(), "seed {seed}: the run did not end within a day");
-    let now = shared.wall();
-    let counts =
-        shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await.expect("read");
-    let calls = lock(&liar.calls);
-    let log = calls.iter().map(|line| {
-        let made = line.call.created.0;
-        (line.call.to.clone(), made, line.ends_at.map_or(i64::MAX, |at| at.0))
-    });
-    let seen = lock(&shared.seen).clone();
-    (log.collect(), counts, seen)
-}
-
-fn overlapping(log: &[(String, i64, i64)]) -> usize {
-    let mut overlaps = 0;
-    for (at, (to, start, end)) in log.iter().enumerate() {
-        overlaps +=
-            log[at + 1..].iter().filter(|(other, from, until)| other == to && from < end && start < until).count();
-    }
-    overlaps
-}
-
-const STORM: Weather = Weather {
-    lost_answer: 0.25,
-    never_made: 0.1,
-    throttled: 0.1,
-    no_connection: 0.05,
-    dropped_callback: 0.3,
-    doubled_callback: 0.3,
-    list_fails: 0.2,
-};
-
-#[tokio::test(start_paused = true)]
-async fn in_any_weather_nobody_is_rung_twice_at_once_and_nobody_is_lost() {
-    for seed in 0..8 {
-        let (log, counts, seen) = run(seed, STORM).await;
-        assert_eq!(overlapping(&log), 0, "seed {seed}: a person had two live calls");
-        assert_eq!(counts.total(), LEADS as u64, "seed {seed}: leads in = leads out");
-        assert_eq!((counts.held, counts.ready_due, counts.ready_later), (0, 0, 0), "seed {seed}: {counts:?}");
-        assert_eq!(seen.account, None, "seed {seed}: no call surfaced after its release");
-        let mut tries: BTreeMap<&str, usize> = BTreeMap::new();
-        for (to, _, _) in &log {
-            *tries.entry(to).or_default() += 1;
-        }
-        assert!(tries.values().all(|tries| *tries <= 3), "seed {seed}: past the cap of tries: {tries:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_same_seed_gives_the_same_run() {
-    let first = run(42, STORM).await;
-    let second = run(42, STORM).await;
-    assert_eq!(first.0, second.0);
-    assert_eq!(first.1, second.1);
 }
 
 const CALM: Weather = Weather {

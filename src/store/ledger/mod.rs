@@ -7,6 +7,8 @@ mod asked;
 mod attempts;
 mod campaigns;
 mod codec;
+#[cfg(test)]
+mod dump;
 mod facts;
 mod fault;
 pub mod keyfile;
