@@ -16,6 +16,7 @@ use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
 use ahoy::core::vad::silero::{State, at_8k};
 use ahoy::core::wire::{media::media_tail, signature, token};
+use ahoy::edge::gateway::guard::Bounds;
 use ahoy::run::clock::MachineClock;
 use ahoy::run::gateway::{Boxed, CallDesk, CallSummary, Expected, GatewayOptions, Overloaded, Registry, StatusEvent};
 use futures_util::{SinkExt, StreamExt};
@@ -99,6 +100,7 @@ fn serve() {
         auth_tokens: vec![Secret::new(ACCOUNT.to_owned())],
         token_key: KEY,
         calls_dir: dir.path().to_owned(),
+        bounds: Bounds::default(),
     };
     let gateway = ahoy::run::gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port");
     println!("{}", gateway.addr);

@@ -52,6 +52,20 @@ pub const IMPORT_CHUNK: usize = 1_000;
 
 /// Bytes of one media message (Twilio sends about 400; 64 KiB leaves room for two seconds of sound).
 pub const MEDIA_MESSAGE_BYTES: usize = 64 << 10;
+/// A request's head must be there within this time; a connection that asks nothing for so long is closed.
+pub const HTTP_HEAD: Duration = Duration::from_secs(5);
+/// A request's body must be there within this time.
+pub const HTTP_BODY: Duration = Duration::from_secs(10);
+/// Bytes of a request's head. A carrier's longest is about 2 KiB.
+pub const HTTP_HEAD_BYTES: usize = 16 << 10;
+/// Headers of a request.
+pub const HTTP_HEADERS: usize = 64;
+/// Connections at once that have shown no right signature: requests are answered in milliseconds, so this is plenty.
+pub const STRANGERS: usize = 1_024;
+/// Of these from one address, loopback excepted.
+pub const STRANGERS_PER_ADDRESS: usize = 128;
+/// Wait when the system gives no more connections, unless one ends sooner.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of one webhook body.
 pub const WEBHOOK_BYTES: usize = 256 << 10;
 /// Nesting of a media message; Twilio's deepest has four levels.

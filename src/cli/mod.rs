@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::base::text::printable;
+use crate::base::text::{plain_json, printable};
 use crate::base::{Exit, Failure};
 use crate::show::words::say;
 use crate::store::workspace::Workspace;
@@ -131,7 +131,7 @@ impl Context {
 /// Prints one JSON object a line on stdout. A closed pipe (`| head`) is not a failure of ours.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value).map_err(|e| Failure::bug(format!("result is no JSON: {e}")))?;
-    print_text(&(line + "\n"))
+    print_text(&(plain_json(line) + "\n"))
 }
 
 /// Prints text as it is; ends the program quietly when the reader has gone.
@@ -166,6 +166,13 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// The program.
 pub fn main() -> ExitCode {
+    crate::run::logging::tell_panics();
+    crate::edge::gateway::own::keep_memory_private();
+    // A bug has the exit code that is documented for it, not the language's own.
+    std::panic::catch_unwind(program).unwrap_or(ExitCode::from(Exit::Bug.code()))
+}
+
+fn program() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
@@ -192,6 +199,10 @@ pub fn main() -> ExitCode {
         }
         Command::Man { command } => man(command.as_deref()),
     };
+    told(result, &context)
+}
+
+fn told(result: Result<Exit, Failure>, context: &Context) -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {

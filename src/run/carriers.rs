@@ -25,8 +25,8 @@ pub struct OpenCarrier {
     pub carrier: Arc<dyn Carrier>,
     /// Name and account id: attempts and stops hang on it.
     pub account: String,
-    /// Checks the signatures of its callbacks.
-    pub auth_token: Secret,
+    /// Check the signatures of its callbacks: two while tokens are being exchanged.
+    pub auth_tokens: Vec<Secret>,
     /// The embedded carrier, if it runs in this process.
     pub sim: Option<SimHandle>,
     /// Its log.
@@ -61,7 +61,18 @@ fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<Open
     }
     let carrier = Twilio::new(options)?;
     let account = account_of(ws, name)?;
-    Ok(OpenCarrier { name: name.to_owned(), carrier: Arc::new(carrier), account, auth_token, sim: None, sim_log: None })
+    let mut auth_tokens = vec![auth_token];
+    if let Some(second) = &config.auth_token_secondary {
+        auth_tokens.push(ws.secret(second, &format!("carrier {name}, auth_token_secondary"))?);
+    }
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::new(carrier),
+        account,
+        auth_tokens,
+        sim: None,
+        sim_log: None,
+    })
 }
 
 async fn open_sim(
@@ -98,7 +109,7 @@ async fn open_sim(
         name: name.to_owned(),
         carrier: Arc::new(carrier),
         account,
-        auth_token,
+        auth_tokens: vec![auth_token],
         sim: Some(handle),
         sim_log: Some(log),
     })

@@ -23,6 +23,7 @@ use crate::core::call::{CallScript, Line, What};
 use crate::core::dial::{CallStatus, admission};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::{form, signature, token};
+use crate::edge::gateway::guard::Bounds;
 use crate::edge::gateway::{Handler, MediaDoor, Seal, own, server};
 use crate::store::calllog::Recorder;
 
@@ -192,6 +193,8 @@ pub struct GatewayOptions {
     pub token_key: TokenKey,
     /// Where call logs go.
     pub calls_dir: PathBuf,
+    /// Bounds of its connections.
+    pub bounds: Bounds,
 }
 
 /// Counts since the start.
@@ -201,6 +204,8 @@ pub struct Counts {
     pub forged: u64,
     /// Streams with an unknown, expired or used token.
     pub refused: u64,
+    /// Connections closed because there was no room.
+    pub pressed: u64,
     /// Parts of call logs lost because the disk was too slow.
     pub log_lost: u64,
     /// Writes of call logs that failed.
@@ -224,6 +229,7 @@ pub(super) struct Shared {
     pub(super) stopping: AtomicBool,
     pub(super) refused: AtomicU64,
     forged: AtomicU64,
+    pressed: AtomicU64,
     live: AtomicUsize,
     /// Calls at once that this process has open files for.
     room: usize,
@@ -289,9 +295,11 @@ pub fn start(
         stopping: AtomicBool::new(false),
         refused: AtomicU64::new(0),
         forged: AtomicU64::new(0),
+        pressed: AtomicU64::new(0),
         live: AtomicUsize::new(0),
         room,
     });
+    let bounds = options.bounds;
     let (stop, stopped) = oneshot::channel();
     let (finished, done) = oneshot::channel();
     let theirs = shared.clone();
@@ -301,7 +309,7 @@ pub fn start(
             // An error is the handle's drop: the same wish.
             let _stop_or_dropped = stopped.await;
         };
-        if let Err(error) = server::serve(listener, theirs, stop).await {
+        if let Err(error) = server::serve(listener, theirs, bounds, stop).await {
             tracing::error!(%error, "the gateway's port failed");
         }
         drop(recorder_thread);
@@ -341,6 +349,7 @@ impl GatewayHandle {
         Counts {
             forged: self.shared.forged.load(Ordering::Relaxed),
             refused: self.shared.refused.load(Ordering::Relaxed),
+            pressed: self.shared.pressed.load(Ordering::Relaxed),
             log_lost: self.shared.recorder.lost(),
             log_failed: self.shared.recorder.failed(),
             live: self.shared.live.load(Ordering::Relaxed),
@@ -470,6 +479,12 @@ impl Handler for Shared {
             session::serve(&self, socket).await;
             self.live.fetch_sub(1, Ordering::AcqRel);
         })
+    }
+
+    fn pressed(&self, what: &str, how: &str) {
+        if self.pressed.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) {
+            tracing::warn!(how, "{what} (logged once in 1,000)");
+        }
     }
 
     fn health(&self) -> String {

@@ -25,7 +25,20 @@ pub fn run(command: &mut Command) -> Output {
     let output = command.output().expect("the program starts");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     println!("{}", String::from_utf8_lossy(&output.stderr));
+    for told in [&output.stdout, &output.stderr] {
+        assert_eq!(leak(told), None, "law 12: a number or a secret was printed");
+    }
     output
+}
+
+/// The first planted secret, or whole number of a person or a caller, that `bytes` hold.
+pub fn leak(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut planted = [TOKEN, "15005550006"].into_iter().filter(|it| text.contains(it)).map(str::to_owned);
+    let person = |at: usize| text[at..].bytes().take_while(u8::is_ascii_digit).count() >= 12;
+    let mut people =
+        text.match_indices("4420794").filter(|(at, _)| person(*at)).map(|(at, _)| text[at..at + 12].to_owned());
+    planted.next().or_else(|| people.next())
 }
 
 pub fn code(output: &Output) -> i32 {

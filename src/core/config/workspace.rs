@@ -76,6 +76,8 @@ pub struct TwilioConfig {
     pub account_sid: String,
     /// Signs webhooks; also the password, unless an API key is given.
     pub auth_token: SecretRef,
+    /// A second token that webhooks may be signed with, while tokens are being exchanged.
+    pub auth_token_secondary: Option<SecretRef>,
     /// API key (`SK…`) and its secret.
     pub api_key: Option<(String, SecretRef)>,
 }
@@ -170,6 +172,7 @@ struct TypedCarrier {
     base_url: Option<String>,
     account_sid: Option<String>,
     auth_token: Option<SecretRef>,
+    auth_token_secondary: Option<SecretRef>,
     api_key: Option<TypedKey>,
     calls_per_second: Option<f64>,
     max_live_calls: Option<u32>,
@@ -259,6 +262,7 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("base_url", typed.base_url.is_some()),
         ("account_sid", typed.account_sid.is_some()),
         ("auth_token", typed.auth_token.is_some()),
+        ("auth_token_secondary", typed.auth_token_secondary.is_some()),
         ("api_key", typed.api_key.is_some()),
     ];
     let of_sim = [
@@ -268,8 +272,8 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("log", typed.log.is_some()),
     ];
     let (foreign, owner) = match kind {
-        "sim" => (of_twilio, "twilio"),
-        "twilio" => (of_sim, "sim"),
+        "sim" => (&of_twilio[..], "twilio"),
+        "twilio" => (&of_sim[..], "sim"),
         _ => return Ok(()),
     };
     match foreign.iter().find(|(_, written)| *written) {
@@ -297,7 +301,9 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
             let auth_token =
                 typed.auth_token.clone().ok_or(("kind", "needs auth_token = { env = \"NAME\" }".to_owned()))?;
             let api_key = typed.api_key.map(|key| (key.sid, key.secret));
-            (CarrierKind::Twilio(TwilioConfig { base_url, account_sid, auth_token, api_key }), loopback)
+            let auth_token_secondary = typed.auth_token_secondary.clone();
+            let twilio = TwilioConfig { base_url, account_sid, auth_token, auth_token_secondary, api_key };
+            (CarrierKind::Twilio(twilio), loopback)
         }
         "sim" => {
             let speedup = typed.speedup.unwrap_or(1.0);

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub mod guard;
 pub mod own;
 pub mod server;
 pub mod socket;
@@ -35,6 +36,8 @@ pub trait Handler: Send + Sync + 'static {
     fn admit(&self, seal: &Seal) -> Result<(), u16>;
     /// Runs a media socket to its end.
     fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>) -> Boxed<'static, ()>;
+    /// There is no room for a connection: what, and how it showed. Must not block.
+    fn pressed(&self, what: &str, how: &str);
     /// One line for health checks.
     fn health(&self) -> String;
 }

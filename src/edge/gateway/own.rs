@@ -33,3 +33,12 @@ pub fn raise_file_limit() -> u64 {
     // No limit is written as "none".
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
+
+/// Never writes this process's memory to the disk: it holds people's numbers and the accounts' keys.
+pub fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }) {
+        tracing::debug!(%error, "core dumps stay on");
+    }
+}

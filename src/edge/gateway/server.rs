@@ -1,42 +1,128 @@
-//! The routes, by axum.
+//! The routes, by axum, on connections that are bounded in number and in patience (`guard`).
 
 use std::future::Future;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
+use axum::{Extension, Router};
+use futures_util::future::{Either, FutureExt, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use hyper::body::{Body as _, Incoming};
+use hyper::rt::Timer;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tower::ServiceExt;
 
+use super::guard::{Bounds, Guard, Stranger};
 use super::{Handler, MediaSocket, Seal};
 use crate::base::limits;
 use crate::core::wire::signature;
 
-type Door = Arc<dyn Handler>;
+/// What every request gets.
+#[derive(Clone)]
+struct House {
+    handler: Arc<dyn Handler>,
+    bounds: Bounds,
+}
+
+/// The stranger's place of a connection; empty once it has shown a signature.
+#[derive(Clone)]
+struct Place(Arc<Mutex<Option<Stranger>>>);
+
+impl Place {
+    fn is_known_now(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
 
 /// Serves until `stop` is ready. Must run inside a runtime; media sockets end with it.
 pub async fn serve(
     listener: std::net::TcpListener,
-    handler: Door,
+    handler: Arc<dyn Handler>,
+    bounds: Bounds,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
-        // Without it a mark waits for the acknowledgement of the sound before it.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-    });
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let guard = Guard::new(bounds);
     let router = Router::new()
         .route("/v1/status/{token}", post(status))
         .route("/v1/media", get(media))
         .route("/healthz", get(health))
-        .layer(DefaultBodyLimit::max(limits::WEBHOOK_BYTES))
-        .with_state(handler);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+        .with_state(House { handler: Arc::clone(&handler), bounds });
+    let mut connections = FuturesUnordered::new();
+    let mut stop = stop.shared();
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            if stop.poll_unpin(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            while let Poll::Ready(Some(())) = connections.poll_next_unpin(cx) {}
+            listener.poll_accept(cx).map(Some)
+        });
+        let (stream, peer) = match next.await {
+            None => break,
+            Some(Ok(come)) => come,
+            Some(Err(error)) => {
+                // No more open files, most likely: whoever is connected goes on, and the next place is waited for.
+                handler.pressed("the system gives no more connections", &error.to_string());
+                let pause = TokioTimer::new().sleep(limits::ACCEPT_PAUSE);
+                let _either = select(pin!(async { while connections.next().await.is_some() {} }), pause).await;
+                continue;
+            }
+        };
+        let Some(stranger) = guard.admit(peer.ip()) else {
+            handler.pressed("too many connections that have shown no signature", "a new one was closed");
+            continue;
+        };
+        // Without it a mark waits for the acknowledgement of the sound before it.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        let place = Place(Arc::new(Mutex::new(Some(stranger))));
+        let router = router.clone();
+        let service = tower::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(place.clone());
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.head)
+            .max_headers(limits::HTTP_HEADERS)
+            .max_buf_size(limits::HTTP_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .with_upgrades();
+        let stopping = stop.clone();
+        let served = async move {
+            let mut connection = pin!(connection);
+            match select(connection.as_mut(), stopping).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        // A bug behind one request ends one connection, not the gateway.
+        connections.push(AssertUnwindSafe(served).catch_unwind().map(|ended| match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a connection ended"),
+            Err(_) => tracing::error!("a connection ended by a bug"),
+        }));
+    }
+    drop(listener);
+    // Requests that run now are answered; one that takes longer than a body may is cut off.
+    let rest = async { while connections.next().await.is_some() {} };
+    let _done_or_cut_off = select(pin!(rest), TokioTimer::new().sleep(bounds.body)).await;
+    Ok(())
 }
 
 fn seal(uri: &Uri, headers: &HeaderMap) -> Seal {
@@ -48,41 +134,74 @@ fn seal(uri: &Uri, headers: &HeaderMap) -> Seal {
     }
 }
 
-fn code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+/// An answer without a body. Whoever showed no right signature is not talked with any longer.
+fn answer(status: u16) -> Response {
+    let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = code.into_response();
+    if matches!(status, 403 | 408 | 413) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn status(
-    State(handler): State<Door>,
+    State(house): State<House>,
+    Extension(place): Extension<Place>,
     Path(token): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
-    code(handler.status(&token, seal(&uri, &headers), &body).await)
+    request: Request,
+) -> Response {
+    let seal = seal(request.uri(), request.headers());
+    let body = match read(request.into_body(), house.bounds).await {
+        Ok(body) => body,
+        Err(status) => return answer(status),
+    };
+    let status = house.handler.status(&token, seal, &body).await;
+    if status != 403 {
+        place.is_known_now();
+    }
+    answer(status)
+}
+
+/// A body of at most [`limits::WEBHOOK_BYTES`], within its time; otherwise the HTTP status of the refusal.
+async fn read(body: Body, bounds: Bounds) -> Result<axum::body::Bytes, u16> {
+    if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > limits::WEBHOOK_BYTES {
+        return Err(413);
+    }
+    let late = TokioTimer::new().sleep(bounds.body);
+    match select(pin!(to_bytes(body, limits::WEBHOOK_BYTES)), late).await {
+        Either::Left((Ok(body), _)) => Ok(body),
+        Either::Left((Err(_), _)) => Err(413),
+        Either::Right(_) => Err(408),
+    }
 }
 
 async fn media(
-    State(handler): State<Door>,
+    State(house): State<House>,
+    Extension(place): Extension<Place>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
-    if let Err(status) = handler.admit(&seal(&uri, &headers)) {
-        return code(status).into_response();
+    if let Err(status) = house.handler.admit(&seal(&uri, &headers)) {
+        return answer(status);
     }
     match upgrade {
         // tungstenite reserves 128 KiB a connection unless it is told the size of a frame here.
-        Ok(upgrade) => upgrade
-            .read_buffer_size(4_096)
-            .write_buffer_size(0)
-            .max_message_size(limits::MEDIA_MESSAGE_BYTES)
-            .max_frame_size(limits::MEDIA_MESSAGE_BYTES)
-            .on_upgrade(move |socket| handler.media(Box::new(MediaSocket::new(socket)))),
+        Ok(upgrade) => {
+            place.is_known_now();
+            upgrade
+                .read_buffer_size(4_096)
+                .write_buffer_size(0)
+                .max_message_size(limits::MEDIA_MESSAGE_BYTES)
+                .max_frame_size(limits::MEDIA_MESSAGE_BYTES)
+                .on_upgrade(move |socket| house.handler.media(Box::new(MediaSocket::new(socket))))
+        }
         Err(rejection) => rejection.into_response(),
     }
 }
 
-async fn health(State(handler): State<Door>) -> String {
-    handler.health()
+async fn health(State(house): State<House>) -> Response {
+    let mut response = house.handler.health().into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -22,6 +22,7 @@ use crate::core::dial::attempt::State;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Opening, Watcher};
 use crate::core::figures::Quantiles;
+use crate::edge::gateway::guard::Bounds;
 use crate::run::asking::Asker;
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
@@ -118,9 +119,10 @@ pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> 
         GatewayOptions {
             listen: ws.config.listen,
             public_url: ws.config.public_url.clone(),
-            auth_tokens: open.iter().map(|carrier| carrier.auth_token.clone()).collect(),
+            auth_tokens: open.iter().flat_map(|carrier| carrier.auth_tokens.clone()).collect(),
             token_key,
             calls_dir: ws.calls_dir(),
+            bounds: Bounds::default(),
         },
         Arc::clone(&door) as Arc<dyn CallDesk>,
         registry.clone(),
