@@ -1,9 +1,9 @@
 //! Figures of a set of measurements.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Count, middle, tail and worst of a set of measurements, in their unit. Every value was measured, none is interpolated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantiles<T> {
     /// How many measurements.
     pub count: usize,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -218,7 +218,7 @@ pub struct Counts {
 pub(super) struct Shared {
     public_url: String,
     stream_url: String,
-    auth_tokens: Vec<Secret>,
+    auth_tokens: RwLock<Vec<Secret>>,
     pub(super) token_key: TokenKey,
     pub(super) calls_dir: PathBuf,
     pub(super) desk: Arc<dyn CallDesk>,
@@ -284,7 +284,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         public_url: public_url.clone(),
         stream_url,
-        auth_tokens: options.auth_tokens,
+        auth_tokens: RwLock::new(options.auth_tokens),
         token_key: options.token_key,
         calls_dir: options.calls_dir,
         desk,
@@ -344,6 +344,11 @@ impl GatewayHandle {
         self.shared.room
     }
 
+    /// Believes requests that are signed with this token too.
+    pub fn trust(&self, token: Secret) {
+        self.shared.auth_tokens.write().unwrap_or_else(PoisonError::into_inner).push(token);
+    }
+
     /// Counts since the start.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -384,7 +389,8 @@ impl Shared {
     fn signed(&self, url: &str, body: signature::Body<'_>, seal: &Seal, upgrade: Upgrade) -> bool {
         let (given, settings) = (seal.signature.as_deref(), seal.settings.as_deref());
         let request = signature::Signed { url, body, signature: given, settings };
-        let right = self.auth_tokens.iter().any(|token| {
+        let tokens = self.auth_tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let right = tokens.iter().any(|token| {
             let keys = signature::Keys { token, shared: None };
             match upgrade {
                 Upgrade::Socket => signature::verify_upgrade(&keys, &request),

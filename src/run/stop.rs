@@ -19,7 +19,7 @@ pub fn listen() -> Result<watch::Receiver<Stop>, Failure> {
             let firmer = tokio::select! {
                 _ = interrupt.recv() => match *send.borrow() {
                     Stop::No => Stop::Drain,
-                    Stop::Drain => Stop::Cancel,
+                    Stop::Drain | Stop::Unanswered => Stop::Cancel,
                     Stop::Cancel | Stop::Exit => Stop::Exit,
                 },
                 _ = terminate.recv() => (*send.borrow()).max(Stop::Drain),

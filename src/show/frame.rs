@@ -96,6 +96,7 @@ fn pinned(screen: &Screen) -> Vec<Row> {
     let word = match screen.stop {
         Stop::No => None,
         Stop::Drain => Some("  ! stopping: live calls end by themselves (Ctrl-C again cancels them)"),
+        Stop::Unanswered => Some("  ! the time is nearly up: unanswered calls are cancelled"),
         Stop::Cancel => Some("  ! stopping: calls are cancelled and hung up (Ctrl-C again leaves now)"),
         Stop::Exit => Some("  ! leaving now"),
     };

@@ -351,6 +351,7 @@ fn stopping(stop: Stop) -> Option<&'static str> {
         Stop::Drain => {
             Some("stopping: nobody new is called, live calls end by themselves (Ctrl-C again to cancel them)")
         }
+        Stop::Unanswered => Some("the time is nearly up: unanswered calls are cancelled"),
         Stop::Cancel => Some("stopping: unanswered calls are cancelled, live ones hung up (Ctrl-C again to leave now)"),
         Stop::Exit => Some("leaving now; open attempts are in the ledger and are asked about at the next start"),
     }

@@ -3,8 +3,10 @@
 //! Pure: `handle(now, event)`, `poll(now)`, `next_timeout()`. It holds no truth: leads and attempts are the ledger's;
 //! the desk holds a small buffer of candidates, the number of live calls, and the pace.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::pacing::{Pacer, Slot};
 use crate::base::{AttemptId, Boot, LeadId};
@@ -24,12 +26,15 @@ pub struct Candidate<T> {
 }
 
 /// How far the operator has asked us to stop. Only gets firmer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// Not at all.
     No,
     /// Dial nobody new; live calls end by themselves.
     Drain,
+    /// Cancel what nobody has answered; who talks may end.
+    Unanswered,
     /// Cancel what nobody has answered, end the rest.
     Cancel,
     /// Leave now; the ledger knows what is open.
@@ -86,6 +91,16 @@ pub enum Event<T> {
     LedgerFailed,
     /// The operator asks to stop.
     Stop(Stop),
+    /// The operator asks to stop one campaign.
+    StopLine(usize, Stop),
+    /// A campaign is added; its index is the number of campaigns so far. With `drain` it is over when nothing is due now
+    /// and nothing is live; otherwise it waits for retries.
+    Added {
+        /// Index of the campaign.
+        campaign: usize,
+        /// Whether it ends when nothing is due now.
+        drain: bool,
+    },
 }
 
 /// What the desk wants done.
@@ -117,6 +132,9 @@ struct Line<T> {
     asked: bool,
     ask_again: Boot,
     paused: bool,
+    drain: bool,
+    stop: Stop,
+    over: bool,
     /// Whether the last look into the ledger found anything to wait for.
     waiting: bool,
     /// Whether the last look is later than the last change: only then is "nothing is due" known.
@@ -124,9 +142,35 @@ struct Line<T> {
 }
 
 impl<T> Line<T> {
+    fn new(drain: bool, now: Boot) -> Line<T> {
+        Line {
+            buffer: VecDeque::new(),
+            asked: false,
+            ask_again: now,
+            paused: false,
+            drain,
+            stop: Stop::No,
+            over: false,
+            waiting: true,
+            fresh: false,
+        }
+    }
+
     /// Whether the ledger is to be asked for more, once it is time.
     fn is_hungry(&self) -> bool {
-        !self.asked && self.buffer.len() < BUFFER / 2
+        self.may_dial() && !self.asked && self.buffer.len() < BUFFER / 2
+    }
+
+    fn may_dial(&self) -> bool {
+        self.stop == Stop::No && !self.over
+    }
+
+    /// Nothing is due, and nothing will be that is worth waiting for.
+    fn is_done(&self) -> bool {
+        if self.paused {
+            return self.drain;
+        }
+        self.fresh && !self.asked && self.buffer.is_empty() && (self.drain || !self.waiting)
     }
 }
 
@@ -138,12 +182,12 @@ pub struct Desk<T> {
     pacer: Pacer,
     max_live: usize,
     /// Attempts that may be a live call: from intent to end, unknown ones too.
-    live: HashSet<AttemptId>,
-    /// Slots given out whose attempt is not open yet.
-    pending: HashSet<Slot>,
+    /// With the campaign that they were opened for; none if they are from before this run.
+    live: HashMap<AttemptId, Option<usize>>,
+    /// Slots given out whose attempt is not open yet, with their campaign.
+    pending: HashMap<Slot, usize>,
     stop: Stop,
     halted: bool,
-    drain: bool,
     cancelled: bool,
     finished: bool,
 }
@@ -152,24 +196,15 @@ impl<T: Clone> Desk<T> {
     /// A desk for `campaigns` campaigns that share `rate` calls per second and `max_live` live calls.
     /// With `drain` the run ends when nothing is due now and nothing is live; otherwise it waits for retries.
     pub fn new(campaigns: usize, rate: f64, max_live: usize, drain: bool, now: Boot) -> Desk<T> {
-        let line = |_| Line {
-            buffer: VecDeque::new(),
-            asked: false,
-            ask_again: now,
-            paused: false,
-            waiting: true,
-            fresh: false,
-        };
         Desk {
-            lines: (0..campaigns).map(line).collect(),
+            lines: (0..campaigns).map(|_| Line::new(drain, now)).collect(),
             turn: 0,
             pacer: Pacer::new(rate),
             max_live,
-            live: HashSet::new(),
-            pending: HashSet::new(),
+            live: HashMap::new(),
+            pending: HashMap::new(),
             stop: Stop::No,
             halted: false,
-            drain,
             cancelled: false,
             finished: false,
         }
@@ -180,6 +215,10 @@ impl<T: Clone> Desk<T> {
         match event {
             Event::Refilled { campaign, candidates, more, waiting } => {
                 let line = &mut self.lines[campaign];
+                if !line.may_dial() {
+                    line.asked = false;
+                    return;
+                }
                 line.asked = false;
                 line.paused = false;
                 let changed_meanwhile = line.ask_again != Boot(u64::MAX);
@@ -190,22 +229,22 @@ impl<T: Clone> Desk<T> {
                 line.buffer.extend(candidates.into_iter().filter(|c| !known.contains(&c.lead)));
             }
             Event::Opened { slot, attempt } => {
-                self.pending.remove(&slot);
-                self.live.insert(attempt);
+                let campaign = self.pending.remove(&slot);
+                self.live.insert(attempt, campaign);
             }
             Event::NotSent { slot } => {
-                self.pending.remove(&slot);
+                let campaign = self.pending.remove(&slot);
                 self.pacer.unused(slot);
-                self.changed(now);
+                self.changed(now, campaign);
             }
             Event::Answered { slot } => self.pacer.answered(slot, now),
             Event::Throttled { slot, after } => self.pacer.throttled(slot, now, after),
             Event::Inherited(attempt) => {
-                self.live.insert(attempt);
+                self.live.entry(attempt).or_insert(None);
             }
             Event::Closed(attempt) => {
-                self.live.remove(&attempt);
-                self.changed(now);
+                let campaign = self.live.remove(&attempt).flatten();
+                self.changed(now, campaign);
             }
             Event::Paused(campaign, paused) => {
                 // Whom the buffer held is still due in the ledger: it is read again on resuming.
@@ -219,6 +258,16 @@ impl<T: Clone> Desk<T> {
             }
             Event::AccountStopped | Event::LedgerFailed => self.halted = true,
             Event::Stop(stop) => self.stop = self.stop.max(stop),
+            Event::StopLine(campaign, stop) => {
+                let line = &mut self.lines[campaign];
+                line.stop = line.stop.max(stop);
+                line.buffer.clear();
+            }
+            Event::Added { campaign, drain } => {
+                assert_eq!(campaign, self.lines.len(), "campaigns are added in order");
+                self.lines.push(Line::new(drain, now));
+                self.finished = false;
+            }
         }
     }
 
@@ -235,7 +284,7 @@ impl<T: Clone> Desk<T> {
             self.cancelled = true;
             return Some(Command::CancelAll);
         }
-        if self.is_over() {
+        if self.look_for_the_end() {
             self.finished = true;
             return Some(Command::Finish);
         }
@@ -248,22 +297,48 @@ impl<T: Clone> Desk<T> {
         self.dial(now)
     }
 
-    fn is_over(&self) -> bool {
+    /// Marks campaigns that are over; true if all are.
+    fn look_for_the_end(&mut self) -> bool {
         if self.stop == Stop::Exit {
+            self.lines.iter_mut().for_each(|line| line.over = true);
             return true;
         }
-        let quiet = self.live.is_empty() && self.pending.is_empty();
-        if !self.may_dial() {
-            return quiet;
+        let may_dial = self.may_dial();
+        // Calls from before this run may be anybody's: every campaign waits for them.
+        let mut busy: HashSet<usize> = self.pending.values().copied().collect();
+        busy.extend(self.live.values().flatten());
+        let strays = self.live.values().any(Option::is_none);
+        for (at, line) in self.lines.iter_mut().enumerate() {
+            let quiet = !strays && !busy.contains(&at);
+            let ends = !may_dial || line.stop > Stop::No || line.is_done();
+            line.over |= (quiet && ends) || line.stop == Stop::Exit;
         }
-        let done =
-            |line: &Line<T>| line.fresh && !line.asked && line.buffer.is_empty() && (self.drain || !line.waiting);
-        quiet && self.lines.iter().all(|line| if line.paused { self.drain } else { done(line) })
+        let quiet = self.live.is_empty() && self.pending.is_empty();
+        let left = self.lines.iter().any(|line| line.stop == Stop::Exit);
+        (quiet || left) && self.lines.iter().all(|line| line.over)
+    }
+
+    /// Campaigns that were ever added.
+    pub fn campaigns(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether a campaign's work is done: nothing of it is due, nothing of it is live.
+    pub fn is_over(&self, campaign: usize) -> bool {
+        self.lines[campaign].over
+    }
+
+    /// Whether the work of all campaigns is done.
+    pub fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// A lead may be due again, or another may have become callable: what was last read is old.
-    fn changed(&mut self, now: Boot) {
-        for line in &mut self.lines {
+    fn changed(&mut self, now: Boot, campaign: Option<usize>) {
+        for (at, line) in self.lines.iter_mut().enumerate() {
+            if campaign.is_some_and(|campaign| campaign != at) {
+                continue;
+            }
             line.fresh = false;
             line.ask_again = line.ask_again.min(now + IDLE);
         }
@@ -284,12 +359,12 @@ impl<T: Clone> Desk<T> {
         let count = self.lines.len();
         let campaign = (0..count).map(|step| (self.turn + step) % count).find(|at| {
             let line = &self.lines[*at];
-            !line.paused && !line.buffer.is_empty()
+            line.may_dial() && !line.paused && !line.buffer.is_empty()
         })?;
         let slot = self.pacer.take(now)?;
         let candidate = self.lines[campaign].buffer.pop_front().expect("the line was chosen for having one");
         self.turn = campaign + 1;
-        self.pending.insert(slot);
+        self.pending.insert(slot, campaign);
         Some(Command::Dial { campaign, slot, candidate })
     }
 
@@ -299,7 +374,7 @@ impl<T: Clone> Desk<T> {
             return None;
         }
         let asks = self.lines.iter().filter(|line| line.is_hungry()).map(|line| line.ask_again).min();
-        let has_candidates = self.lines.iter().any(|line| !line.paused && !line.buffer.is_empty());
+        let has_candidates = self.lines.iter().any(|line| line.may_dial() && !line.paused && !line.buffer.is_empty());
         let free = self.live.len() + self.pending.len() < self.max_live;
         let pace = if has_candidates && free { self.pacer.ready_at() } else { None };
         asks.into_iter().chain(pace).min()
@@ -416,6 +491,49 @@ mod tests {
         for pair in order.windows(2) {
             assert_ne!(pair[0], pair[1]);
         }
+    }
+
+    /// Two terminals, one account: what one asks for must not end or hold up the other's campaign.
+    #[test]
+    fn a_campaign_ends_by_its_own_work_whatever_another_does() {
+        let mut desk = Desk::new(0, 50.0, 10, false, Boot(0));
+        assert_eq!(drain(&mut desk, 0), [Command::Finish], "nobody asked for anything yet");
+        for campaign in 0..2 {
+            desk.handle(Boot(0), Event::Added { campaign, drain: true });
+        }
+        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }, Command::Refill { campaign: 1 }]);
+        desk.handle(Boot(0), refilled(0, 0..1));
+        desk.handle(Boot(0), refilled(1, 100..130));
+        let mut slots = Vec::new();
+        for now in (0..SECOND / 5).step_by(1_000) {
+            for (campaign, lead, slot) in dialed(&drain(&mut desk, now)) {
+                desk.handle(Boot(now), Event::Opened { slot, attempt: attempt(lead as u64) });
+                desk.handle(Boot(now), Event::Answered { slot });
+                slots.push(campaign);
+            }
+        }
+        assert!(slots.contains(&0) && slots.contains(&1));
+        desk.handle(Boot(SECOND), Event::Closed(attempt(0)));
+        drain(&mut desk, 2 * SECOND);
+        desk.handle(Boot(2 * SECOND), refilled(0, 0..0));
+        let commands = drain(&mut desk, 2 * SECOND);
+        assert!(desk.is_over(0), "its only call is over and nothing is due");
+        assert!(!desk.is_over(1) && !desk.is_finished(), "the other goes on: {commands:?}");
+    }
+
+    #[test]
+    fn stopping_one_campaign_lets_the_others_dial_on() {
+        let mut desk = Desk::new(2, 50.0, 50, true, Boot(0));
+        drain(&mut desk, 0);
+        desk.handle(Boot(0), refilled(0, 0..30));
+        desk.handle(Boot(0), refilled(1, 100..130));
+        desk.handle(Boot(0), Event::StopLine(0, Stop::Drain));
+        let mut rung = Vec::new();
+        for now in (0..SECOND / 2).step_by(1_000) {
+            rung.extend(dialed(&drain(&mut desk, now)));
+        }
+        assert!(desk.is_over(0), "nothing of it is live");
+        assert!(!rung.is_empty() && rung.iter().all(|(campaign, _, _)| *campaign == 1), "{rung:?}");
     }
 
     #[test]

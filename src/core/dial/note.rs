@@ -1,12 +1,14 @@
 //! What a run tells whoever watches it. Notes say what happened; they carry no phone numbers and change nothing.
 
-use crate::base::{AttemptId, LeadId};
+use crate::base::{AttemptId, LeadId, Slug};
+
+use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use super::desk::Stop;
 
 /// A campaign as a run finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// Its name.
     pub campaign: String,
@@ -19,7 +21,8 @@ pub struct Opening {
 }
 
 /// One thing that happened in a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Note {
     /// The run begins on one carrier account.
     Begin {
@@ -89,6 +92,11 @@ pub enum Note {
 pub trait Watcher: Send + Sync {
     /// Takes a note. Must return at once.
     fn note(&self, note: &Note);
+
+    /// Takes a note about one campaign; `note` is for all of them.
+    fn note_of(&self, _campaign: &Slug, note: &Note) {
+        self.note(note);
+    }
 }
 
 /// Watches nothing.

@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::{Active, Chosen, Line, Shared, Told, lock};
 use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
 use crate::core::dial::attempt::{Input, Refused, Source};
-use crate::core::dial::desk::Event;
+use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::Note;
 use crate::core::dial::pacing::Slot;
 use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal};
 use crate::run::gateway::Expected;
-use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
+use crate::store::ledger::{BlockReason, CampaignState, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
 /// Claims a lead and calls it.
 pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
-    let line = &shared.lines[campaign];
+    let line = &*shared.line(campaign);
     let claimed_at = shared.boot();
     let attempt = mint(&shared);
     let claim = claim_of(&shared, line, attempt, &chosen);
@@ -29,8 +29,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
             return;
         }
     }
-    lock(&shared.seen).attempts += 1;
-    let active = Active { streamed: false, answered: false };
+    lock(&line.tally).attempts += 1;
+    let active = Active { streamed: false, answered: false, line: Some(campaign) };
     lock(&shared.active).insert(attempt, active);
     shared.desk(Event::Opened { slot, attempt }).await;
     shared.tell(Told::Decided(lead)).await;
@@ -47,8 +47,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
         shared.desk(Event::Answered { slot }).await;
         return;
     }
-    let campaign = line.campaign.name.to_string();
-    shared.watcher.note(&Note::Dialed { attempt, lead, campaign });
+    let name = line.campaign.name.to_string();
+    shared.note_of(Some(campaign), &Note::Dialed { attempt, lead, campaign: name });
     let answer = shared.carrier.place(&order).await;
     answered(&shared, attempt, slot, answer).await;
 }
@@ -138,7 +138,7 @@ async fn put_off(shared: &Arc<Shared>, lead: LeadId, until: Wall) {
     }
 }
 
-/// The last look before the request leaves: deadline, hours, suppression.
+/// The last look before the request leaves: deadline, hours, suppression, the operator's hand.
 pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) -> bool {
     let phone = chosen.what.phone.clone();
     let lead = chosen.lead;
@@ -148,8 +148,9 @@ pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed
         .ledger
         .run(move |ledger| {
             let suppressed = ledger.is_suppressed(&phone)?;
+            let running = ledger.campaign_state(&campaign.name)? == Some(CampaignState::Running);
             let open = campaign.hours.any || super::refill::window(ledger, &campaign, lead, now)?;
-            Ok::<bool, LedgerFault>(open && !suppressed)
+            Ok::<bool, LedgerFault>(open && running && !suppressed)
         })
         .await;
     let allowed = match allowed {
@@ -159,7 +160,7 @@ pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed
             false
         }
     };
-    allowed && !shared.stopping() && shared.boot().since(claimed_at) < limits::SEND_WINDOW
+    allowed && shared.stop_of(line) == Stop::No && shared.boot().since(claimed_at) < limits::SEND_WINDOW
 }
 
 async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: Result<Placed, PlaceFault>) {
@@ -179,7 +180,7 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
                 body: String::new(),
             };
             tell_fact(shared, fact).await;
-            shared.watcher.note(&Note::Placed(attempt));
+            shared.note(attempt, &Note::Placed(attempt));
         }
         Err(PlaceFault::Throttled { after }) => {
             shared.watcher.note(&Note::Throttled);
@@ -194,7 +195,7 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
         Err(PlaceFault::MaybePlaced { cause }) => {
             tracing::warn!(%attempt, cause, "the carrier's answer was lost: it will be asked");
             shared.desk(Event::Answered { slot }).await;
-            shared.watcher.note(&Note::Unknown(attempt));
+            shared.note(attempt, &Note::Unknown(attempt));
             settle(shared, attempt, Input::AnswerLost).await;
         }
         Err(PlaceFault::Refused { http, code, what }) => {

@@ -1,7 +1,7 @@
 //! What the gateway hears, written down before the carrier gets its 200, and acted on.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
 
@@ -16,16 +16,27 @@ use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 
 /// The gateway's door into a run. What it asks for is done on the campaigns' runtime: the gateway's own thread serves
 /// media only, and what was begun is not lost when the gateway closes.
+/// Until there is an account the carrier is asked to repeat itself.
 pub(super) struct Facts {
-    pub accounts: Vec<Arc<Shared>>,
-    pub runtime: Handle,
+    accounts: RwLock<Vec<Arc<Shared>>>,
+    runtime: Handle,
 }
 
 impl Facts {
+    pub fn new(accounts: Vec<Arc<Shared>>, runtime: Handle) -> Facts {
+        Facts { accounts: RwLock::new(accounts), runtime }
+    }
+
+    /// Calls of this account come here too from now on.
+    pub fn add(&self, account: Arc<Shared>) {
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).push(account);
+    }
+
     /// The account that has this attempt in hand; a call from before this run goes to the first.
-    fn account(&self, attempt: AttemptId) -> Arc<Shared> {
+    fn account(&self, attempt: AttemptId) -> Option<Arc<Shared>> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         let has = |shared: &&Arc<Shared>| lock(&shared.active).contains_key(&attempt);
-        Arc::clone(self.accounts.iter().find(has).unwrap_or(&self.accounts[0]))
+        accounts.iter().find(has).or(accounts.first()).cloned()
     }
 
     fn there<T: Send + 'static>(
@@ -40,24 +51,29 @@ impl Facts {
 
 impl CallDesk for Facts {
     fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
-        self.there(status(self.account(event.attempt), event), || Err(Overloaded))
+        let Some(account) = self.account(event.attempt) else { return Box::pin(async { Err(Overloaded) }) };
+        self.there(status(account, event), || Err(Overloaded))
     }
 
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
-        self.there(opt_out(self.account(attempt), attempt), || Err(Overloaded))
+        let Some(account) = self.account(attempt) else { return Box::pin(async { Err(Overloaded) }) };
+        self.there(opt_out(account, attempt), || Err(Overloaded))
     }
 
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
-        let shared = self.account(attempt);
+        let Some(shared) = self.account(attempt) else { return };
+        let mut line = None;
         if let Some(active) = lock(&shared.active).get_mut(&attempt) {
             active.streamed = true;
+            line = active.line;
         }
-        shared.watcher.note(&Note::Speaking(attempt));
+        lock(&shared.streams).insert(attempt, line);
+        shared.note_of(line, &Note::Speaking(attempt));
         tracing::debug!(%attempt, ?sid, "stream started");
     }
 
     fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()> {
-        let shared = self.account(attempt);
+        let Some(shared) = self.account(attempt) else { return Box::pin(async {}) };
         let work = async move {
             if let Err(fault) = shared.carrier.end(&sid, Ending::HangUp).await {
                 tracing::warn!(%attempt, %fault, "a call could not be hung up: the carrier goes on to its apology");
@@ -67,7 +83,12 @@ impl CallDesk for Facts {
     }
 
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {
-        self.there(ended(self.account(summary.attempt), summary), || ())
+        let attempt = summary.attempt;
+        // The attempt may be closed already: then its stream tells whose it was.
+        let streams = |shared: &&Arc<Shared>| lock(&shared.streams).contains_key(&attempt);
+        let held = self.accounts.read().unwrap_or_else(PoisonError::into_inner).iter().find(streams).cloned();
+        let Some(shared) = held.or_else(|| self.account(attempt)) else { return Box::pin(async {}) };
+        self.there(ended(shared, summary), || ())
     }
 }
 
@@ -113,10 +134,10 @@ fn note(shared: &Shared, attempt: AttemptId, status: CallStatus) {
                 active.get_mut(&attempt).is_some_and(|call| !std::mem::replace(&mut call.answered, true))
             };
             if first {
-                shared.watcher.note(&Note::Answered(attempt));
+                shared.note(attempt, &Note::Answered(attempt));
             }
         }
-        CallStatus::Ringing => shared.watcher.note(&Note::Ringing(attempt)),
+        CallStatus::Ringing => shared.note(attempt, &Note::Ringing(attempt)),
         CallStatus::Queued
         | CallStatus::Initiated
         | CallStatus::Completed
@@ -144,7 +165,8 @@ async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overload
 async fn ended(shared: Arc<Shared>, summary: CallSummary) {
     let attempt = summary.attempt;
     if let Some(first) = summary.first_audio_us {
-        shared.watcher.note(&Note::FirstAudio(attempt, first));
+        let line = lock(&shared.streams).get(&attempt).copied().flatten();
+        shared.note_of(line, &Note::FirstAudio(attempt, first));
     }
     let notes = summary.notes;
     let onset_to_clear = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
@@ -163,6 +185,7 @@ async fn ended(shared: Arc<Shared>, summary: CallSummary) {
         language: None,
     };
     shared.write_note(attempt, note).await;
+    lock(&shared.streams).remove(&attempt);
 }
 
 impl Shared {

@@ -2,9 +2,12 @@
 //! what happened. Everything that must outlive this process is in the ledger before it is acted on.
 
 mod attempt;
+mod engine;
 mod facts;
+mod hub;
 mod plan;
 mod refill;
+mod report;
 mod setup;
 #[cfg(test)]
 mod simulator;
@@ -14,13 +17,14 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::base::{AttemptId, Boot, Failure, Language, LeadId, Phone, Wall};
+use crate::base::{AttemptId, Boot, Failure, Language, LeadId, Phone, Slug, Wall};
 use crate::core::asset::book::house_text;
 use crate::core::call::CallScript;
 use crate::core::config::Campaign;
@@ -36,8 +40,10 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
 
+pub use engine::{Engine, EngineOptions, Run, RunOptions, run};
 pub use plan::{CampaignPlan, plan};
-pub use setup::{RunOptions, RunReport, check_rules, open_ledger, run};
+pub use report::RunReport;
+pub use setup::{check_rules, open_ledger};
 
 /// Between two looks at the open attempts.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
@@ -51,9 +57,65 @@ pub(crate) struct Line {
     /// What a call plays, per language, encoded once.
     pub scripts: BTreeMap<Language, Arc<CallScript>>,
     pub policy: VerdictPolicy,
+    /// What it came to, for its run's exit code.
+    pub tally: Mutex<Tally>,
+    /// How far its own run was asked to stop; the account's whole stop comes on top.
+    hand: Mutex<Stop>,
+    /// True once nothing of it is due or live.
+    over: watch::Sender<bool>,
+}
+
+/// What one campaign came to in a run.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tally {
+    pub faults: u64,
+    pub window_closed: bool,
+    pub attempts: u64,
+}
+
+/// The campaigns of an account. They are added while it runs and never removed: an index stays good for ever.
+#[derive(Default)]
+pub(crate) struct Lines(RwLock<Vec<Arc<Line>>>);
+
+impl Lines {
+    fn get(&self, at: usize) -> Arc<Line> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)[at])
+    }
+
+    fn all(&self) -> Vec<Arc<Line>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a campaign; gives its index.
+    pub fn push(&self, line: Arc<Line>) -> usize {
+        let mut lines = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
+        lines.len() - 1
+    }
+}
+
+impl FromIterator<Line> for Lines {
+    fn from_iter<T: IntoIterator<Item = Line>>(lines: T) -> Lines {
+        Lines(RwLock::new(lines.into_iter().map(Arc::new).collect()))
+    }
 }
 
 impl Line {
+    pub fn new(
+        campaign: Campaign,
+        kit: VoiceKit,
+        scripts: BTreeMap<Language, Arc<CallScript>>,
+        policy: VerdictPolicy,
+    ) -> Line {
+        let (hand, tally, over) = (Mutex::new(Stop::No), Mutex::default(), watch::channel(false).0);
+        Line { campaign, kit, scripts, policy, tally, hand, over }
+    }
+
+    /// How far its own run was asked to stop.
+    pub fn stop(&self) -> Stop {
+        *lock(&self.hand)
+    }
+
     /// What the carrier's own voice says if our sound never came.
     fn apology(language: &Language) -> String {
         house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.").to_owned()
@@ -85,6 +147,8 @@ pub(crate) struct Active {
     pub streamed: bool,
     /// The carrier reported an answer.
     pub answered: bool,
+    /// Index of its campaign; none if it is from before this run, and of a campaign that does not run.
+    pub line: Option<usize>,
 }
 
 /// Everything that the tasks of one account share.
@@ -94,7 +158,7 @@ pub(crate) struct Shared {
     pub carrier: Arc<dyn Carrier>,
     /// The carrier's name and account id: attempts and stops hang on it.
     pub account: String,
-    pub lines: Vec<Line>,
+    pub lines: Lines,
     pub registry: Registry,
     pub urls: Urls,
     pub token_key: TokenKey,
@@ -109,8 +173,12 @@ pub(crate) struct Shared {
     pub active: Mutex<HashMap<AttemptId, Active>>,
     /// Leads handed out by the desk whose claim is not decided yet.
     pub pending: Mutex<HashSet<LeadId>>,
-    /// The operator's hand.
+    /// The operator's hand on the whole account.
     pub stop: watch::Receiver<Stop>,
+    /// The loop stays when its campaigns are over: others may be added.
+    pub stays: AtomicBool,
+    /// Live streams that have begun to sound, with their campaign.
+    pub streams: Mutex<HashMap<AttemptId, Option<usize>>>,
     /// Campaigns that were paused at the last look.
     pub paused: Mutex<HashSet<usize>>,
     /// One round of questions at a time.
@@ -123,11 +191,8 @@ pub(crate) struct Shared {
 /// What decides the exit code.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
-    pub faults: u64,
-    pub window_closed: bool,
     pub account: Option<String>,
     pub ledger_failed: Option<String>,
-    pub attempts: u64,
     /// Orders in a row that the carrier did not answer.
     pub silent: u32,
     /// The carrier could not be reached: nobody new is called in this run.
@@ -143,6 +208,8 @@ pub(crate) enum Told {
     Decided(LeadId),
     /// The ledger cannot be written: stop dialing, keep live calls.
     LedgerFailed(LedgerFault),
+    /// Something outside the desk changed: look again.
+    Look,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -157,13 +224,48 @@ impl Shared {
 
     /// Longest time from an order to the end of its call.
     fn longest_call(&self) -> Duration {
-        let talk = self.lines.iter().map(|line| line.campaign.max_call).max().unwrap_or_default();
+        let talk = self.lines.all().iter().map(|line| line.campaign.max_call).max().unwrap_or_default();
         self.ring_timeout + talk + Duration::from_secs(10)
     }
 
-    /// The operator wants nobody new called.
-    pub fn stopping(&self) -> bool {
-        *self.stop.borrow() > Stop::No
+    /// A campaign of this account.
+    pub fn line(&self, at: usize) -> Arc<Line> {
+        self.lines.get(at)
+    }
+
+    /// The index of a campaign that runs here now.
+    pub fn line_of(&self, campaign: &Slug) -> Option<usize> {
+        // A campaign that ran twice in the life of an engine has two lines; the later one is alive.
+        self.lines.all().iter().rposition(|line| line.campaign.name == *campaign)
+    }
+
+    /// How far a campaign is to stop: by its own run, or with everything.
+    pub fn stop_of(&self, line: &Line) -> Stop {
+        line.stop().max(*self.stop.borrow())
+    }
+
+    /// Asks one campaign to stop. Only gets firmer.
+    pub async fn stop_line(&self, at: usize, stop: Stop) {
+        let line = self.line(at);
+        {
+            let mut hand = lock(&line.hand);
+            *hand = (*hand).max(stop);
+        }
+        self.desk(Event::StopLine(at, stop)).await;
+    }
+
+    /// Tells whoever watches the campaign of an attempt.
+    pub fn note(&self, attempt: AttemptId, note: &Note) {
+        let line = lock(&self.active).get(&attempt).and_then(|active| active.line);
+        self.note_of(line, note);
+    }
+
+    /// Tells whoever watches a campaign; all, if it is not known whose it is.
+    pub fn note_of(&self, line: Option<usize>, note: &Note) {
+        match line {
+            Some(at) => self.watcher.note_of(&self.line(at).campaign.name, note),
+            None => self.watcher.note(note),
+        }
     }
 
     pub async fn desk(&self, event: Event<Target>) {
@@ -189,7 +291,7 @@ impl Shared {
             tracing::debug!(attempt = %settled.attempt, state = %settled.state, "an input that the table does not list");
         }
         for alarm in &settled.alarms {
-            self.watcher.note(&Note::Say(format!("alarm: {} (attempt {})", alarm.as_str(), settled.attempt)));
+            self.note(settled.attempt, &Note::Say(format!("alarm: {} (attempt {})", alarm.as_str(), settled.attempt)));
             if alarm.stops_account() {
                 self.stop_account(alarm.as_str()).await;
             }
@@ -221,12 +323,15 @@ impl Shared {
         if unheard {
             self.note_unheard(attempt).await;
         }
-        if outcome.is_fault() {
-            lock(&self.seen).faults += 1;
+        let line = active.and_then(|active| active.line);
+        if let Some(at) = line
+            && outcome.is_fault()
+        {
+            lock(&self.line(at).tally).faults += 1;
         }
         self.registry.forget(attempt);
         let over = !matches!(settled.verdict, Some(Verdict::ReadyAt(_)) | None);
-        self.watcher.note(&Note::Ended { attempt, outcome, over });
+        self.note_of(line, &Note::Ended { attempt, outcome, over });
         self.desk(Event::Closed(attempt)).await;
     }
 
@@ -241,6 +346,20 @@ impl Shared {
 /// The loop of one account: drains the desk after every event.
 async fn account_loop(
     shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Told>,
+    desk: Desk<Target>,
+    stop: watch::Receiver<Stop>,
+) -> Stop {
+    let stopped = drive(&shared, inbox, desk, stop).await;
+    // Whatever ended the loop, nobody waits for its campaigns any more.
+    for line in shared.lines.all() {
+        line.over.send_replace(true);
+    }
+    stopped
+}
+
+async fn drive(
+    shared: &Arc<Shared>,
     mut inbox: mpsc::Receiver<Told>,
     mut desk: Desk<Target>,
     mut stop: watch::Receiver<Stop>,
@@ -260,22 +379,30 @@ async fn account_loop(
         while let Some(command) = desk.poll(now) {
             match command {
                 Command::Refill { campaign } => {
-                    tokio::spawn(refill::refill(Arc::clone(&shared), campaign));
+                    tokio::spawn(refill::refill(Arc::clone(shared), campaign));
                 }
                 Command::Dial { campaign, slot, candidate } => {
                     lock(&shared.pending).insert(candidate.lead);
-                    tokio::spawn(attempt::dial(Arc::clone(&shared), campaign, slot, candidate));
+                    tokio::spawn(attempt::dial(Arc::clone(shared), campaign, slot, candidate));
                 }
                 Command::CancelAll => {
                     // The sweep sees the operator's wish and cancels.
                     next_sweep = now;
                 }
-                Command::Finish => return desk.stop(),
+                Command::Finish => {}
             }
+        }
+        for (at, line) in shared.lines.all().iter().enumerate().take(desk.campaigns()) {
+            if desk.is_over(at) && !line.over.send_replace(true) {
+                tracing::debug!(campaign = %line.campaign.name, "its work is done");
+            }
+        }
+        if desk.is_finished() && (desk.stop() == Stop::Exit || !shared.stays.load(Ordering::Acquire)) {
+            return desk.stop();
         }
         if next_sweep <= now {
             next_sweep = now + SWEEP_EVERY;
-            tokio::spawn(sweep::sweep(Arc::clone(&shared)));
+            tokio::spawn(sweep::sweep(Arc::clone(shared)));
         }
         let wake = desk.next_timeout().map_or(next_sweep, |at| at.min(next_sweep));
         let nap = shared.clock.sleep(wake.since(shared.boot()));
@@ -284,10 +411,10 @@ async fn account_loop(
             biased;
             told = inbox.recv() => {
                 let Some(told) = told else { return desk.stop() };
-                take(&shared, &mut desk, told);
+                take(shared, &mut desk, told);
                 // A burst of facts is taken whole before the desk is asked again.
                 while let Ok(told) = inbox.try_recv() {
-                    take(&shared, &mut desk, told);
+                    take(shared, &mut desk, told);
                 }
             }
             () = nap => {}
@@ -307,6 +434,7 @@ fn take(shared: &Shared, desk: &mut Desk<Target>, told: Told) {
         Told::Decided(lead) => {
             lock(&shared.pending).remove(&lead);
         }
+        Told::Look => {}
         Told::LedgerFailed(fault) => {
             let text = fault.to_string();
             let first = lock(&shared.seen).ledger_failed.replace(text.clone()).is_none();

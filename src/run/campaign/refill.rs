@@ -25,7 +25,7 @@ struct Look {
 
 /// Reads due leads of one campaign, sorts them by the gate, and tells the desk.
 pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
-    let campaign = shared.lines[at].campaign.clone();
+    let campaign = shared.line(at).campaign.clone();
     let pending = lock(&shared.pending).clone();
     let now = shared.wall();
     let seed = lock(&shared.random).u64(..);
@@ -33,15 +33,15 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
     match looked {
         Ok(look) => {
             if look.closed {
-                lock(&shared.seen).window_closed = true;
+                lock(&shared.line(at).tally).window_closed = true;
             }
             let was_paused = {
                 let mut paused = lock(&shared.paused);
                 if look.paused { !paused.insert(at) } else { paused.remove(&at) }
             };
             if look.paused != was_paused {
-                let name = shared.lines[at].campaign.name.to_string();
-                shared.watcher.note(&Note::Paused(name, look.paused));
+                let name = shared.line(at).campaign.name.to_string();
+                shared.note_of(Some(at), &Note::Paused(name, look.paused));
             }
             if look.paused {
                 shared.desk(Event::Paused(at, true)).await;

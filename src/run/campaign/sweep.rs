@@ -22,9 +22,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             return;
         }
     };
-    if *shared.stop.borrow() >= Stop::Cancel {
-        cancel(&shared, &open);
-    }
+    cancel(&shared, &open);
     for call in unwanted {
         tokio::spawn(end(Arc::clone(&shared), call));
     }
@@ -78,8 +76,14 @@ async fn act(shared: &Arc<Shared>, answer: Result<Vec<Settled>, Unasked>) {
 /// calls whose id came later and those that were answered meanwhile.
 fn cancel(shared: &Arc<Shared>, open: &[OpenAttempt]) {
     for entry in open {
+        let line = shared.line_of(&entry.campaign).map(|at| shared.line(at));
+        let stop = line.map_or(*shared.stop.borrow(), |line| shared.stop_of(&line));
+        if stop < Stop::Unanswered {
+            continue;
+        }
         let Some(sid) = entry.sid.clone() else { continue };
         let ending = match entry.state {
+            State::Answered | State::Bridged if stop < Stop::Cancel => continue,
             State::Answered | State::Bridged => Ending::HangUp,
             State::Intent | State::Unknown | State::Placed | State::Ringing => Ending::Cancel,
             State::Ended | State::Rejected | State::NotPlaced | State::Zombie => continue,

@@ -300,7 +300,7 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
         calls_dir: folder.path().join("calls"),
         seed,
     });
-    let facts = Arc::new(Facts { accounts: vec![Arc::clone(&shared)], runtime: tokio::runtime::Handle::current() });
+    let facts = Arc::new(Facts::new(vec![Arc::clone(&shared)], tokio::runtime::Handle::current()));
     assert!(liar.desk.set(facts).is_ok());
     World { shared, inbox: told, liar, _folder: folder }
 }
@@ -373,7 +373,7 @@ async fn the_last_look_closes_for_lateness_and_closed_hours() {
     let lead = due.expect("read").remove(0);
     let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
     let chosen = Candidate { lead: lead.id, what };
-    let line = &shared.lines[0];
+    let line = &*shared.line(0);
     assert!(attempt::fence(&shared, line, &chosen, shared.boot()).await);
     let claimed = shared.boot();
     tokio::time::sleep(crate::base::limits::SEND_WINDOW).await;
@@ -385,7 +385,7 @@ async fn the_last_look_closes_for_lateness_and_closed_hours() {
     let local = shared.wall().timestamp().to_zoned(jiff::tz::TimeZone::get("Europe/London").expect("known"));
     closed.hours.days = vec![local.weekday().wrapping_add(2)];
     let kit = VoiceKit::of_clips(closed.greeting.clone(), []);
-    let line = Line { campaign: closed, kit, scripts: BTreeMap::new(), policy: line.policy.clone() };
+    let line = Line::new(closed, kit, BTreeMap::new(), line.policy.clone());
     assert!(!attempt::fence(&shared, &line, &chosen, shared.boot()).await, "their window is closed");
 }
 

@@ -71,7 +71,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip.clone()]);
         let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
         let scripts = BTreeMap::from([("en".parse().expect("a tag"), Arc::new(script))]);
-        Line { campaign, kit, scripts, policy }
+        Line::new(campaign, kit, scripts, policy)
     };
     let (inbox, told) = mpsc::channel(INBOX);
     let (time, asked) = (Arc::clone(&parts.clock), Arc::clone(&parts.carrier));
@@ -94,6 +94,8 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         active: Mutex::default(),
         pending: Mutex::default(),
         stop: parts.stop,
+        stays: false.into(),
+        streams: Mutex::default(),
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
         seen: Mutex::default(),
@@ -363,7 +365,7 @@ impl World {
             accounts.push(Arc::clone(&shared));
             loops.push(account_loop(shared, told, desk, stopped.clone()));
         }
-        let facts = Arc::new(Facts { accounts, runtime: tokio::runtime::Handle::current() });
+        let facts = Arc::new(Facts::new(accounts, tokio::runtime::Handle::current()));
         let driver = self.drive(Arc::clone(&clock), Arc::clone(&doorway), facts, stop);
         let work = async {
             let running: Vec<_> = loops.into_iter().map(tokio::spawn).collect();
@@ -478,7 +480,7 @@ impl World {
 
 /// Everything open from before is inherited, as at the start of a run.
 async fn begin(shared: &Arc<Shared>, desk: &mut Desk<Target>) -> Result<(), LedgerFault> {
-    let names: Vec<Slug> = shared.lines.iter().map(|line| line.campaign.name.clone()).collect();
+    let names: Vec<Slug> = shared.lines.all().iter().map(|line| line.campaign.name.clone()).collect();
     let (account, now) = (shared.account.clone(), shared.wall());
     let unit = shared.ledger.run(move |ledger| {
         for name in &names {
@@ -488,7 +490,7 @@ async fn begin(shared: &Arc<Shared>, desk: &mut Desk<Target>) -> Result<(), Ledg
     });
     let (open, stopped) = unit.await?;
     for entry in open.into_iter().filter(|entry| entry.state.is_open()) {
-        lock(&shared.active).insert(entry.attempt, Active { streamed: true, answered: true });
+        lock(&shared.active).insert(entry.attempt, Active { streamed: true, answered: true, line: None });
         desk.handle(shared.boot(), Event::Inherited(entry.attempt));
     }
     if let Some(why) = stopped {

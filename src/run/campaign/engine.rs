@@ -1,0 +1,361 @@
+//! The engine of a workspace: it holds the dial lock, the gateway and the accounts, and runs are added to it.
+//!
+//! One path for a first start, a restart and a start after `kill -9`: lock, ledger, gateway; then, with the first
+//! campaign of an account, its carrier and everything that is open there from before. A run is some campaigns that one
+//! person or cron wants called; it is over when its own work is done, whatever else the engine does.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::facts::Facts;
+use super::hub::Hub;
+use super::report::{RunReport, report};
+use super::setup::{AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, reopen};
+use super::{Shared, Told, Urls, account_loop, ledger_failure, lock};
+use crate::base::{Exit, Failure, Slug, Wall};
+use crate::core::config::Campaign;
+use crate::core::dial::desk::{Event, Stop};
+use crate::core::dial::note::{Note, Watcher};
+use crate::edge::gateway::guard::Bounds;
+use crate::run::carriers::{self, OpenCarrier};
+use crate::run::clock::Clock;
+use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
+use crate::run::ledger::LedgerHandle;
+use crate::run::render::{VoiceKit, load_kit};
+use crate::store::ledger::Ledger;
+use crate::store::ledger::lock::{DialLock, Holder};
+use crate::store::ledger::writer::Writer;
+use crate::store::workspace::Workspace;
+
+/// How a run is to be done.
+pub struct RunOptions {
+    /// Which campaigns.
+    pub campaigns: Vec<Campaign>,
+    /// End when nothing is due now and nothing is live (cron), instead of waiting for retries.
+    pub drain: bool,
+    /// Seed of all chance.
+    pub seed: u64,
+    /// Who watches.
+    pub watcher: Arc<dyn Watcher>,
+    /// The operator's hand.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// How an engine is started.
+pub struct EngineOptions {
+    /// What it is started for, for whoever finds the lock taken: campaigns' names, or `serve`.
+    pub label: String,
+    /// Seed of all chance.
+    pub seed: u64,
+    /// Who hears what the start has to say.
+    pub watcher: Arc<dyn Watcher>,
+    /// The hand on everything that runs here.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// A running engine. Dropping it closes the gateway; what is open is in the ledger.
+pub struct Engine {
+    setup: AccountSetup,
+    facts: Arc<Facts>,
+    hub: Arc<Hub>,
+    gateway: GatewayHandle,
+    accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
+    /// Campaigns that run now, and since when.
+    running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
+    _lock: DialLock,
+}
+
+struct Account {
+    shared: Arc<Shared>,
+    carrier: OpenCarrier,
+    task: tokio::task::JoinHandle<Stop>,
+}
+
+/// Campaigns on their way, called for one terminal.
+pub struct Run {
+    pub(super) campaigns: Vec<Campaign>,
+    pub(super) started: Wall,
+    pub(super) lines: Vec<(Arc<Shared>, usize)>,
+    out_of_time: AtomicBool,
+    watcher: Arc<dyn Watcher>,
+    names: Names,
+}
+
+/// Campaigns marked as running, until this is dropped.
+struct Names {
+    names: Vec<Slug>,
+    running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
+    released: AtomicBool,
+}
+
+impl Names {
+    /// They may run again.
+    fn release(&self) {
+        // Once only: they may be another run's by the time that this is dropped.
+        if self.released.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut running = lock(&self.running);
+        for name in &self.names {
+            running.remove(name);
+        }
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Engine {
+    /// Takes the workspace's lock and ledger and opens the gateway. Nobody is called until a run is added.
+    pub async fn start(ws: &Workspace, clock: Arc<dyn Clock>, options: EngineOptions) -> Result<Engine, Failure> {
+        let holder = Holder { pid: std::process::id(), campaign: options.label, since: clock.wall() };
+        let lock = DialLock::take(&ws.ledger_path(), &holder)?;
+        let mut ledger = open_ledger(ws, clock.wall())?;
+        ledger.check_suppression_key()?;
+        check_start(ws, &mut ledger, &*options.watcher)?;
+        let token_key = *ledger.token_key();
+        let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
+        let ledger = LedgerHandle::new(writer);
+        let registry = Registry::default();
+        let facts = Arc::new(Facts::new(Vec::new(), tokio::runtime::Handle::current()));
+        let gateway = gateway::start(
+            GatewayOptions {
+                listen: ws.config.listen,
+                public_url: ws.config.public_url.clone(),
+                auth_tokens: Vec::new(),
+                token_key,
+                calls_dir: ws.calls_dir(),
+                bounds: Bounds::default(),
+            },
+            Arc::clone(&facts) as Arc<dyn CallDesk>,
+            registry.clone(),
+            Arc::clone(&clock),
+        )?;
+        let hub = Arc::new(Hub::default());
+        let urls = Urls { stream: gateway.stream_url(), status: gateway.status_url("") };
+        let watcher = Arc::clone(&hub) as Arc<dyn Watcher>;
+        let (stop, seed, room) = (options.stop, options.seed, Mutex::new(gateway.room()));
+        let setup = AccountSetup { clock, ledger, token_key, registry, urls, watcher, stop, seed, room };
+        let accounts = tokio::sync::Mutex::default();
+        Ok(Engine { setup, facts, hub, gateway, accounts, running: Arc::default(), _lock: lock })
+    }
+
+    /// Adds campaigns; the run that comes back is theirs alone. A campaign that runs here already is refused (exit 11).
+    pub async fn add(&self, ws: &Workspace, options: RunOptions) -> Result<Arc<Run>, Failure> {
+        let started = self.setup.clock.wall();
+        check_rules(ws, &options.campaigns)?;
+        let kits = options.campaigns.iter().map(|campaign| load_kit(ws, campaign)).collect::<Result<Vec<_>, _>>()?;
+        let names = self.reserve(&options.campaigns, started)?;
+        let (asked, place) = (options.campaigns.clone(), ws.clone());
+        self.setup.ledger.run(move |ledger| refuse_missing_greetings(&place, ledger, &asked)).await?;
+        let watcher = Arc::clone(&options.watcher);
+        self.hub.join(Some(names.names.clone()), Arc::clone(&watcher));
+        let added = self.add_lines(ws, options.campaigns.iter().cloned().zip(kits), options.drain).await;
+        let lines = match added {
+            Ok(lines) => lines,
+            Err(failure) => {
+                self.hub.leave(&watcher);
+                return Err(failure);
+            }
+        };
+        let out_of_time = AtomicBool::new(false);
+        let run = Arc::new(Run { campaigns: options.campaigns, started, lines, out_of_time, watcher, names });
+        tokio::spawn(obey(Arc::clone(&run), options.stop));
+        Ok(run)
+    }
+
+    fn reserve(&self, campaigns: &[Campaign], now: Wall) -> Result<Names, Failure> {
+        let mut running = lock(&self.running);
+        for campaign in campaigns {
+            if let Some(since) = running.get(&campaign.name) {
+                let pid = std::process::id();
+                let what = format!("campaign {} runs already in process {pid} (since {since})", campaign.name);
+                return Err(Failure::new(Exit::Locked, what)
+                    .next("watch it with `ahoy campaign status`, or end it with `ahoy campaign stop`"));
+            }
+        }
+        let names: Vec<Slug> = campaigns.iter().map(|campaign| campaign.name.clone()).collect();
+        running.extend(names.iter().map(|name| (name.clone(), now)));
+        Ok(Names { names, running: Arc::clone(&self.running), released: AtomicBool::new(false) })
+    }
+
+    async fn add_lines(
+        &self,
+        ws: &Workspace,
+        campaigns: impl Iterator<Item = (Campaign, VoiceKit)>,
+        drain: bool,
+    ) -> Result<Vec<(Arc<Shared>, usize)>, Failure> {
+        // Everything that can fail comes first: a run starts whole or not at all.
+        let mut ready = Vec::new();
+        let mut accounts = self.accounts.lock().await;
+        for (campaign, kit) in campaigns {
+            let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
+            let line = line(campaign, kit)?;
+            if !accounts.contains_key(&carrier) {
+                accounts.insert(carrier.clone(), self.open(ws, &carrier).await?);
+            }
+            let shared = Arc::clone(&accounts[&carrier].shared);
+            if let Some(fault) = lock(&shared.seen).ledger_failed.clone() {
+                return Err(
+                    Failure::bug(format!("this engine's ledger failed: {fault}")).next("let it end, and start again")
+                );
+            }
+            let opening = reopen(&self.setup.ledger, &name, self.setup.clock.wall()).await?;
+            let limits = &ws.config.carriers[&carrier];
+            let begin = Note::Begin {
+                carrier,
+                campaigns: vec![opening],
+                inherited: 0,
+                calls_per_second: limits.calls_per_second,
+                most_live: u64::from(limits.max_live_calls),
+            };
+            ready.push((shared, line, begin));
+        }
+        let mut lines = Vec::new();
+        for (shared, line, begin) in ready {
+            let name = line.campaign.name.clone();
+            let at = shared.lines.push(Arc::new(line));
+            shared.watcher.note_of(&name, &begin);
+            shared.desk(Event::Added { campaign: at, drain }).await;
+            lines.push((shared, at));
+        }
+        Ok(lines)
+    }
+
+    async fn open(&self, ws: &Workspace, carrier: &str) -> Result<Account, Failure> {
+        let carrier = carriers::open(ws, carrier, Arc::clone(&self.setup.clock)).await?;
+        for token in &carrier.auth_tokens {
+            self.gateway.trust(token.clone());
+        }
+        let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;
+        let (pid, now) = (std::process::id(), self.setup.clock.wall());
+        self.setup.ledger.run(move |ledger| ledger.begin_dialing(pid, now)).await.map_err(|it| ledger_failure(&it))?;
+        self.facts.add(Arc::clone(&shared));
+        let task = tokio::spawn(account_loop(Arc::clone(&shared), inbox, desk, self.setup.stop.clone()));
+        Ok(Account { shared, carrier, task })
+    }
+
+    /// Waits until a run is over, and says what it came to.
+    pub async fn wait(&self, run: &Arc<Run>) -> Result<RunReport, Failure> {
+        for (shared, at) in &run.lines {
+            let mut over = shared.line(*at).over.subscribe();
+            // The line holds the sender: it cannot be gone.
+            let _over = over.wait_for(|over| *over).await;
+        }
+        let stopped = run.stopped();
+        if stopped < Stop::Exit {
+            self.wait_for_streams(run).await;
+        }
+        let mut report = report(&self.setup.ledger, run, self.setup.clock.wall(), stopped).await?;
+        for account in self.accounts.lock().await.values() {
+            if run.lines.iter().any(|(shared, _)| Arc::ptr_eq(shared, &account.shared)) && account.carrier.sim.is_some()
+            {
+                report.sim_log = account.carrier.sim_log.clone();
+            }
+        }
+        self.hub.leave(&run.watcher);
+        run.names.release();
+        Ok(report)
+    }
+
+    /// The last streams of a run write their logs and tell what they heard; a carrier that keeps a socket open is not
+    /// waited for long.
+    async fn wait_for_streams(&self, run: &Run) {
+        for _ in 0..250 {
+            let sounding = |(shared, at): &(Arc<Shared>, usize)| {
+                lock(&shared.streams).values().any(|line| line.is_none_or(|line| line == *at))
+            };
+            if !run.lines.iter().any(sounding) {
+                return;
+            }
+            self.setup.clock.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends an engine whose runs are over.
+    pub async fn finish(self) -> Result<(), Failure> {
+        let stopped = *self.setup.stop.borrow();
+        let accounts = self.accounts.into_inner();
+        for account in accounts.values() {
+            account.shared.stays.store(false, Ordering::Release);
+            account.shared.tell(Told::Look).await;
+        }
+        let mut sims = Vec::new();
+        for account in accounts.into_values() {
+            account.task.await.map_err(|error| Failure::bug(format!("a campaign's loop died: {error}")))?;
+            sims.extend(account.carrier.sim);
+        }
+        if stopped < Stop::Exit {
+            self.gateway.stop().await;
+        } else {
+            // The third Ctrl-C waits for nothing: what is open is in the ledger.
+            drop(self.gateway);
+        }
+        for sim in sims {
+            sim.stop().await;
+        }
+        if stopped < Stop::Exit {
+            self.setup.ledger.run(Ledger::clean_end).await.map_err(|fault| ledger_failure(&fault))?;
+        }
+        Ok(())
+    }
+}
+
+/// Passes a run's own stop on to its campaigns.
+async fn obey(run: Arc<Run>, mut stop: watch::Receiver<Stop>) {
+    loop {
+        let wish = *stop.borrow_and_update();
+        if wish > Stop::No {
+            run.stop(wish).await;
+        }
+        if stop.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Run {
+    /// Asks its campaigns to stop. Only gets firmer.
+    pub async fn stop(&self, wish: Stop) {
+        for (shared, at) in &self.lines {
+            shared.stop_line(*at, wish).await;
+        }
+        self.watcher.note(&Note::Stopping(wish));
+    }
+
+    /// The firmest stop that any of its campaigns was asked for.
+    fn stopped(&self) -> Stop {
+        self.lines.iter().map(|(shared, at)| shared.stop_of(&shared.line(*at))).max().unwrap_or(Stop::No)
+    }
+
+    /// Whether it stopped because the time that it was given was over.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.out_of_time.load(Ordering::Acquire)
+    }
+}
+
+/// Runs campaigns to their end, in an engine of their own.
+pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> Result<RunReport, Failure> {
+    check_rules(ws, &options.campaigns)?;
+    let names: Vec<&str> = options.campaigns.iter().map(|campaign| campaign.name.as_str()).collect();
+    let (label, seed, stop) = (names.join(", "), options.seed, options.stop.clone());
+    let watcher = Arc::clone(&options.watcher);
+    let engine = Engine::start(ws, clock, EngineOptions { label, seed, watcher, stop }).await?;
+    // The hand is on the engine: the run needs none of its own.
+    let options = RunOptions { stop: watch::channel(Stop::No).1, ..options };
+    let result = match engine.add(ws, options).await {
+        Ok(run) => engine.wait(&run).await,
+        Err(failure) => Err(failure),
+    };
+    let ended = engine.finish().await;
+    let report = result?;
+    ended?;
+    Ok(report)
+}
