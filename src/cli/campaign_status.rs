@@ -11,6 +11,7 @@ use crate::run::campaign::ledger_failure;
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
 use crate::show::status::{Slot, Status, text};
+use crate::store::ledger::lock::holder;
 use crate::store::ledger::{Ledger, LedgerFault};
 use crate::store::workspace::Workspace;
 
@@ -51,8 +52,8 @@ pub fn run(ws: &Workspace, context: &Context, args: &StatusArgs) -> Result<Exit,
             Failure::usage("--watch redraws a terminal, and there is none").next("add --json, or leave --watch out")
         );
     }
-    // Home, then clear what is below: no flicker, and nothing of the scrollback is lost.
-    let clear = if terminal && !context.json() { "\u{1b}[H\u{1b}[J" } else { "" };
+    // Clear, then home: what stood there before goes into the scrollback or is overwritten.
+    let clear = if terminal && !context.json() { "\u{1b}[2J\u{1b}[H" } else { "" };
     crate::run::block_on(1, async {
         let mut stop = crate::run::stop::listen()?;
         let mut exit = Exit::Done;
@@ -71,7 +72,9 @@ fn show(ws: &Workspace, context: &Context, campaigns: &[Campaign], clear: &str) 
     let mut texts = Vec::new();
     for campaign in campaigns {
         let account = account_of(ws, &campaign.carrier)?;
-        let status = status(&ledger, &campaign.name, &account, now).map_err(|fault| ledger_failure(&fault))?;
+        let mut status = status(&ledger, &campaign.name, &account, now).map_err(|fault| ledger_failure(&fault))?;
+        status.holder =
+            holder(&ws.ledger_path()).map(|it| format!("process {} ({}) since {}", it.pid, it.campaign, it.since));
         if !status.adds_up {
             exit = exit.and(Exit::Bug);
         }
@@ -141,6 +144,6 @@ fn status(ledger: &Ledger, campaign: &Slug, account: &str, now: Wall) -> Result<
         next_due: counts.next_due.map(Wall::rfc3339),
         slots: slots.collect(),
         open: open.len() as u64,
-        holder: None,
+        holder: None, // filled in by the caller: it is no row of the ledger
     })
 }

@@ -22,12 +22,14 @@ struct Standing {
 
 impl Standing {
     /// What takes the rows off the terminal, whatever its size has become: a narrower one has wrapped them.
+    ///
+    /// Line by line: tmux moves a screen that is cleared from its first line on into the scrollback, frame by frame.
     fn erase(&self) -> String {
         let (columns, tall) = self.size;
         let lines: usize = self.rows.iter().map(|(_, width)| width.div_ceil(columns.max(1)).max(1)).sum();
         match lines.min(tall) {
             0 => String::new(),
-            up => format!("\u{1b}[{up}A\r\u{1b}[J"),
+            up => format!("\u{1b}[{up}A\r{}\u{1b}[{up}A", "\u{1b}[2K\n".repeat(up)),
         }
     }
 
@@ -96,12 +98,16 @@ mod tests {
     #[test]
     fn rows_that_a_narrower_terminal_has_wrapped_are_erased_whole() {
         let rows = vec![("a".repeat(80), 80), ("b".to_owned(), 1), (String::new(), 0)];
-        let at = |columns, tall| Standing { rows: rows.clone(), size: (columns, tall) }.erase();
-        assert_eq!(at(80, 24), "\u{1b}[3A\r\u{1b}[J");
-        assert_eq!(at(120, 24), "\u{1b}[3A\r\u{1b}[J");
-        assert_eq!(at(40, 24), "\u{1b}[4A\r\u{1b}[J", "two lines for the first row");
-        assert_eq!(at(30, 24), "\u{1b}[5A\r\u{1b}[J");
-        assert_eq!(at(1, 24), "\u{1b}[24A\r\u{1b}[J", "never above the terminal");
+        let at = |columns, tall| {
+            let text = Standing { rows: rows.clone(), size: (columns, tall) }.erase();
+            assert!(!text.contains("[J"), "tmux would keep every frame");
+            let up = text.matches("\u{1b}[2K\n").count();
+            assert_eq!(text.matches(&format!("\u{1b}[{up}A")).count(), 2, "up, and up again: {text:?}");
+            up
+        };
+        assert_eq!((at(80, 24), at(120, 24)), (3, 3));
+        assert_eq!((at(40, 24), at(30, 24)), (4, 5), "two lines, three lines for the first row");
+        assert_eq!(at(1, 24), 24, "never above the terminal");
         assert_eq!(Standing::default().erase(), "");
     }
 }

@@ -12,7 +12,7 @@ const STYLE: &str = "\
 font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2rem 0 .75rem}\
 .sub{color:var(--dim);margin:0 0 1.5rem}\
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.75rem}\
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(45%,220px),1fr));gap:.75rem}\
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.75rem 1rem}\
 .card b{display:block;font-size:1.5rem;line-height:1.3;font-variant-numeric:tabular-nums}.card span{color:var(--dim);font-size:.875rem}\
 .card.bad b{color:var(--bad)}\
@@ -84,7 +84,11 @@ fn plots(report: &Report) -> String {
     let tries: Vec<Bar> = report
         .attempts_per_lead
         .iter()
-        .map(|(tries, leads)| Bar { label: format!("{tries} attempts"), all: *leads, part: 0 })
+        .map(|(tries, leads)| Bar {
+            label: if *tries == 1 { "1 attempt".to_owned() } else { format!("{tries} attempts") },
+            all: *leads,
+            part: 0,
+        })
         .collect();
     let named = |map: &std::collections::BTreeMap<String, Group>| -> Vec<Bar> {
         map.iter().map(|(name, it)| group(name.clone(), Some(*it))).collect()

@@ -91,6 +91,17 @@ impl Drop for DialLock {
     }
 }
 
+/// Who dials on a ledger now, as far as the file tells: the process named there, if it lives. The lock is not touched, so
+/// that a look never refuses a start.
+pub fn holder(ledger: &Path) -> Option<Holder> {
+    let mut file = File::open(lock_path(ledger)).ok()?;
+    let holder = read_holder(&mut file)?;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(holder.pid).ok()?)?;
+    // A process of another user lives, too: we may only not signal it.
+    let lives = !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
+    lives.then_some(holder)
+}
+
 /// `ahoy.db` → `ahoy.db.lock`, beside it.
 fn lock_path(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
@@ -107,6 +118,8 @@ fn read_holder(file: &mut File) -> Option<Holder> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -122,5 +135,22 @@ mod tests {
         assert!(failure.what.contains("4711") && failure.what.contains("spring"), "{failure}");
         drop(first);
         DialLock::take(&ledger, &holder(1, "autumn")).expect("free again");
+    }
+
+    #[test]
+    fn a_look_names_a_living_holder_and_forgets_a_dead_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = dir.path().join("ahoy.db");
+        assert_eq!(super::holder(&ledger), None);
+        let me = Holder { pid: std::process::id(), campaign: "spring".to_owned(), since: Wall(0) };
+        let lock = DialLock::take(&ledger, &me).expect("free");
+        assert_eq!(super::holder(&ledger), Some(me.clone()));
+        drop(lock);
+        assert_eq!(super::holder(&ledger), None, "let go");
+        let mut child = std::process::Command::new("true").spawn().expect("it starts");
+        let dead = Holder { pid: child.id(), ..me };
+        child.wait().expect("it ends");
+        fs::write(lock_path(&ledger), serde_json::to_string(&dead).expect("JSON")).expect("written");
+        assert_eq!(super::holder(&ledger), None, "killed");
     }
 }
