@@ -67,3 +67,7 @@ twilio-sdk:
     target/twilio-sdk/bin/pip install --quiet twilio
     cargo build --locked
     target/twilio-sdk/bin/python tools/twilio-sdk-check.py target/debug/ahoy
+
+# The placing protocol, explored with more attempts than `cargo test` does (4 take minutes and gigabytes)
+model DEPTH="4":
+    AHOY_MODEL_DEPTH={{DEPTH}} cargo test --locked --release --test model -- --nocapture --test-threads=1

@@ -20,10 +20,6 @@ use crate::store::ledger::{
     CarrierFact, Evidence, FactResult, Ledger, LedgerFault, OpenAttempt, Settled, UnwantedCall,
 };
 
-/// How much older than its intent a listed call may look and still be the attempt's: whole seconds at the carrier, and
-/// two clocks that differ.
-pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
-
 /// How far back the carrier's list is read: a live call made before is seen though its clock differs.
 const LIST_BACK: Duration = Duration::from_secs(3_600);
 
@@ -61,6 +57,7 @@ impl Question {
 /// What this process knows about asking for an attempt.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
+    /// Since when it has been known with no request of ours in flight: the horizon counts from here.
     first_seen: Boot,
     last: Option<Wall>,
 }
@@ -70,6 +67,8 @@ struct Inside {
     pace: AskPace,
     asked: HashMap<AttemptId, Asked>,
     in_flight: HashSet<AttemptId>,
+    /// Attempts whose own request may still leave this process, or be answered.
+    ordering: HashSet<AttemptId>,
     ending: HashSet<Sid>,
     slowest: Slowest,
 }
@@ -109,7 +108,29 @@ impl Drop for Leave {
     }
 }
 
+/// The time in which an attempt's request may leave or be answered. When it is over, the horizon counts anew: a process
+/// that was stopped in between sent late, and the carrier's list must be given its time from then on.
+pub struct Ordering {
+    asker: Arc<Asker>,
+    attempt: AttemptId,
+}
+
+impl Drop for Ordering {
+    fn drop(&mut self) {
+        let over = Asked { first_seen: self.asker.clock.boot(), last: None };
+        let mut inside = self.asker.inside();
+        inside.asked.insert(self.attempt, over);
+        inside.ordering.remove(&self.attempt);
+    }
+}
+
 impl Asker {
+    /// Nothing is decided about this attempt until what became of its request is written down.
+    pub fn ordering(self: &Arc<Self>, attempt: AttemptId) -> Ordering {
+        self.inside().ordering.insert(attempt);
+        Ordering { asker: Arc::clone(self), attempt }
+    }
+
     /// One who has asked nothing yet.
     pub fn new(
         clock: Arc<dyn Clock>,
@@ -163,13 +184,14 @@ impl Asker {
         Ok((open, unwanted))
     }
 
-    /// What to do about an open attempt now. `in_hand`: this process made it and may still wait for its answer.
+    /// What to do about an open attempt now. `in_hand`: this process made it.
     pub fn next(&self, entry: &OpenAttempt, in_hand: bool, ring_timeout: Duration) -> Ask {
         let now = self.clock.boot();
-        let (asked, horizon) = {
+        let (asked, in_flight, horizon) = {
             let mut inside = self.inside();
+            let in_flight = inside.ordering.contains(&entry.attempt);
             let asked = *inside.asked.entry(entry.attempt).or_insert(Asked { first_seen: now, last: None });
-            (asked, Horizon::of(self.configured, self.loopback, &inside.slowest).total)
+            (asked, in_flight, Horizon::of(self.configured, self.loopback, &inside.slowest).total)
         };
         let standing = match entry.state {
             State::Intent => Standing::Intent,
@@ -183,6 +205,7 @@ impl Asker {
             // A horizon that was raised since the claim holds for it too.
             release_after: entry.release_after.max(entry.intent_at + horizon),
             in_hand,
+            in_flight,
             standing,
             ring_timeout,
             last_asked: asked.last,
@@ -514,10 +537,8 @@ struct Shown {
 }
 
 impl Shown {
-    /// Calls of other attempts are left out; calls made while this order was on its way are its own.
+    /// Calls of other attempts are left out; calls made since the claim are its own.
     fn of(entry: &OpenAttempt, calls: &[RemoteCall], owners: &HashMap<Sid, AttemptId>) -> Shown {
-        let oldest = entry.intent_at - CLOCK_SLACK;
-        let newest = entry.send_by + limits::PLACE_TIMEOUT + CLOCK_SLACK;
         let between = |call: &&RemoteCall| {
             let to = Phone::from_e164(&call.to);
             !call.child && call.outbound_api && to.is_ok_and(|to| to == entry.phone)
@@ -527,7 +548,8 @@ impl Shown {
         let sids: Vec<Sid> = found.iter().map(|call| call.sid.clone()).collect();
         let others = |call: &RemoteCall| owners.get(&call.sid).is_some_and(|owner| *owner != entry.attempt);
         found.retain(|call| !others(call));
-        let own = |call: &RemoteCall| owners.contains_key(&call.sid) || (oldest..=newest).contains(&call.created);
+        let own =
+            |call: &RemoteCall| owners.contains_key(&call.sid) || sweep::is_its_own(entry.intent_at, call.created);
         let (mine, strange): (Vec<_>, Vec<_>) = found.into_iter().partition(own);
         Shown {
             mine,

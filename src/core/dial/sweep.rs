@@ -16,12 +16,13 @@ const LIST_AT: [Duration; 6] = [
     Duration::from_secs(60),
     Duration::from_secs(120),
 ];
-/// A request of our own is over this long after it had to leave.
-const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// After the horizon, as long as the carrier cannot be asked.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// A call that should have ended ringing is asked about after this grace, then every [`FETCH_EVERY`].
 const FETCH_GRACE: Duration = Duration::from_secs(60);
+/// How much older than its intent a call may look by the carrier's clock and still be the attempt's. A clock that differs
+/// more is refused at the start.
+const CLOCK_SLACK: Duration = Duration::from_secs(300);
 /// Between two looks at a call whose callbacks do not come.
 const FETCH_EVERY: Duration = Duration::from_secs(300);
 
@@ -34,15 +35,19 @@ pub struct Open {
     pub send_by: Wall,
     /// After this, a list that does not show it releases it.
     pub release_after: Wall,
-    /// Whether this process made it and may still be waiting for the carrier's answer.
+    /// Whether this process made it.
     pub in_hand: bool,
+    /// Whether its request may still leave this process, or be answered: nothing is decided about it until that is over.
+    /// A process that was stopped (SIGSTOP, a laptop asleep) between the fence and the first byte sends late.
+    pub in_flight: bool,
     /// Where it stands.
     pub standing: Standing,
     /// How long it may ring.
     pub ring_timeout: Duration,
     /// When this process last asked about it.
     pub last_asked: Option<Wall>,
-    /// How long this process has known it, by the clock that never steps: a wall clock that jumps ahead releases nobody.
+    /// How long this process has known it with no request of its own in flight, by the clock that never steps: neither
+    /// a wall clock that jumps ahead nor a request that left late releases anybody.
     pub known_for: Duration,
 }
 
@@ -76,13 +81,20 @@ pub enum Ask {
 /// The next question about an open attempt.
 pub fn next(open: &Open, now: Wall) -> Ask {
     match open.standing {
-        // Its own request may still run; past that, the note about its end was lost with the ledger's fault.
-        Standing::Intent if open.in_hand && now <= open.send_by + ANSWER_GRACE => Ask::At(now + Duration::from_secs(1)),
+        Standing::Intent | Standing::Unknown if open.in_flight => Ask::At(now + Duration::from_secs(1)),
         Standing::Intent if now > open.send_by => Ask::Orphaned,
         Standing::Intent => Ask::At(open.send_by + Duration::from_millis(1)),
         Standing::Unknown => unknown(open, now),
         Standing::Placed => placed(open, now),
     }
+}
+
+/// Whether a listed call between an attempt's numbers, that belongs to no other attempt, is this one's.
+///
+/// While an attempt is open nobody else of ours calls that number, so every call made since its intent is its own, however
+/// late: its request may have left late, and waited at the carrier.
+pub fn is_its_own(intent_at: Wall, created: Wall) -> bool {
+    created >= intent_at - CLOCK_SLACK
 }
 
 fn unknown(open: &Open, now: Wall) -> Ask {
@@ -122,6 +134,7 @@ mod tests {
             send_by: Wall(3_000),
             release_after: Wall(300_000),
             in_hand: false,
+            in_flight: false,
             standing,
             ring_timeout: Duration::from_secs(30),
             last_asked: last_asked.map(Wall),
@@ -133,9 +146,17 @@ mod tests {
     fn an_intent_without_an_owner_becomes_unknown_only_after_its_send_deadline() {
         assert_eq!(next(&open(Standing::Intent, None), Wall(3_000)), Ask::At(Wall(3_001)));
         assert_eq!(next(&open(Standing::Intent, None), Wall(3_001)), Ask::Orphaned);
-        let ours = Open { in_hand: true, ..open(Standing::Intent, None) };
-        assert_eq!(next(&ours, Wall(9_000)), Ask::At(Wall(10_000)), "its own request is still running");
-        assert_eq!(next(&ours, Wall(18_001)), Ask::Orphaned, "no request runs that long");
+    }
+
+    #[test]
+    fn nothing_is_decided_while_a_request_of_our_own_may_still_leave() {
+        for standing in [Standing::Intent, Standing::Unknown] {
+            let ours = Open { in_hand: true, in_flight: true, ..open(standing, None) };
+            assert_eq!(next(&ours, Wall(9_000)), Ask::At(Wall(10_000)));
+            assert_eq!(next(&ours, Wall(900_000)), Ask::At(Wall(901_000)), "stopped for a quarter of an hour");
+        }
+        let over = Open { in_hand: true, ..open(Standing::Intent, None) };
+        assert_eq!(next(&over, Wall(9_000)), Ask::Orphaned, "the note about its end was lost with the ledger's fault");
     }
 
     #[test]
@@ -165,6 +186,14 @@ mod tests {
         let jumped = Open { known_for: Duration::from_secs(4), ..open(Standing::Unknown, Some(4_000)) };
         assert_eq!(next(&jumped, Wall(86_400_000)), Ask::List { may_release: false });
         assert_eq!(next(&open(Standing::Unknown, Some(4_000)), Wall(86_400_000)), Ask::List { may_release: true });
+    }
+
+    #[test]
+    fn a_call_made_since_the_claim_is_the_attempts_own_however_late() {
+        let intent = Wall(1_000_000);
+        assert!(is_its_own(intent, intent + Duration::from_secs(86_400)), "a stopped process sends late");
+        assert!(is_its_own(intent, intent - Duration::from_secs(300)), "two clocks differ");
+        assert!(!is_its_own(intent, intent - Duration::from_secs(301)), "the call of an earlier day is not");
     }
 
     #[test]

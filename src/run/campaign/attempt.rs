@@ -21,6 +21,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let attempt = mint(&shared);
     let claim = claim_of(&shared, line, attempt, &chosen);
     let lead = chosen.lead;
+    // Until what became of the request is written down, by every way out of here.
+    let _ordering = shared.asker.ordering(attempt);
     let claimed = shared.ledger.run(move |ledger| ledger.claim(&claim)).await;
     match claimed {
         Ok(()) => {}
