@@ -71,3 +71,21 @@ twilio-sdk:
 # The placing protocol, explored with more attempts than `cargo test` does (4 take minutes and gigabytes)
 model DEPTH="4":
     AHOY_MODEL_DEPTH={{DEPTH}} cargo test --locked --release --test model -- --nocapture --test-threads=1
+
+# Every quarter of an hour of ten years in every time zone, and the other properties
+properties-full:
+    AHOY_PROPERTIES=full cargo test --locked --release --test properties -- --nocapture
+
+# Fuzz each target for so many seconds (needs cargo-fuzz; nightly for the sanitizers' flags)
+fuzz SECONDS="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for target in webhook media csv config wav twiml; do
+        mkdir -p fuzz/corpus/$target
+        cargo +nightly fuzz run --sanitizer none $target fuzz/corpus/$target tests/data/fuzz/$target -- \
+            -max_total_time={{SECONDS}} -max_len=65536
+    done
+
+# Mutants of the machine that decides what an answer means (needs cargo-mutants)
+mutants *FILES="src/core/dial/attempt.rs src/core/dial/verdict.rs src/core/dial/sweep.rs":
+    cargo mutants $(printf -- '-f %s ' {{FILES}}) --timeout 120 -- --lib --test properties core::dial

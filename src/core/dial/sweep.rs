@@ -205,4 +205,28 @@ mod tests {
         let asked = Open { last_asked: Some(Wall(90_000)), ..ours };
         assert_eq!(next(&asked, Wall(90_001)), Ask::At(Wall(390_000)));
     }
+
+    /// Everything at a real date: the horizon is a distance.
+    #[test]
+    fn the_horizon_is_passed_by_the_calendar_and_by_the_clock_that_never_steps() {
+        let claimed = Wall(1_790_000_000_000);
+        let at = |secs| claimed + Duration::from_secs(secs);
+        let open = Open {
+            intent_at: claimed,
+            send_by: at(3),
+            release_after: at(300),
+            known_for: Duration::from_secs(300),
+            ..open(Standing::Unknown, None)
+        };
+        let just_after = at(300) + Duration::from_millis(1);
+        assert_eq!(next(&open, at(300)), Ask::List { may_release: false });
+        assert_eq!(next(&open, just_after), Ask::List { may_release: true });
+        let known_later = Open { known_for: Duration::from_millis(299_999), ..open };
+        assert_eq!(next(&known_later, just_after), Ask::List { may_release: false });
+        let near = Open { standing: Standing::Placed, in_hand: true, release_after: at(10), ..open };
+        assert_eq!(next(&near, claimed), Ask::At(at(40)), "30 s of ringing and a short horizon's grace");
+        let asked = Open { last_asked: Some(at(40)), ..near };
+        assert_eq!(next(&asked, at(41)), Ask::At(at(50)));
+        assert_eq!(next(&asked, at(50)), Ask::Fetch);
+    }
 }

@@ -139,7 +139,9 @@ pub fn parse_date(text: &str) -> Option<Wall> {
 pub fn retry_after_ms(header: Option<&str>, date_header: Option<&str>) -> Option<u64> {
     let header = header?.trim();
     let clamp = |ms: i64| u64::try_from(ms).unwrap_or(0).clamp(1_000, 900_000);
-    if let Ok(seconds) = header.parse::<u32>() {
+    if !header.is_empty() && header.bytes().all(|digit| digit.is_ascii_digit()) {
+        // More seconds than fit into the number are the longest wait, not none.
+        let seconds = header.parse().unwrap_or(u32::MAX);
         return Some(clamp(i64::from(seconds) * 1_000));
     }
     let http = |text: &str| parse_date(&text.replace("GMT", "+0000"));
@@ -212,6 +214,7 @@ mod tests {
         assert_eq!(retry_after_ms(Some("7"), None), Some(7_000));
         assert_eq!(retry_after_ms(Some("0"), None), Some(1_000));
         assert_eq!(retry_after_ms(Some("86400"), None), Some(900_000));
+        assert_eq!(retry_after_ms(Some("99999999999999999999"), None), Some(900_000));
         assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:28:30 GMT"), date), Some(30_000));
         assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:00:00 GMT"), date), Some(1_000));
         assert_eq!(retry_after_ms(Some("soon"), date), None);

@@ -89,6 +89,8 @@ pub struct LeadFile {
     record: ByteRecord,
     header: Vec<String>,
     separator: u8,
+    /// The first line at which the next row can begin.
+    next_line: u64,
 }
 
 impl LeadFile {
@@ -117,7 +119,8 @@ impl LeadFile {
             .delimiter(separator)
             .buffer_capacity(HEAD_BYTES)
             .from_reader(guard);
-        let mut file = LeadFile { shown, reader, unread, record: ByteRecord::new(), header: Vec::new(), separator };
+        let mut file =
+            LeadFile { shown, reader, unread, record: ByteRecord::new(), header: Vec::new(), separator, next_line: 1 };
         match file.next_row()? {
             Some(row) => file.header = row.fields,
             None => return Err(CsvFault::Empty { file: file.shown }),
@@ -145,7 +148,10 @@ impl LeadFile {
         }
         // The library counts from before the blank lines it skipped; counted from the end it is exact.
         let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let line = self.reader.position().line().saturating_sub(1 + inside);
+        let counted = self.reader.position().line().saturating_sub(1 + inside);
+        // A last row without a line break, and lines that end with a bare CR, are not counted by the library.
+        let line = counted.max(self.next_line);
+        self.next_line = line + inside + 1;
         let too_long = |what, most| CsvFault::TooLong { file: self.shown.clone(), line, what, most };
         if self.record.as_slice().len() > limits::CSV_RECORD_BYTES {
             return Err(too_long("record", limits::CSV_RECORD_BYTES));

@@ -168,3 +168,95 @@ fn the_carriers_record_beats_a_callback_whichever_came_first() {
     assert_eq!(alarms, [Alarm::EndMismatch]);
     assert_eq!(call(&[record, callback]), (end, alarms, outcome));
 }
+
+#[test]
+fn an_attempt_whose_call_may_exist_is_open_and_no_other() {
+    let open: Vec<&str> = STATES.into_iter().filter(|state| state.is_open()).map(State::as_str).collect();
+    assert_eq!(open, ["intent", "unknown", "placed", "ringing", "answered", "bridged"]);
+}
+
+#[test]
+fn alarms_have_their_names_and_only_a_second_call_stops_the_account() {
+    let alarms = [
+        (Alarm::DoubleDial, "double_dial", true),
+        (Alarm::Surfaced, "surfaced", true),
+        (Alarm::EndMismatch, "end_mismatch", false),
+        (Alarm::CallerRefused, "caller_refused", false),
+        (Alarm::AccountRefused, "account_refused", false),
+        (Alarm::RequestRefused, "request_refused", false),
+    ];
+    for (alarm, name, stops) in alarms {
+        assert_eq!((alarm.as_str(), alarm.stops_account()), (name, stops));
+    }
+}
+
+#[test]
+fn each_refusal_has_its_outcome_and_those_of_ours_are_loud() {
+    let refusals = [
+        (Refused::Number, Outcome::Invalid, None),
+        (Refused::Destination, Outcome::Forbidden, None),
+        (Refused::Caller, Outcome::CallerRefused, Some(Alarm::CallerRefused)),
+        (Refused::Account, Outcome::AccountRefused, Some(Alarm::AccountRefused)),
+        (Refused::Request, Outcome::RequestRefused, Some(Alarm::RequestRefused)),
+    ];
+    for (about, outcome, alarm) in refusals {
+        let step = step(&Standing::intent(), Input::Refused(about)).expect("listed");
+        assert_eq!((step.state, step.lead), (State::Rejected, LeadMove::Release(outcome)));
+        assert_eq!(step.alarms, Vec::from_iter(alarm));
+    }
+}
+
+/// The whole step, so that no part of it can be forgotten.
+#[test]
+fn a_call_that_surfaces_is_kept_with_its_sid_its_end_and_its_alarm() {
+    let told = |state, newer_open, status| {
+        let before = Standing { newer_open, ..standing(state) };
+        step(&before, fact("CA1", status, Source::Callback)).expect("listed")
+    };
+    let whole = |state, end: Option<CallStatus>, lead, alarms: &[Alarm], ends: bool| Step {
+        state,
+        sid: Some(sid("CA1")),
+        end: end.map(|status| (Source::Callback, status)),
+        lead,
+        alarms: alarms.to_vec(),
+        end_call: ends.then(|| sid("CA1")),
+    };
+    let (ring, busy) = (CallStatus::Ringing, CallStatus::Busy);
+    let surfaced = &[Alarm::Surfaced][..];
+    for state in [State::Rejected, State::NotPlaced] {
+        assert_eq!(told(state, false, ring), whole(State::Ringing, None, LeadMove::Hold, surfaced, false));
+        let over = LeadMove::Release(Outcome::Busy);
+        assert_eq!(told(state, false, busy), whole(State::Ended, Some(busy), over, surfaced, false));
+        assert_eq!(told(state, true, ring), whole(State::Zombie, None, LeadMove::Stay, surfaced, true));
+        assert_eq!(told(state, true, busy), whole(State::Zombie, Some(busy), LeadMove::Stay, surfaced, false));
+    }
+    for newer_open in [false, true] {
+        assert_eq!(told(State::Zombie, newer_open, ring), whole(State::Zombie, None, LeadMove::Stay, &[], true));
+        assert_eq!(told(State::Zombie, newer_open, busy), whole(State::Zombie, Some(busy), LeadMove::Stay, &[], false));
+    }
+    assert_eq!(told(State::Intent, false, ring), whole(State::Ringing, None, LeadMove::Stay, &[], false));
+    let over = LeadMove::Release(Outcome::Busy);
+    assert_eq!(told(State::Unknown, false, busy), whole(State::Ended, Some(busy), over, &[], false));
+}
+
+#[test]
+fn among_equal_sources_a_fixed_order_of_final_words_decides() {
+    use CallStatus::{Busy, Canceled, Completed, Failed, NoAnswer};
+    for pair in [Failed, Canceled, NoAnswer, Busy, Completed].windows(2) {
+        let (weaker, stronger) = (fact("CA1", pair[0], Source::Callback), fact("CA1", pair[1], Source::Callback));
+        for order in [[weaker.clone(), stronger.clone()], [stronger, weaker]] {
+            let (end, alarms, outcome) = fold(&Standing::intent(), &order);
+            assert_eq!(end.end, Some((Source::Callback, pair[1])));
+            assert_eq!((alarms, outcome), (vec![Alarm::EndMismatch], Some(Outcome::of(pair[1]))));
+        }
+    }
+    let again = fact("CA1", Busy, Source::Fetch);
+    let (_, alarms, _) = fold(&Standing::intent(), &[fact("CA1", Busy, Source::Callback), again]);
+    assert_eq!(alarms, [], "the same word from a stronger source is no mismatch");
+}
+
+#[test]
+fn a_second_call_that_is_already_over_need_not_be_ended() {
+    let over = step(&standing(State::Ringing), fact("CA2", CallStatus::Busy, Source::Listing)).expect("listed");
+    assert_eq!((over.end_call, over.alarms), (None, vec![Alarm::DoubleDial]));
+}
