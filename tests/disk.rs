@@ -183,7 +183,8 @@ fn a_disk_that_fills_during_a_run_stops_claims_and_loses_no_live_call() {
     // Eight calls are at the carrier; then something else fills the disk to its last byte. What is left of the ledger is
     // copied out, because the namespace takes the disk with it.
     let script = format!(
-        "mount -t tmpfs -o size=40m none {state} && cp {before} {state}/ahoy.db && chmod 600 {state}/ahoy.db || exit 99\n\
+        "mount -t tmpfs -o size=40m none {state} && cp {before} {state}/ahoy.db && cp {root}/ahoy.db.key {state}/ && \
+         chmod 600 {state}/ahoy.db {state}/ahoy.db.key || exit 99\n\
          {ahoy} --workspace {root} campaign run c --yes --drain & run=$!\n\
          tries=0\n\
          while [ \"$(grep -c created {log})\" -lt 8 ] && [ $tries -lt 600 ]; do sleep 0.05; tries=$((tries+1)); done\n\

@@ -112,7 +112,7 @@ fn an_import_that_a_disk_breaks_anywhere_is_finished_by_the_next_one() {
         command.args(["leads", "import", "--campaign", "c"]).arg(folder.join("leads.csv"));
         command
     };
-    range.strike(3, &import, &|folder, output, strike| {
+    range.strike(9, &import, &|folder, output, strike| {
         let there = leads(folder);
         assert!(there <= 30, "{strike:?}: {there}");
         assert!(!output.status.success() || there == 30, "{strike:?}: it said that all went well, {there} are there");
@@ -144,7 +144,7 @@ fn a_suppression_that_was_confirmed_stands_whatever_the_disk_does() {
         let phone = Phone::from_e164("+442079460003").expect("E.164");
         whole(folder).expect("there").is_suppressed(&phone).expect("read")
     };
-    range.strike(2, &suppress, &|folder, output, strike| {
+    range.strike(3, &suppress, &|folder, output, strike| {
         assert!(!output.status.success() || stands(folder), "{strike:?}: it was confirmed");
         clean(&mut suppress(folder), strike);
         assert!(stands(folder), "{strike:?}");
@@ -179,7 +179,7 @@ fn a_migration_that_is_broken_anywhere_leaves_the_old_ledger_or_the_new_one() {
         Ledger::open(&path, &OpenOptions { fresh_key: [1; 32], now: Wall(0) }).expect("made");
         count(&path, "fact").0
     };
-    range.strike(2, &pause, &|folder, _, strike| {
+    range.strike(5, &pause, &|folder, _, strike| {
         let path = folder.join("ahoy.db");
         let (version, kept) = count(&path, "fact");
         assert!((1..=newest).contains(&version), "{strike:?}: {version}");
@@ -210,7 +210,7 @@ fn a_cache_that_the_disk_breaks_anywhere_never_holds_half_an_asset() {
         command.args(["cache", "verify", "c", "--json"]);
         command
     };
-    range.strike(5, &generate, &|folder, output, strike| {
+    range.strike(8, &generate, &|folder, output, strike| {
         let found = verify(folder).output().expect("runs");
         let text = String::from_utf8_lossy(&found.stdout);
         assert!(!text.contains("\"damaged\"") && !text.contains("\"sound\""), "{strike:?}: {text}");
