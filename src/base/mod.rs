@@ -17,7 +17,7 @@ pub use exit::{Exit, Failure};
 pub use id::{AttemptId, CallId, LeadId, Sid};
 pub use language::Language;
 pub use money::Money;
-pub use phone::{Phone, Prefix};
+pub use phone::{NeverCalled, Phone, Prefix};
 pub use secret::Secret;
 pub use slug::Slug;
 pub use time::{Boot, Wall};

@@ -13,6 +13,15 @@ pub struct Phone {
     e164: String,
 }
 
+/// Kinds of numbers that nobody is called on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeverCalled {
+    /// Premium rate or shared cost.
+    Premium,
+    /// Satellite or a ship: a call costs a multiple.
+    Satellite,
+}
+
 /// Why a text is no phone number that may be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneFault {
@@ -89,6 +98,21 @@ impl Phone {
     /// Whether calls to it cost more than usual (premium rate, shared cost): such numbers are never called.
     pub fn costs_extra(&self) -> bool {
         matches!(self.kind(), PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost)
+    }
+
+    /// Why no campaign may call it, whoever owns it. Emergency numbers are no E.164 numbers: they never become a `Phone`.
+    pub fn never_called(&self) -> Option<NeverCalled> {
+        match self.calling_code()?.as_str() {
+            "870" | "881" | "882" | "883" => Some(NeverCalled::Satellite),
+            "979" => Some(NeverCalled::Premium),
+            _ => self.costs_extra().then_some(NeverCalled::Premium),
+        }
+    }
+
+    /// The area code of a North American number: its first three digits.
+    pub fn area_code(&self) -> Option<String> {
+        let digits = self.e164.strip_prefix("+1")?;
+        digits.get(..3).map(str::to_owned)
     }
 
     /// Whether its digits say where the line is. False for most mobiles, toll-free and internet numbers: these
@@ -187,6 +211,36 @@ mod tests {
         assert_eq!(Phone::parse("  ", None), Err(PhoneFault::Empty));
         assert_eq!(Phone::parse("hello", Some(fr)), Err(PhoneFault::Unreadable));
         assert!(Phone::parse("+33 1", None).is_err());
+    }
+
+    /// Fault 17: whatever a file holds, such a number is no lead.
+    #[test]
+    fn emergency_premium_and_satellite_numbers_are_never_called() {
+        for (country, number) in [
+            ("US", "911"),
+            ("GB", "999"),
+            ("GB", "112"),
+            ("FR", "112"),
+            ("FR", "15"),
+            ("DE", "110"),
+            ("BG", "112"),
+            ("IL", "100"),
+            ("IL", "101"),
+            ("AU", "000"),
+            ("US", "988"),
+            ("US", "+1911"),
+            ("BG", "+359112"),
+        ] {
+            let country: Country = country.parse().expect("a country");
+            assert!(Phone::parse(number, Some(country)).is_err(), "{number} in {country}");
+        }
+        let never = |number: &str| Phone::from_e164(number).expect("E.164").never_called();
+        assert_eq!(never("+19005551234"), Some(NeverCalled::Premium));
+        assert_eq!(never("+449098790000"), Some(NeverCalled::Premium));
+        assert_eq!(never("+881612345678"), Some(NeverCalled::Satellite));
+        assert_eq!(never("+870773111632"), Some(NeverCalled::Satellite));
+        assert_eq!(never("+12125550123"), None);
+        assert_eq!(never("+359888123456"), None);
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::campaign_report::ReportArgs;
 use super::campaign_status::StatusArgs;
+use super::rules::OverrideArgs;
 use super::{Context, EXIT_CODES, print_json, print_line};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::{
-    CampaignPlan, RunOptions, RunReport, check_rules, ledger_failure, open_ledger, plan, run as run_campaigns,
+    CampaignPlan, RunOptions, RunReport, check_rules, findings_of, ledger_failure, open_ledger, plan,
+    run as run_campaigns, set_aside,
 };
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
@@ -35,6 +37,8 @@ enum CampaignCommand {
     Plan {
         /// Campaigns; all of them if none is named
         campaigns: Vec<Slug>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
     },
     /// Call everybody who may be called now
     #[command(
@@ -51,6 +55,8 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
         /// End when nothing is due now and nothing is live, instead of waiting for retries
         #[arg(long)]
         drain: bool,
+        #[command(flatten)]
+        overrides: OverrideArgs,
     },
     /// Where every lead stands, and who holds each slot
     Status(StatusArgs),
@@ -74,9 +80,14 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
 pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
     match &args.command {
-        CampaignCommand::Plan { campaigns } => show_plan(&ws, context, "plan", &ws.campaigns(campaigns)?),
-        CampaignCommand::Run { campaigns, yes, drain } => {
-            let campaigns = ws.campaigns(campaigns)?;
+        CampaignCommand::Plan { campaigns, overrides } => {
+            let mut campaigns = ws.campaigns(campaigns)?;
+            set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
+            show_plan(&ws, context, "plan", &campaigns)
+        }
+        CampaignCommand::Run { campaigns, yes, drain, overrides } => {
+            let mut campaigns = ws.campaigns(campaigns)?;
+            set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
             start(&ws, context, campaigns, *yes, *drain)
         }
         CampaignCommand::Status(args) => super::campaign_status::run(&ws, context, args),
@@ -93,7 +104,9 @@ pub(super) fn plans(ws: &Workspace, ledger: &Ledger, campaigns: &[Campaign]) -> 
     for campaign in campaigns {
         let carrier = &ws.config.carriers[&campaign.carrier];
         let account = account_of(ws, &campaign.carrier)?;
-        plans.push(plan(ledger, campaign, carrier.calls_per_second, &account, now)?);
+        let mut made = plan(ledger, campaign, carrier.calls_per_second, &account, now)?;
+        made.findings = findings_of(ws, campaign, now);
+        plans.push(made);
     }
     Ok(plans)
 }
@@ -114,9 +127,21 @@ fn show_plan(ws: &Workspace, context: &Context, title: &str, campaigns: &[Campai
             print_json(&plan)?;
         } else {
             print_line(&report::plan(&plan_view(title, &plan)))?;
+            print_line(&under_plan(&plan))?;
         }
     }
     Ok(Exit::Done)
+}
+
+fn under_plan(plan: &CampaignPlan) -> String {
+    crate::show::rules::under_plan(
+        &plan.rules_version,
+        &plan.rules,
+        plan.rehearsal.as_ref(),
+        &plan.set_aside,
+        plan.pause_reason.as_deref(),
+        &plan.findings,
+    )
 }
 
 fn plan_view<'a>(title: &'a str, plan: &'a CampaignPlan) -> report::PlanView<'a> {
@@ -146,6 +171,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     if !context.global.quiet && !context.json() {
         for plan in &plans {
             say(&report::plan(&plan_view("plan", plan)));
+            say(&under_plan(plan));
         }
     }
     let real = campaigns.iter().any(|campaign| {
@@ -165,6 +191,9 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     view.finish();
     let report = result?;
     print_report(context, &report)?;
+    if !context.global.quiet {
+        say(&format!("audit head {} (keep it: `ahoy audit --verify --head …`)", report.audit_head));
+    }
     Ok(report.exit)
 }
 

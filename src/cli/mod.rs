@@ -20,6 +20,7 @@ pub mod campaign_status;
 pub mod demo;
 pub mod init;
 pub mod leads;
+pub mod rules;
 pub mod sim;
 mod suppress;
 
@@ -87,6 +88,10 @@ pub enum Command {
     Campaign(campaign::CampaignArgs),
     /// What was said and heard: list, show, tail, latency
     Calls(calls::CallsArgs),
+    /// Rules of the countries: hours, consent, caps, with their sources. No legal clearance
+    Rules(rules::RulesArgs),
+    /// Who did what: print the audit, or check its chain
+    Audit(rules::AuditArgs),
     /// Serve the embedded carrier: Twilio's REST API, callbacks and media streams on loopback
     Sim(sim::SimArgs),
     /// Print a completion script for a shell
@@ -191,6 +196,8 @@ fn program() -> ExitCode {
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),
         Command::Calls(args) => calls::run(&args, &context),
+        Command::Rules(args) => rules::rules(&args, &context),
+        Command::Audit(args) => rules::audit(&args, &context),
         Command::Sim(args) => sim::run(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,12 +1,14 @@
 //! Rooms that decide. Pure and synchronous: no clock, no chance, no I/O; all they need are arguments.
 
 pub mod asset;
+pub mod audit;
 pub mod call;
 pub mod config;
 pub mod dial;
 pub mod figures;
 pub mod lead;
 pub mod report;
+pub mod rules;
 pub mod sim;
 pub mod sound;
 pub mod vad;

@@ -10,6 +10,7 @@ pub mod html;
 pub mod leads;
 pub mod progress;
 pub mod report;
+pub mod rules;
 pub mod screen;
 pub mod status;
 pub mod suppress;

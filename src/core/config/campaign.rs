@@ -7,7 +7,8 @@ use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigFault, Span};
-use crate::base::{Language, Money, Phone, Slug, limits};
+use crate::base::{Country, Language, Money, Phone, Slug, limits};
+use crate::core::rules::VoiceKind;
 
 /// A checked `campaign.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,42 @@ pub struct Campaign {
     pub listen_after: Duration,
     /// For the cost estimate and report.
     pub prices: Prices,
+    /// Countries that may be called; empty = those of the caller numbers.
+    pub countries: Vec<Country>,
+    /// The company's name as registered, told in the greeting; a run without it is warned about.
+    pub legal_name: Option<String>,
+    /// At which sums the campaign pauses itself.
+    pub quota: Quota,
+    /// Rules that the operator set aside for this run, with the reason: from the command line, never from the file.
+    pub set_aside: BTreeMap<String, String>,
+}
+
+impl Campaign {
+    /// `[hours] any` is accepted on loopback only, where nobody real is called: rules are shown, few are enforced
+    /// (docs/RULES.md).
+    pub fn is_rehearsal(&self) -> bool {
+        self.hours.any
+    }
+
+    /// Countries that may be called.
+    pub fn countries(&self) -> Vec<Country> {
+        if self.countries.is_empty() {
+            self.callers.iter().filter_map(Phone::country).collect()
+        } else {
+            self.countries.clone()
+        }
+    }
+}
+
+/// Sums over the whole life of a campaign; reaching one pauses it. `None` = no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// Attempts.
+    pub attempts: Option<u64>,
+    /// Started minutes of answered calls.
+    pub minutes: Option<u64>,
+    /// Started minutes times `[prices] per_minute`.
+    pub spend: Option<Money>,
 }
 
 /// Why people are called; the rules depend on it.
@@ -83,6 +120,8 @@ pub struct Voice {
     pub model: Option<String>,
     /// Engine settings by name.
     pub settings: BTreeMap<String, String>,
+    /// What a person hears first, in the terms of the law. Default: recorded.
+    pub kind: VoiceKind,
 }
 
 impl Voice {
@@ -198,6 +237,17 @@ struct Typed {
     keys: TypedKeys,
     call: TypedCall,
     prices: TypedPrices,
+    countries: Vec<Country>,
+    legal_name: Option<String>,
+    limits: TypedLimits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedLimits {
+    attempts: Option<u64>,
+    minutes: Option<u64>,
+    spend: Option<f64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -208,6 +258,7 @@ struct TypedVoice {
     voices: BTreeMap<Language, String>,
     model: Option<String>,
     settings: BTreeMap<String, String>,
+    kind: VoiceKind,
 }
 
 #[derive(Deserialize, Default)]
@@ -347,6 +398,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     if per_day == 0 || per_30_days == 0 {
         return Err(about("caps", "[caps] per_day and per_30_days are at least 1: nobody could be called".to_owned()));
     }
+    let quota = check_limits(&typed.limits, dollars).map_err(|(key, what)| about(&format!("limits.{key}"), what))?;
     Ok(Campaign {
         name,
         purpose: typed.purpose,
@@ -359,6 +411,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             voices: typed.voice.voices,
             model: typed.voice.model,
             settings: typed.voice.settings,
+            kind: typed.voice.kind,
         },
         agent: typed.agent.kind,
         hours,
@@ -376,7 +429,32 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         max_call,
         listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),
         prices: Prices { per_minute: Money((dollars * 1_000_000.0).round() as i64) },
+        countries: typed.countries,
+        legal_name: typed.legal_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+        quota,
+        set_aside: BTreeMap::new(),
     })
+}
+
+fn check_limits(typed: &TypedLimits, price: f64) -> Result<Quota, (&'static str, String)> {
+    if typed.attempts == Some(0) || typed.minutes == Some(0) {
+        return Err(("attempts", "[limits] of 0 would call nobody: leave the key out for no bound".to_owned()));
+    }
+    let spend = match typed.spend {
+        None => None,
+        Some(dollars) if !(dollars > 0.0 && dollars <= 1_000_000_000.0) => {
+            return Err(("spend", "[limits] spend is dollars, more than 0".to_owned()));
+        }
+        // Without a price nothing would ever be spent, and the bound would never bind.
+        Some(_) if price <= 0.0 => {
+            return Err((
+                "spend",
+                "[limits] spend needs [prices] per_minute: without a price it never binds".to_owned(),
+            ));
+        }
+        Some(dollars) => Some(Money((dollars * 1_000_000.0).round() as i64)),
+    };
+    Ok(Quota { attempts: typed.attempts, minutes: typed.minutes, spend })
 }
 
 fn check_greeting(mut typed: BTreeMap<String, String>) -> Result<Greeting, (String, String)> {
@@ -465,6 +543,7 @@ mod tests {
         assert!(fault("[greeting]\nen = \"Hi\"\n[keys]\nopt_out = \"none\"\n").contains("opt-out key"));
         assert!(fault("[greetings]\nen = \"Hi\"\n").contains("did you mean `greeting`?"));
         assert!(fault("[greeting]\n").contains("has no text"));
+        assert!(fault("[greeting]\nen = \"Hi\"\n[limits]\nspend = 5.0\n").contains(":5: [limits] spend needs"));
         assert!(parse("[greeting]\nen = \"Hi\"\n").expect_err("no caller").to_string().contains("no caller number"));
     }
 }

@@ -6,7 +6,8 @@ mod typed;
 mod workspace;
 
 pub use campaign::{
-    AgentKind, BargeIn, Campaign, Caps, Greeting, Hours, Keys, Prices, Purpose, Retries, Vad, Voice, parse_campaign,
+    AgentKind, BargeIn, Campaign, Caps, Greeting, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice,
+    parse_campaign,
 };
 pub use fault::ConfigFault;
 pub use typed::Span;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::base::Wall;
@@ -14,6 +15,71 @@ use crate::core::config::Hours;
 
 /// How far ahead an opening is looked for. Longer than any week with holidays; beyond it the answer is "never".
 const HORIZON_DAYS: u64 = 9;
+
+/// Windows of a week, in the called person's time zone, and days without any.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Calendar {
+    /// From Monday on: several windows a day, first moment and first moment after.
+    pub days: [Vec<(Time, Time)>; 7],
+    /// Days on which nobody is called.
+    pub closed: Vec<Holiday>,
+}
+
+/// A day of the year on which nobody is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holiday {
+    /// Month and day.
+    Fixed(i8, i8),
+    /// Days after Easter Sunday (negative: before).
+    Easter(i32),
+}
+
+impl Calendar {
+    /// The place of a day of the week in [`Calendar::days`].
+    pub fn place(day: Weekday) -> usize {
+        usize::try_from(day.to_monday_zero_offset()).expect("0 to 6")
+    }
+
+    fn is_open(&self, moment: jiff::civil::DateTime) -> bool {
+        let time = moment.time();
+        let windows = &self.days[Calendar::place(moment.weekday())];
+        windows.iter().any(|(start, end)| time >= *start && time < *end) && !self.is_holiday(moment.date())
+    }
+
+    fn is_holiday(&self, date: Date) -> bool {
+        self.closed.iter().any(|holiday| match *holiday {
+            Holiday::Fixed(month, day) => (date.month(), date.day()) == (month, day),
+            Holiday::Easter(offset) => {
+                easter(date.year()).checked_add(jiff::Span::new().days(offset)).is_ok_and(|holiday| holiday == date)
+            }
+        })
+    }
+}
+
+impl From<&Hours> for Calendar {
+    fn from(hours: &Hours) -> Calendar {
+        let mut calendar = Calendar::default();
+        for day in &hours.days {
+            calendar.days[Calendar::place(*day)] = vec![(hours.start, hours.end)];
+        }
+        calendar
+    }
+}
+
+/// Easter Sunday of the Gregorian calendar (the anonymous algorithm: Nature, 20 April 1876).
+fn easter(year: i16) -> Date {
+    let y = i32::from(year);
+    let (a, b, c) = (y % 19, y / 100, y % 100);
+    let (d, e) = (b / 4, b % 4);
+    let g = (8 * b + 13) / 25;
+    let h = (19 * a + b - d - g + 15) % 30;
+    let (i, k) = (c / 4, c % 4);
+    let l = (32 + 2 * e + 2 * i - h - k) % 7;
+    let m = (a + 11 * h + 19 * l) / 433;
+    let month = (h + l - 7 * m + 90) / 25;
+    let day = (h + l - 7 * m + 33 * month + 19) % 32;
+    Date::new(year, month as i8, day as i8).expect("the algorithm gives a day of March or April")
+}
 
 /// The calling window of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,44 +92,49 @@ pub enum Window {
     NoZone,
 }
 
-/// Decides whether a number may be called at `now`.
+/// Decides whether a number may be called at `now` by a campaign's own hours.
 ///
 /// `zones`: every zone it may be in; the window must be open in all of them. Empty = unknown = closed.
 pub fn may_call(hours: &Hours, zones: &[TimeZone], now: Wall) -> Window {
     if hours.any {
         return Window::Open;
     }
+    may_call_in(&[&Calendar::from(hours)], zones, now)
+}
+
+/// Decides whether a number may be called at `now`: every calendar must be open in every zone.
+pub fn may_call_in(calendars: &[&Calendar], zones: &[TimeZone], now: Wall) -> Window {
     if zones.is_empty() {
         return Window::NoZone;
     }
-    if is_open(hours, zones, now) {
+    let open = |moment| calendars.iter().all(|calendar| is_open(calendar, zones, moment));
+    if open(now) {
         return Window::Open;
     }
-    // The window opens where some zone's day begins, or where a zone's clock is turned; nowhere else.
-    let mut moments: Vec<Wall> = zones.iter().flat_map(|zone| openings(hours, zone, now)).collect();
+    // The window opens where some zone's window begins, or where a zone's clock is turned; nowhere else.
+    let mut moments: Vec<Wall> = zones.iter().flat_map(|zone| openings(calendars, zone, now)).collect();
     moments.sort_unstable();
-    match moments.into_iter().find(|moment| is_open(hours, zones, *moment)) {
+    match moments.into_iter().find(|moment| open(*moment)) {
         Some(moment) => Window::ClosedUntil(moment),
         None => Window::NoZone,
     }
 }
 
-/// The decision itself.
-fn is_open(hours: &Hours, zones: &[TimeZone], moment: Wall) -> bool {
-    zones.iter().all(|zone| {
-        let local = zone.to_datetime(moment.timestamp());
-        hours.days.contains(&local.weekday()) && local.time() >= hours.start && local.time() < hours.end
-    })
+/// The decision itself, for one calendar.
+pub fn is_open(calendar: &Calendar, zones: &[TimeZone], moment: Wall) -> bool {
+    zones.iter().all(|zone| calendar.is_open(zone.to_datetime(moment.timestamp())))
 }
 
 /// Moments after `now` at which the window of one zone may open.
-fn openings(hours: &Hours, zone: &TimeZone, now: Wall) -> Vec<Wall> {
+fn openings(calendars: &[&Calendar], zone: &TimeZone, now: Wall) -> Vec<Wall> {
     let mut moments = Vec::new();
     let end = now + Duration::from_secs(HORIZON_DAYS * 86_400);
     let mut day = zone.to_datetime(now.timestamp()).date();
     for _ in 0..=HORIZON_DAYS {
-        if let Ok(start) = zone.to_timestamp(day.to_datetime(hours.start)) {
-            moments.push(ceil_ms(start));
+        for (start, _) in calendars.iter().flat_map(|calendar| &calendar.days[Calendar::place(day.weekday())]) {
+            if let Ok(start) = zone.to_timestamp(day.to_datetime(*start)) {
+                moments.push(ceil_ms(start));
+            }
         }
         let Ok(next) = day.tomorrow() else { break };
         day = next;
@@ -145,6 +216,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn easter_and_the_days_that_hang_on_it_are_closed() {
+        for (year, month, day) in [(2024, 3, 31), (2025, 4, 20), (2026, 4, 5), (2027, 3, 28), (2038, 4, 25)] {
+            assert_eq!(easter(year), Date::constant(year, month, day));
+        }
+        let mut calendar = Calendar::from(&hours(time(9, 0, 0, 0), time(18, 0, 0, 0)));
+        let paris = [zone("Europe/Paris").expect("known")];
+        let easter_monday = wall("2026-04-06T10:00:00Z");
+        assert_eq!(may_call_in(&[&calendar], &paris, easter_monday), Window::Open);
+        calendar.closed = vec![Holiday::Easter(1), Holiday::Fixed(4, 7)];
+        let next = Window::ClosedUntil(wall("2026-04-08T07:00:00Z"));
+        assert_eq!(may_call_in(&[&calendar], &paris, easter_monday), next, "the day after is closed too");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod asking;
 pub mod attempt;
+pub mod brake;
 pub mod desk;
 pub mod gate;
 pub mod horizon;

@@ -224,15 +224,24 @@ pub enum BlockReason {
     NoGreeting,
     /// The caps for this number are used up for good.
     Capped,
+    /// Its country is not on the campaign's list.
+    Country,
+    /// The do-not-call file of its country is missing or old, and no consent replaces it.
+    DoNotCallFile,
+    /// A premium or satellite number, or one of our own.
+    NeverCalled,
 }
 
 /// Every reason.
-pub const BLOCK_REASONS: [BlockReason; 5] = [
+pub const BLOCK_REASONS: [BlockReason; 8] = [
     BlockReason::Suppressed,
     BlockReason::NoConsent,
     BlockReason::NoZone,
     BlockReason::NoGreeting,
     BlockReason::Capped,
+    BlockReason::Country,
+    BlockReason::DoNotCallFile,
+    BlockReason::NeverCalled,
 ];
 
 impl BlockReason {
@@ -244,6 +253,9 @@ impl BlockReason {
             BlockReason::NoZone => "no_zone",
             BlockReason::NoGreeting => "no_greeting",
             BlockReason::Capped => "capped",
+            BlockReason::Country => "country",
+            BlockReason::DoNotCallFile => "do_not_call_file",
+            BlockReason::NeverCalled => "never_called",
         }
     }
 }

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use super::{Active, Chosen, Line, Shared, Told, lock};
 use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
+use crate::core::config::Caps;
 use crate::core::dial::attempt::{Input, Refused, Source};
 use crate::core::dial::desk::{Event, Stop};
+use crate::core::dial::gate::caps_for;
 use crate::core::dial::note::Note;
 use crate::core::dial::pacing::Slot;
+use crate::core::rules::{Place, book};
 use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal};
 use crate::run::gateway::Expected;
-use crate::store::ledger::{BlockReason, CampaignState, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
+use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
 /// Claims a lead and calls it.
 pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
@@ -81,9 +84,15 @@ fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         // A short horizon (loopback) never ends before the request could have left.
         release_after: now + shared.asker.horizon().total.max(limits::SEND_WINDOW),
         owner: shared.owner,
-        caps: line.campaign.caps.clone(),
+        caps: caps_of(line, chosen),
         policy: line.policy.clone(),
     }
+}
+
+/// The campaign's caps, as tight as the rules of the number's country ask.
+fn caps_of(line: &Line, chosen: &Chosen) -> Caps {
+    let place = Place::of(&chosen.what.phone, None);
+    caps_for(&line.campaign, &book().terms(&place, &line.campaign.set_aside))
 }
 
 fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Order {
@@ -140,21 +149,13 @@ async fn put_off(shared: &Arc<Shared>, lead: LeadId, until: Wall) {
     }
 }
 
-/// The last look before the request leaves: deadline, hours, suppression, the operator's hand.
+/// The last look before the request leaves: deadline, campaign, suppression, hours, consent and every other rule, the
+/// operator's hand.
 pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed_at: Boot) -> bool {
-    let phone = chosen.what.phone.clone();
     let lead = chosen.lead;
     let campaign = line.campaign.clone();
     let now = shared.wall();
-    let allowed = shared
-        .ledger
-        .run(move |ledger| {
-            let suppressed = ledger.is_suppressed(&phone)?;
-            let running = ledger.campaign_state(&campaign.name)? == Some(CampaignState::Running);
-            let open = campaign.hours.any || super::refill::window(ledger, &campaign, lead, now)?;
-            Ok::<bool, LedgerFault>(open && running && !suppressed)
-        })
-        .await;
+    let allowed = shared.ledger.run(move |ledger| super::refill::may_still_call(ledger, &campaign, lead, now)).await;
     let allowed = match allowed {
         Ok(allowed) => allowed,
         Err(fault) => {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::facts::Facts;
 use super::hub::Hub;
 use super::report::{RunReport, report};
+use super::rules;
 use super::setup::{AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, reopen};
 use super::{Shared, Told, Urls, account_loop, ledger_failure, lock};
 use crate::base::{Exit, Failure, Slug, Wall};
@@ -151,10 +152,19 @@ impl Engine {
     pub async fn add(&self, ws: &Workspace, options: RunOptions) -> Result<Arc<Run>, Failure> {
         let started = self.setup.clock.wall();
         check_rules(ws, &options.campaigns)?;
+        for warning in rules::refuse_by_rule(ws, &options.campaigns, started)? {
+            options.watcher.note(&Note::Say(warning));
+        }
         let kits = options.campaigns.iter().map(|campaign| load_kit(ws, campaign)).collect::<Result<Vec<_>, _>>()?;
         let names = self.reserve(&options.campaigns, started)?;
         let (asked, place) = (options.campaigns.clone(), ws.clone());
-        self.setup.ledger.run(move |ledger| refuse_missing_greetings(&place, ledger, &asked)).await?;
+        self.setup
+            .ledger
+            .run(move |ledger| {
+                refuse_missing_greetings(&place, ledger, &asked)?;
+                rules::begin(ledger, &asked, started).map_err(|fault| ledger_failure(&fault))
+            })
+            .await?;
         let watcher = Arc::clone(&options.watcher);
         self.hub.join(Some(names.names.clone()), Arc::clone(&watcher));
         let added = self.add_lines(ws, options.campaigns.iter().cloned().zip(kits), options.drain).await;

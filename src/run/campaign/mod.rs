@@ -8,6 +8,9 @@ mod hub;
 mod plan;
 mod refill;
 mod report;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 mod setup;
 #[cfg(test)]
 mod simulator;
@@ -43,6 +46,7 @@ use crate::store::ledger::{LedgerFault, Settled};
 pub use engine::{Engine, EngineOptions, Run, RunOptions, run};
 pub use plan::{CampaignPlan, plan};
 pub use report::RunReport;
+pub use rules::{findings_of, refuse_by_rule, set_aside};
 pub use setup::{check_rules, open_ledger};
 
 /// Between two looks at the open attempts.
@@ -197,6 +201,10 @@ pub(crate) struct Seen {
     pub silent: u32,
     /// The carrier could not be reached: nobody new is called in this run.
     pub unreachable: bool,
+    /// Calls per second of the account.
+    pub pace: f64,
+    /// Campaigns under the brake, and when they last got a lead.
+    pub slow: HashMap<usize, Boot>,
 }
 
 /// What a task tells the loop.

@@ -9,6 +9,8 @@ use super::refill::{block_reason, judge};
 use crate::base::{Failure, Language, LeadId, Money, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::gate::{Gate, Wait, spoken};
+use crate::core::rules::book;
+use crate::core::rules::finding::Finding;
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// Leads read at once.
@@ -33,6 +35,18 @@ pub struct CampaignPlan {
     pub later: BTreeMap<String, u64>,
     /// Not called, by reason.
     pub never: BTreeMap<String, u64>,
+    /// Of those waiting or not called: by which rule (`us-fl.hours`).
+    pub rules: BTreeMap<String, u64>,
+    /// In a rehearsal: leads that a real carrier's run would let wait or not call, by rule.
+    pub rehearsal: Option<BTreeMap<String, u64>>,
+    /// The edition of the rules.
+    pub rules_version: String,
+    /// What the rules say about the campaign as a whole.
+    pub findings: Vec<Finding>,
+    /// Rules that the operator set aside, with the reason.
+    pub set_aside: BTreeMap<String, String>,
+    /// Why the campaign paused itself.
+    pub pause_reason: Option<String>,
     /// Over already, by outcome.
     pub done: BTreeMap<String, u64>,
     /// With an open attempt.
@@ -66,6 +80,12 @@ pub fn plan(
         fall_back: 0,
         later: BTreeMap::new(),
         never: BTreeMap::new(),
+        rules: BTreeMap::new(),
+        rehearsal: campaign.is_rehearsal().then(BTreeMap::new),
+        rules_version: book().version.to_string(),
+        findings: Vec::new(),
+        set_aside: campaign.set_aside.clone(),
+        pause_reason: ledger.pause_reason(&campaign.name).map_err(|fault| ledger_failure(&fault))?,
         done: BTreeMap::new(),
         held: 0,
         review: 0,
@@ -98,7 +118,12 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
     for (reason, n) in &counts.blocked {
         match reason {
             // A run looks at these anew, so the plan does too.
-            BlockReason::NoConsent | BlockReason::NoZone | BlockReason::NoGreeting => {}
+            BlockReason::NoConsent
+            | BlockReason::NoZone
+            | BlockReason::NoGreeting
+            | BlockReason::Country
+            | BlockReason::DoNotCallFile
+            | BlockReason::NeverCalled => {}
             BlockReason::Suppressed | BlockReason::Capped => {
                 *plan.never.entry(reason_name(*reason).to_owned()).or_default() += n;
             }
@@ -134,6 +159,13 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
     }
 }
 
+/// The same campaign on a carrier that reaches people.
+fn as_if_real(campaign: &Campaign) -> Campaign {
+    let mut real = campaign.clone();
+    real.hours.any = false;
+    real
+}
+
 /// Puts a lead where every rule of the campaign puts it at this moment.
 fn sort(
     ledger: &Ledger,
@@ -143,20 +175,30 @@ fn sort(
     plan: &mut CampaignPlan,
     next: &mut Option<Wall>,
 ) -> Result<(), LedgerFault> {
+    if let Some(told) = &mut plan.rehearsal {
+        let strict = as_if_real(campaign);
+        match judge(ledger, &strict, lead, now)? {
+            Gate::Call { .. } => {}
+            Gate::Later { rule, .. } | Gate::Never { rule, .. } => *told.entry(rule).or_default() += 1,
+        }
+    }
     match judge(ledger, campaign, lead, now)? {
         Gate::Call { language, fell_back } => {
             *plan.call_now.entry(language.to_string()).or_default() += 1;
             plan.fall_back += u64::from(fell_back);
         }
-        Gate::Later { until, why } => {
+        Gate::Later { until, why, rule } => {
             let name = match why {
                 Wait::Hours => "outside_hours",
                 Wait::Cap => "called_lately",
+                Wait::Refusal => "refused_lately",
             };
+            *plan.rules.entry(rule).or_default() += 1;
             *plan.later.entry(name.to_owned()).or_default() += 1;
             *next = Some(next.map_or(until, |at| at.min(until)));
         }
-        Gate::Never(bar) => {
+        Gate::Never { bar, rule } => {
+            *plan.rules.entry(rule).or_default() += 1;
             *plan.never.entry(reason_name(block_reason(bar)).to_owned()).or_default() += 1;
         }
     }
@@ -193,5 +235,8 @@ pub fn reason_name(reason: BlockReason) -> &'static str {
         BlockReason::NoZone => "no_time_zone",
         BlockReason::NoGreeting => "no_greeting",
         BlockReason::Capped => "capped",
+        BlockReason::Country => "country_not_listed",
+        BlockReason::DoNotCallFile => "do_not_call_file",
+        BlockReason::NeverCalled => "never_called",
     }
 }

@@ -4,23 +4,28 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Chosen, Shared, Target, Told, lock};
-use crate::base::{LeadId, Phone, Wall};
+use super::{Chosen, Seen, Shared, Target, Told, lock, rules};
+use crate::base::{Boot, LeadId, Phone, Wall};
 use crate::core::config::Campaign;
+use crate::core::dial::brake::Brake;
 use crate::core::dial::desk::{BUFFER, Candidate, Event};
 use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
-use crate::core::dial::hours::{Window, may_call};
 use crate::core::dial::note::Note;
 use crate::core::dial::zones;
+use crate::core::rules::{Place, book};
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// What one look into the ledger gave.
-struct Look {
-    paused: bool,
-    candidates: Vec<Chosen>,
+pub(super) struct Look {
+    pub paused: bool,
+    pub candidates: Vec<Chosen>,
     more: bool,
     waiting: bool,
     closed: bool,
+    /// A rule paused the campaign at this look.
+    pub paused_by_rule: Option<String>,
+    /// Too many answers were silent: half the pace.
+    slow: bool,
 }
 
 /// Reads due leads of one campaign, sorts them by the gate, and tells the desk.
@@ -39,15 +44,23 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
                 let mut paused = lock(&shared.paused);
                 if look.paused { !paused.insert(at) } else { paused.remove(&at) }
             };
+            let name = shared.line(at).campaign.name.to_string();
+            if let Some(why) = &look.paused_by_rule {
+                shared.note_of(Some(at), &Note::Say(format!("campaign {name} pauses itself: {why}")));
+            }
             if look.paused != was_paused {
-                let name = shared.line(at).campaign.name.to_string();
                 shared.note_of(Some(at), &Note::Paused(name, look.paused));
             }
             if look.paused {
                 shared.desk(Event::Paused(at, true)).await;
                 return;
             }
-            let Look { candidates, more, waiting, .. } = look;
+            let Look { mut candidates, mut more, mut waiting, slow, .. } = look;
+            let most = slowed(&mut lock(&shared.seen), at, slow, shared.boot());
+            if let Some(most) = most {
+                candidates.truncate(most);
+                (more, waiting) = (false, true);
+            }
             shared.desk(Event::Refilled { campaign: at, candidates, more, waiting }).await;
         }
         Err(LedgerFault::Busy | LedgerFault::QueueFull) => {
@@ -59,16 +72,50 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
     }
 }
 
-fn look(
+/// With the brake on: how many leads may go to the desk now, so that the campaign dials at half the account's pace.
+pub(super) fn slowed(seen: &mut Seen, at: usize, slow: bool, now: Boot) -> Option<usize> {
+    if !slow {
+        seen.slow.remove(&at);
+        return None;
+    }
+    let half = seen.pace / 2.0;
+    let Some(last) = seen.slow.get(&at).copied() else {
+        seen.slow.insert(at, now);
+        return Some(0);
+    };
+    let due = (now.since(last).as_secs_f64() * half).floor();
+    if due >= 1.0 {
+        seen.slow.insert(at, now);
+    }
+    Some((due as usize).min(BUFFER))
+}
+
+pub(super) fn look(
     ledger: &mut Ledger,
     campaign: &Campaign,
     pending: &HashSet<LeadId>,
     now: Wall,
     seed: u64,
 ) -> Result<Look, LedgerFault> {
-    let mut look = Look { paused: false, candidates: Vec::new(), more: false, waiting: false, closed: false };
+    let mut look = Look {
+        paused: false,
+        candidates: Vec::new(),
+        more: false,
+        waiting: false,
+        closed: false,
+        paused_by_rule: None,
+        slow: false,
+    };
     if ledger.campaign_state(&campaign.name)?.is_some_and(|state| state != CampaignState::Running) {
         look.paused = true;
+        return Ok(look);
+    }
+    let (brake, why) = rules::standing(ledger, campaign, now)?;
+    look.slow = brake == Brake::Slow;
+    if brake == Brake::Pause {
+        ledger.pause_by_rule(&campaign.name, &why, now)?;
+        look.paused = true;
+        look.paused_by_rule = Some(why);
         return Ok(look);
     }
     let limit = u32::try_from(BUFFER).expect("a small constant");
@@ -89,11 +136,11 @@ fn look(
                 let what = Target { phone: lead.phone, caller, language };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }
-            Gate::Later { until, why } => {
+            Gate::Later { until, why, .. } => {
                 ledger.defer_lead(lead.id, until, now)?;
                 look.closed |= why == Wait::Hours;
             }
-            Gate::Never(bar) => {
+            Gate::Never { bar, .. } => {
                 ledger.block_lead(lead.id, block_reason(bar), now)?;
             }
         }
@@ -120,7 +167,7 @@ pub(super) fn later(ledger: &Ledger, campaign: &Campaign, now: Wall) -> Result<(
         match judge(ledger, campaign, &lead, now)? {
             Gate::Later { why: Wait::Hours, .. } => closed = true,
             Gate::Call { .. } | Gate::Later { why: Wait::Cap, .. } => callable = true,
-            Gate::Never(_) => {}
+            Gate::Never { .. } | Gate::Later { why: Wait::Refusal, .. } => {}
         }
     }
     Ok((callable, closed))
@@ -129,29 +176,53 @@ pub(super) fn later(ledger: &Ledger, campaign: &Campaign, now: Wall) -> Result<(
 /// Every rule about one lead, with what the ledger knows about it.
 pub(super) fn judge(ledger: &Ledger, campaign: &Campaign, lead: &DueLead, now: Wall) -> Result<Gate, LedgerFault> {
     let history = ledger.phone_history(&lead.phone, now)?;
+    decide(ledger, campaign, lead, (history.last_at, history.in_24h, history.in_30d), now)
+}
+
+/// [`judge`] for the fence: the caps were counted inside the claim, and the attempt that it opened is no reason against
+/// itself.
+pub(super) fn may_still_call(
+    ledger: &Ledger,
+    campaign: &Campaign,
+    lead: LeadId,
+    now: Wall,
+) -> Result<bool, LedgerFault> {
+    if ledger.campaign_state(&campaign.name)? != Some(CampaignState::Running) {
+        return Ok(false);
+    }
+    let Some(card) = ledger.lead_card(lead)? else { return Ok(false) };
+    let gate = decide(ledger, campaign, &card, (None, 0, 0), now)?;
+    Ok(matches!(gate, Gate::Call { .. }))
+}
+
+fn decide(
+    ledger: &Ledger,
+    campaign: &Campaign,
+    lead: &DueLead,
+    (last_at, in_24h, in_30d): (Option<Wall>, u32, u32),
+    now: Wall,
+) -> Result<Gate, LedgerFault> {
+    let place = Place::of(&lead.phone, lead.country);
+    let zones = zones::zones_of(&lead.phone, lead.timezone.as_deref()).ok();
+    let dnc_dated = match place.country {
+        Some(country) => ledger.dnc_dated(country)?,
+        None => None,
+    };
     let known = Known {
         language: lead.language.as_ref(),
         consent: lead.consent.as_deref(),
         suppressed: ledger.is_suppressed(&lead.phone)?,
-        window: window_of(campaign, &lead.phone, lead.timezone.as_deref(), now),
-        last_at: history.last_at,
-        in_24h: history.in_24h,
-        in_30d: history.in_30d,
+        never_called: lead.phone.never_called(),
+        own_number: campaign.callers.contains(&lead.phone),
+        zones: zones.as_deref(),
+        place: &place,
+        dnc_dated,
+        refused_at: ledger.refused_at(&lead.phone)?,
+        last_at,
+        in_24h,
+        in_30d,
     };
-    Ok(gate(campaign, &known, now))
-}
-
-fn window_of(campaign: &Campaign, phone: &Phone, timezone: Option<&str>, now: Wall) -> Window {
-    match zones::zones_of(phone, timezone) {
-        Ok(zones) => may_call(&campaign.hours, &zones, now),
-        Err(_) => Window::NoZone,
-    }
-}
-
-/// Whether the calling window of a lead is open.
-pub(super) fn window(ledger: &Ledger, campaign: &Campaign, lead: LeadId, now: Wall) -> Result<bool, LedgerFault> {
-    let Some(card) = ledger.lead_card(lead)? else { return Ok(false) };
-    Ok(window_of(campaign, &card.phone, card.timezone.as_deref(), now) == Window::Open)
+    Ok(gate(book(), campaign, &known, now))
 }
 
 fn choose(callers: &[Phone], lead: LeadId, seed: u64) -> Phone {
@@ -166,5 +237,8 @@ pub(super) fn block_reason(bar: Bar) -> BlockReason {
         Bar::NoConsent => BlockReason::NoConsent,
         Bar::NoZone => BlockReason::NoZone,
         Bar::NoGreeting => BlockReason::NoGreeting,
+        Bar::Country => BlockReason::Country,
+        Bar::DoNotCallFile => BlockReason::DoNotCallFile,
+        Bar::NeverCalled => BlockReason::NeverCalled,
     }
 }

@@ -44,6 +44,9 @@ pub struct RunReport {
     pub unknown: u64,
     /// Whether leads wait for their calling hours.
     pub window_closed: bool,
+    /// The head of the audit's chain at the end: kept elsewhere, it shows a cut tail (`ahoy audit --verify --head`).
+    #[serde(default)]
+    pub audit_head: String,
     /// How the run ended.
     #[serde(skip, default = "done")]
     pub exit: Exit,
@@ -111,6 +114,7 @@ fn figures(ledger: &mut Ledger, campaigns: &[Campaign], started: Wall, now: Wall
         next_due: None,
         unknown: 0,
         window_closed: false,
+        audit_head: ledger.audit_head()?,
         exit: Exit::Done,
         sim_log: None,
         calls: Vec::new(),

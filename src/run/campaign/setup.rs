@@ -128,6 +128,7 @@ impl AccountSetup {
             random: Mutex::new(fastrand::Rng::with_seed(self.seed)),
         });
         let rate = config.calls_per_second;
+        lock(&shared.seen).pace = rate;
         let most = {
             let mut room = lock(&self.room);
             let most = (config.max_live_calls as usize).min(*room).max(1);

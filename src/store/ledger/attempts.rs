@@ -72,6 +72,10 @@ impl Ledger {
         if self.campaign_state(&claim.campaign)? != Some(CampaignState::Running) {
             return Err(ClaimRefused::NotRunning);
         }
+        // The run pauses it at its next look, with the reason; no attempt goes over the bound until then.
+        if self.is_used_up(&claim.campaign)? {
+            return Err(ClaimRefused::NotRunning);
+        }
         let ready = self.one(
             "SELECT tries FROM lead WHERE id = ?1 AND state = 'ready' AND due <= ?2 AND phone = ?3 \
              AND campaign = (SELECT id FROM campaign WHERE name = ?4)",

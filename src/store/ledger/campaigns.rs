@@ -14,7 +14,8 @@ impl Ledger {
         self.atomically(|ledger| {
             let changed = ledger.write(
                 "INSERT INTO campaign (name, state, changed_at) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT (name) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at \
+                 ON CONFLICT (name) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at, \
+                     pause_reason = NULL \
                  WHERE state IS NOT excluded.state",
                 (campaign.as_str(), state.as_str(), now.0),
             )?;

@@ -186,7 +186,8 @@ impl Ledger {
         self.rows(
             "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, changed_at AS due \
              FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
-               AND reason IN ('no_consent', 'no_greeting', 'no_zone') AND id > ?2 ORDER BY id LIMIT ?3",
+               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'country', 'do_not_call_file', 'never_called') \
+               AND id > ?2 ORDER BY id LIMIT ?3",
             (campaign.as_str(), after.0, limit),
             due_lead,
         )
@@ -198,7 +199,7 @@ impl Ledger {
         let changed = self.write(
             "UPDATE lead SET state = 'ready', due = ?2, reason = NULL, changed_at = ?2 \
              WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
-               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'capped')",
+               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'capped', 'country', 'do_not_call_file', 'never_called')",
             (campaign.as_str(), now.0),
         )?;
         Ok(changed as u64)

@@ -5,6 +5,7 @@
 
 mod asked;
 mod attempts;
+mod audit;
 mod campaigns;
 mod codec;
 #[cfg(test)]
@@ -18,6 +19,9 @@ mod portion;
 mod read;
 mod report;
 mod rows;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 mod schema;
 mod space;
 mod start;
@@ -128,14 +132,6 @@ impl Ledger {
     /// The key of this ledger's tokens.
     pub fn token_key(&self) -> &TokenKey {
         &self.key
-    }
-
-    /// Appends a line to the audit: who did what to what.
-    pub fn audit(&mut self, what: &str, subject: &str, detail: &str, now: Wall) -> Result<(), LedgerFault> {
-        self.conn
-            .prepare_cached("INSERT INTO audit (at, what, subject, detail) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((now.0, what, subject, detail))?;
-        Ok(())
     }
 
     /// Runs `unit` whole or not at all.
