@@ -216,7 +216,7 @@ fn told(result: Result<Exit, Failure>, context: &Context) -> ExitCode {
             if context.json() {
                 let line =
                     serde_json::json!({ "error": failure.what, "next": failure.next, "exit": failure.exit.code() });
-                let _nobody_reads = writeln!(std::io::stdout(), "{line}");
+                let _nobody_reads = writeln!(std::io::stdout(), "{}", plain_json(line.to_string()));
             }
             say(&format!("ahoy: {failure}"));
             ExitCode::from(failure.exit.code())
