@@ -10,7 +10,7 @@ use crate::base::text::printable;
 /// columns (from 0) that hold numbers.
 pub fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let mut builder = Builder::default();
-    builder.push_record(header.iter().copied());
+    builder.push_record(header.iter().map(|name| printable(name)));
     for row in rows {
         builder.push_record(row.iter().map(|cell| printable(cell)));
     }
