@@ -50,6 +50,7 @@ fn options(log: &Path, faults: &[(&str, f64)]) -> SimOptions {
         calls_per_second: 100.0,
         log: log.to_owned(),
         faults: faults.iter().map(|(name, odds)| ((*name).to_owned(), *odds)).collect::<BTreeMap<_, _>>(),
+        faults_for: None,
     }
 }
 

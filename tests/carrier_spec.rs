@@ -118,6 +118,7 @@ async fn the_embedded_carriers_answers_validate() {
         calls_per_second: 100.0,
         log: folder.path().join("sim.jsonl"),
         faults: BTreeMap::new(),
+        faults_for: None,
     };
     let sim = start(options, Arc::new(MachineClock)).await.expect("starts");
     ahoy::edge::install_tls();

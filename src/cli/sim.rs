@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Context, print_json, print_line};
+use crate::base::text::printable;
+use crate::base::time::parse_span;
 use crate::base::{Exit, Failure, Secret};
-use crate::core::sim::fault::FAULTS;
+use crate::core::config::parse_faults;
+use crate::core::sim::fault::{FAULTS, preset};
 use crate::run::clock::MachineClock;
 use crate::run::sim::{SimOptions, start};
 
@@ -34,7 +38,13 @@ pub struct SimArgs {
     /// JSON lines of everything that happened; continued if the file is there
     #[arg(long, value_name = "FILE", default_value = "sim.jsonl")]
     pub log: PathBuf,
-    /// Misbehaviour by probability, repeatable (list below)
+    /// Misbehaviour as a set: none, mild, nasty, or a TOML file with lines `NAME = PROBABILITY`
+    #[arg(long, value_name = "SET|FILE", default_value = "none")]
+    pub faults: String,
+    /// Faults end after this time, such as "90s"
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub faults_for: Option<Duration>,
+    /// One misbehaviour by probability, repeatable, over those of --faults (list below)
     #[arg(long, value_name = "NAME=P", value_parser = parse_fault)]
     pub fault: Vec<(String, f64)>,
 }
@@ -42,6 +52,25 @@ pub struct SimArgs {
 fn faults_help() -> String {
     let list: Vec<String> = FAULTS.iter().map(|(name, what)| format!("  {name:<17} {what}")).collect();
     format!("Faults:\n{}\n\n{}", list.join("\n"), super::EXIT_CODES)
+}
+
+/// The set, with single faults over it.
+fn faults(args: &SimArgs) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut odds = match preset(&args.faults) {
+        Some(odds) => odds,
+        None => {
+            let unread = |error: std::io::Error| {
+                Failure::usage(format!(
+                    "--faults {}: no set of this name, and no file: {error}",
+                    printable(&args.faults)
+                ))
+                .next("write none, mild or nasty, or name a TOML file")
+            };
+            parse_faults(&std::fs::read_to_string(&args.faults).map_err(unread)?)?
+        }
+    };
+    odds.extend(args.fault.iter().cloned());
+    Ok(odds)
 }
 
 fn parse_fault(text: &str) -> Result<(String, f64), String> {
@@ -64,7 +93,8 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
         speedup: args.speedup,
         calls_per_second: args.calls_per_second,
         log: args.log.clone(),
-        faults: args.fault.iter().cloned().collect::<BTreeMap<_, _>>(),
+        faults: faults(args)?,
+        faults_for: args.faults_for,
     };
     let seed = options.seed;
     crate::run::block_on(2, async {

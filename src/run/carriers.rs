@@ -98,6 +98,7 @@ async fn open_sim(
             calls_per_second: carrier_config.calls_per_second * 2.0,
             log: log.clone(),
             faults: config.faults.clone(),
+            faults_for: None,
         },
         clock,
     )

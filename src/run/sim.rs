@@ -45,6 +45,8 @@ pub struct SimOptions {
     pub log: PathBuf,
     /// Faults by name and probability.
     pub faults: BTreeMap<String, f64>,
+    /// Faults end this long after the start; `None` = never.
+    pub faults_for: Option<Duration>,
 }
 
 /// A running carrier; it stops when this is dropped or [`SimHandle::stop`] is called.
@@ -104,6 +106,7 @@ pub async fn start(options: SimOptions, clock: Arc<dyn Clock>) -> Result<SimHand
         speedup: options.speedup,
         calls_per_second: options.calls_per_second,
         faults,
+        faults_until: options.faults_for.map(|span| clock.boot() + span),
         log,
         book: Mutex::new(book),
         next_start: Mutex::new(0.0),
@@ -316,8 +319,16 @@ async fn tell(
 
 async fn post_letters(world: Arc<World>, sid: String, url: String, mut mail: mpsc::Receiver<Letter>) {
     let mut held: Option<Letter> = None;
-    while let Some(letter) = mail.recv().await {
+    while let Some(mut letter) = mail.recv().await {
         let nth = u64::from(letter.sequence);
+        if letter.status.is_terminal() && world.strikes("end_mismatch", &sid, nth) {
+            letter.status = CallStatus::Failed;
+            for (name, value) in &mut letter.params {
+                if name == "CallStatus" {
+                    *value = CallStatus::Failed.to_string();
+                }
+            }
+        }
         if world.strikes("drop_callback", &sid, nth) {
             log_letter(&world, &sid, &letter, "dropped".to_owned());
             continue;

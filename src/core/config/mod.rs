@@ -2,6 +2,7 @@
 
 mod campaign;
 mod fault;
+mod faults;
 mod typed;
 mod workspace;
 
@@ -10,6 +11,7 @@ pub use campaign::{
     parse_campaign,
 };
 pub use fault::ConfigFault;
+pub use faults::{TypedFaults, parse_faults};
 pub use typed::Span;
 pub use workspace::{
     CarrierConfig, CarrierKind, DiskRoom, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigFault, Span};
+use super::{ConfigFault, Span, TypedFaults};
 use crate::base::limits;
 use crate::base::secret::SecretRef;
-use crate::core::sim::fault::Faults;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,7 +179,7 @@ struct TypedCarrier {
     release_horizon: Option<Span>,
     seed: Option<u64>,
     speedup: Option<f64>,
-    faults: Option<BTreeMap<String, f64>>,
+    faults: Option<TypedFaults>,
     log: Option<String>,
 }
 
@@ -310,8 +309,8 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
             if !(1.0..=1_000.0).contains(&speedup) {
                 return Err(("speedup", format!("speedup is 1 to 1000, not {speedup}")));
             }
-            let faults = typed.faults.unwrap_or_default();
-            Faults::new(0, faults.clone()).map_err(|failure| ("faults", failure.what))?;
+            let faults = typed.faults.unwrap_or(TypedFaults::Odds(BTreeMap::new()));
+            let faults = faults.checked().map_err(|failure| ("faults", failure.what))?;
             let seed = typed.seed.unwrap_or(1);
             (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
         }

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 11] = [
+pub const FAULTS: [(&str, &str); 17] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -18,7 +18,58 @@ pub const FAULTS: [(&str, &str); 11] = [
     ("no_stream", "the media socket never opens"),
     ("bare_close", "the media socket closes without a stop message"),
     ("list_lag", "the call appears in lists only after five seconds"),
+    ("unavailable", "503: nothing is made"),
+    ("unreadable", "201 with a body that is no JSON: the call is made"),
+    ("slow_answer", "the answer comes after twelve seconds: the call is made"),
+    ("list_error", "503 to a list or a question about a call"),
+    ("end_mismatch", "the last callback says `failed`, the record says what happened"),
+    ("repeat_order", "as if a proxy had sent the order twice: two calls"),
 ];
+
+/// Faults that belong together, by name. None of them takes from the dialer what it needs to keep its promises
+/// (`repeat_order` does: no preset has it).
+const PRESETS: [(&str, &[(&str, f64)]); 3] = [
+    ("none", &[]),
+    (
+        "mild",
+        &[
+            ("lost_answer", 0.02),
+            ("reset_before", 0.01),
+            ("throttle", 0.02),
+            ("server_error", 0.01),
+            ("late_answer", 0.05),
+            ("dup_callback", 0.05),
+            ("reorder_callback", 0.05),
+            ("drop_callback", 0.05),
+            ("list_lag", 0.05),
+            ("list_error", 0.02),
+        ],
+    ),
+    (
+        "nasty",
+        &[
+            ("lost_answer", 0.15),
+            ("reset_before", 0.05),
+            ("throttle", 0.1),
+            ("server_error", 0.1),
+            ("unavailable", 0.05),
+            ("unreadable", 0.05),
+            ("late_answer", 0.2),
+            ("dup_callback", 0.3),
+            ("reorder_callback", 0.2),
+            ("drop_callback", 0.3),
+            ("list_lag", 0.3),
+            ("list_error", 0.2),
+            ("end_mismatch", 0.05),
+        ],
+    ),
+];
+
+/// The probabilities of a preset; `None` if there is none of this name.
+pub fn preset(name: &str) -> Option<BTreeMap<String, f64>> {
+    let (_, odds) = PRESETS.iter().find(|(known, _)| *known == name)?;
+    Some(odds.iter().map(|(name, odds)| ((*name).to_owned(), *odds)).collect())
+}
 
 /// Probabilities, with the seed that decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +115,16 @@ mod tests {
         assert!(refused.next.is_some_and(|next| next.contains("lost_answer")));
         assert!(Faults::new(1, BTreeMap::from([("throttle".to_owned(), 1.5)])).is_err());
         assert!(Faults::new(1, BTreeMap::from([("throttle".to_owned(), f64::NAN)])).is_err());
+    }
+
+    #[test]
+    fn every_preset_names_known_faults_and_leaves_the_promises_within_reach() {
+        for (name, _) in PRESETS {
+            let odds = preset(name).expect("it is listed");
+            assert!(!odds.contains_key("repeat_order"), "{name}: nobody can prevent that");
+            assert!(Faults::new(1, odds).is_ok(), "{name}");
+        }
+        assert_eq!(preset("tame"), None);
     }
 
     #[test]

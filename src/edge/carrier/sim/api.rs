@@ -79,6 +79,8 @@ pub struct World {
     pub calls_per_second: f64,
     /// Misbehaviour.
     pub faults: Faults,
+    /// From here on nothing strikes any more; `None` = for ever.
+    pub faults_until: Option<Boot>,
     /// The log.
     pub log: Log,
     /// Asks webhooks.
@@ -126,7 +128,8 @@ impl World {
 
     /// Whether a fault strikes; logged if so.
     pub fn strikes(&self, name: &'static str, sid: &str, nth: u64) -> bool {
-        let strikes = self.faults.strikes(name, sid, nth);
+        let over = self.faults_until.is_some_and(|end| self.now().boot >= end);
+        let strikes = !over && self.faults.strikes(name, sid, nth);
         if strikes {
             self.note(sid, What::Fault { name: name.to_owned() });
         }
@@ -246,6 +249,13 @@ async fn create(
         Err(fault) => return logged(&world, "", fault),
     };
     let ignored = order.ignored.clone();
+    if world.strikes("unavailable", "", nth) {
+        return refuse(&ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() });
+    }
+    if world.strikes("repeat_order", "", nth) {
+        // The first of the two: its answer is the proxy's, nobody sees it.
+        let _also_refused = world.create(order.clone(), world.count.fetch_add(1, Ordering::Relaxed));
+    }
     let entry = match world.create(order, nth) {
         Ok(entry) => entry,
         Err(fault) => return logged(&world, "", fault),
@@ -260,10 +270,26 @@ async fn create(
     if world.strikes("lost_answer", "", nth) {
         scissors.cut();
     }
+    if world.strikes("slow_answer", "", nth) {
+        (world.doors.sleep)(SLOW_ANSWER).await;
+    }
+    if world.strikes("unreadable", "", nth) {
+        return (StatusCode::CREATED, "<html>").into_response();
+    }
     if world.strikes("server_error", "", nth) {
         return refuse(&ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() });
     }
     (StatusCode::CREATED, axum::Json(entry.resource(&world.account))).into_response()
+}
+
+/// Longer than anybody waits for the answer to an order.
+const SLOW_ANSWER: Duration = Duration::from_secs(12);
+
+fn asked_in_vain(world: &World) -> Option<Response> {
+    let nth = world.count.fetch_add(1, Ordering::Relaxed);
+    world
+        .strikes("list_error", "", nth)
+        .then(|| refuse(&ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() }))
 }
 
 async fn fetch(
@@ -273,6 +299,9 @@ async fn fetch(
 ) -> Response {
     if let Err(fault) = authorise(&world, &account, &headers) {
         return logged(&world, "", fault);
+    }
+    if let Some(refused) = asked_in_vain(&world) {
+        return refused;
     }
     match world.book().get(call.trim_end_matches(".json")) {
         Some(entry) => axum::Json(entry.resource(&world.account)).into_response(),
@@ -322,6 +351,9 @@ async fn list(
 ) -> Response {
     if let Err(fault) = authorise(&world, &account, &headers) {
         return logged(&world, "", fault);
+    }
+    if let Some(refused) = asked_in_vain(&world) {
+        return refused;
     }
     let pairs = form::decode(query.unwrap_or_default().as_bytes());
     match page(&world, &pairs) {
