@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub end_asked: bool,
     /// They pressed the opt-out key.
     pub opts_out: bool,
+    /// When the dialer said that it had written that down.
+    pub opted_us: Option<u64>,
 }
 
 /// An order as it reached the carrier.
@@ -401,6 +403,7 @@ impl Book {
             told_us: None,
             end_asked: false,
             opts_out,
+            opted_us: None,
         });
         let ends =
             [CallStatus::Completed, CallStatus::Completed, CallStatus::Busy, CallStatus::NoAnswer, CallStatus::Failed];

@@ -110,7 +110,13 @@ pub(super) async fn deliver(
             }
             taken
         }
-        Letter::OptOut { call: at, .. } => facts.opt_out(call(at).attempt).await,
+        Letter::OptOut { call: at, .. } => {
+            let taken = facts.opt_out(call(at).attempt).await;
+            if taken.is_ok() && !fate.is_dead() {
+                world.book().calls[at].opted_us.get_or_insert(clock.us());
+            }
+            taken
+        }
         Letter::Stream { call: at } => {
             facts.stream_started(call(at).attempt, Some(call(at).sid));
             Ok(())

@@ -132,9 +132,10 @@ fn allowed(world: &World, book: &Book, rows: &BTreeMap<AttemptId, CallRow>, brok
             broken.push(format!("I3: {} left though its campaign was paused", left.attempt));
         }
     }
-    // An opt-out key counts from the end of its call at the latest.
-    for call in book.calls.iter().filter(|call| call.opts_out && call.answered) {
-        let later = book.left.iter().find(|left| left.to == call.to && left.us > end(call).saturating_add(60_000_000));
+    // An opt-out key counts from the moment at which we said that we had it.
+    for call in &book.calls {
+        let Some(since) = call.opted_us else { continue };
+        let later = book.left.iter().find(|left| left.to == call.to && left.us > since);
         if let Some(later) = later {
             broken.push(format!("I3: {} left for a number that opted out in {}", later.attempt, call.sid));
         }
