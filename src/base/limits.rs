@@ -90,6 +90,15 @@ pub const QUESTIONS_AT_ONCE: usize = 4;
 pub const ASK_SINGLY: usize = 3;
 /// Calls that are being ended at once.
 pub const ENDINGS_AT_ONCE: usize = 8;
+/// How far a call's time may lie outside the order of an attempt that is over and still be taken for its call: whole
+/// seconds at the carrier, and two clocks that differ.
+pub const SURFACE_SLACK: Duration = Duration::from_secs(60);
+/// At its start a run reads the carrier's list of its numbers at least this far back.
+pub const CROSSCHECK_LEAST: Duration = Duration::from_secs(24 * 3_600);
+/// And at most this far: the longest span over which calls to a number are counted.
+pub const CROSSCHECK_MOST: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Tries to read that list before a run gives up.
+pub const CROSSCHECK_TRIES: u32 = 3;
 /// Ids of calls that one piece of evidence names.
 pub const EVIDENCE_SIDS: usize = 50;
 

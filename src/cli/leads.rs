@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::review::{Decision, ReviewArgs, decide};
 use super::suppress::{self, DncArgs, SuppressArgs, UnsuppressArgs};
 use super::{Context, print_json, print_line};
 use crate::base::text::printable;
@@ -50,6 +51,10 @@ enum LeadsCommand {
     /// List leads and where they stand (numbers are masked)
     #[command(after_help = EXAMPLES)]
     List(ListArgs),
+    /// Let leads out of review: they are called again
+    Release(ReviewArgs),
+    /// Close leads that wait in review: their campaign calls them no more
+    Close(ReviewArgs),
     /// Never call a number, a range, or a file of numbers again, in any campaign
     Suppress(SuppressArgs),
     /// Take a number off the suppression list again
@@ -102,6 +107,8 @@ pub fn run(args: &LeadsArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         LeadsCommand::Import(args) => import(args, context),
         LeadsCommand::List(args) => list(args, context),
+        LeadsCommand::Release(args) => decide(args, Decision::Release, context),
+        LeadsCommand::Close(args) => decide(args, Decision::Close, context),
         LeadsCommand::Suppress(args) => suppress::suppress(args, context),
         LeadsCommand::Unsuppress(args) => suppress::unsuppress(args, context),
         LeadsCommand::Suppressed => suppress::suppressed(context),

@@ -20,6 +20,8 @@ pub mod campaign_status;
 pub mod demo;
 pub mod init;
 pub mod leads;
+pub mod reconcile;
+mod review;
 pub mod rules;
 pub mod sim;
 mod suppress;
@@ -92,6 +94,8 @@ pub enum Command {
     Rules(rules::RulesArgs),
     /// Who did what: print the audit, or check its chain
     Audit(rules::AuditArgs),
+    /// Ask the carrier about everything whose outcome is not known; write down calls that this ledger lost
+    Reconcile(reconcile::ReconcileArgs),
     /// Serve the embedded carrier: Twilio's REST API, callbacks and media streams on loopback
     Sim(sim::SimArgs),
     /// Print a completion script for a shell
@@ -198,6 +202,7 @@ fn program() -> ExitCode {
         Command::Calls(args) => calls::run(&args, &context),
         Command::Rules(args) => rules::rules(&args, &context),
         Command::Audit(args) => rules::audit(&args, &context),
+        Command::Reconcile(args) => reconcile::run(&args, &context),
         Command::Sim(args) => sim::run(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod gateway;
 pub mod ledger;
 pub mod logging;
+pub mod reconcile;
 pub mod render;
 mod session;
 pub mod sim;

@@ -55,6 +55,8 @@ pub struct CarrierConfig {
     pub ring_timeout: Duration,
     /// After this time an unknown attempt may be released, on evidence. Default 5 min, floor 2 min unless loopback.
     pub release_horizon: Duration,
+    /// Other systems call from the same numbers: calls that the ledger does not know are told of, not refused.
+    pub shared_callers: bool,
 }
 
 /// How a carrier is reached.
@@ -177,6 +179,7 @@ struct TypedCarrier {
     max_live_calls: Option<u32>,
     ring_timeout: Option<Span>,
     release_horizon: Option<Span>,
+    shared_callers: Option<bool>,
     seed: Option<u64>,
     speedup: Option<f64>,
     faults: Option<TypedFaults>,
@@ -340,7 +343,14 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
             "release_horizon under 2m could ring a person twice: only on loopback".to_owned(),
         ));
     }
-    Ok(CarrierConfig { kind, calls_per_second, max_live_calls, ring_timeout, release_horizon })
+    Ok(CarrierConfig {
+        kind,
+        calls_per_second,
+        max_live_calls,
+        ring_timeout,
+        release_horizon,
+        shared_callers: typed.shared_callers.unwrap_or(false),
+    })
 }
 
 /// Whether a URL names this machine by a loopback address (`localhost`, 127.0.0.0/8, `[::1]`).

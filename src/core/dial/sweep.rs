@@ -22,7 +22,7 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 const FETCH_GRACE: Duration = Duration::from_secs(60);
 /// How much older than its intent a call may look by the carrier's clock and still be the attempt's. A clock that differs
 /// more is refused at the start.
-const CLOCK_SLACK: Duration = Duration::from_secs(300);
+pub const CLOCK_SLACK: Duration = Duration::from_secs(300);
 /// Between two looks at a call whose callbacks do not come.
 const FETCH_EVERY: Duration = Duration::from_secs(300);
 

@@ -13,7 +13,7 @@ use crate::core::dial::VerdictPolicy;
 use crate::core::lead::Lead;
 use crate::edge::carrier::{Boxed, Order, PlaceFault, Placed};
 use crate::run::ledger::Inline;
-use crate::store::ledger::{Claim, LeadState, OpenOptions};
+use crate::store::ledger::{Claim, ForeignCall, LeadState, OpenOptions};
 
 const EPOCH: i64 = 1_795_000_000_000;
 const ACCOUNT: &str = "main:AC1";
@@ -369,4 +369,107 @@ async fn a_list_that_lagged_raises_the_horizon_and_those_who_wait_wait_longer() 
     pass(90).await;
     room.round().await;
     assert_eq!(room.state(1).await.0, State::Unknown, "391 s after its intent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_leg_or_an_inbound_call_between_its_numbers_is_never_the_attempts() {
+    let room = unknown(1, Books::new(), 3);
+    let leg = call("CAleg", 0, CallStatus::InProgress, Wall(EPOCH + 1_000));
+    room.books.calls().push(RemoteCall { child: true, ..leg.clone() });
+    room.books.calls().push(RemoteCall { sid: "CAin".parse().expect("a sid"), outbound_api: false, ..leg });
+    room.round().await;
+    assert_eq!(room.state(0).await.0, State::Unknown);
+    pass(301).await;
+    room.round().await;
+    assert_eq!(room.state(0).await.0, State::NotPlaced);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_lets_a_lead_out_of_review_with_its_lost_try_given_back_or_closes_it() {
+    let room = unknown(2, Books::new(), 1);
+    room.round().await;
+    pass(301).await;
+    room.round().await;
+    let now = room.asker.clock.wall();
+    let out = room.read(move |ledger| ledger.let_out(Some(LeadId(1)), None, now)).await;
+    let closed = room.read(move |ledger| ledger.close_reviewed(None, Some("last_try_lost"), now)).await;
+    assert_eq!((out, closed), (1, 1));
+    assert_eq!(room.state(0).await.1, LeadState::Ready(now));
+    assert_eq!(room.state(1).await.1, LeadState::Done(crate::core::dial::Outcome::NotPlaced));
+    let lead = room.read(|ledger| ledger.lead(LeadId(1))).await.expect("known");
+    assert_eq!(lead.attempts_used, 0, "a try that was never made is not used up");
+    assert_eq!(room.read(move |ledger| ledger.let_out(None, None, now)).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carrier_renamed_in_the_configuration_keeps_its_calls_and_its_lost_orders() {
+    let room = unknown(2, Books::new(), 3);
+    room.books.calls().push(call("CA0", 0, CallStatus::Completed, Wall(EPOCH + 1_000)));
+    room.round().await;
+    let found = move |ledger: &mut Ledger| {
+        let sid: Sid = "CA0".parse().expect("a sid");
+        let lost = ForeignCall {
+            sid: "CA1".parse().expect("a sid"),
+            to: number(1),
+            from: caller(1),
+            made_at: Wall(EPOCH + 1_000),
+            status: CallStatus::Ringing,
+            duration_s: None,
+        };
+        let (known, other) = (ledger.knows_call("new:AC1", &sid)?, ledger.knows_call("main:AC2", &sid)?);
+        let lost = ledger.attempt_on_its_way("new:AC1", &lost, &caller(1))?;
+        Ok((known, other, lost, ledger.last_claim("new:AC1")?, ledger.last_claim("main:AC2")?))
+    };
+    assert_eq!(room.read(found).await, (true, false, Some(room.attempts[1]), Some(Wall(EPOCH)), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_imported_call_becomes_its_leads_attempt_or_counts_towards_the_caps_of_its_number() {
+    let room = unknown(1, Books::new(), 3);
+    let policy = VerdictPolicy {
+        attempts: 3,
+        busy_ms: 1_200_000,
+        no_answer_ms: 7_200_000,
+        failed_ms: 1_800_000,
+        voicemail_ms: 14_400_000,
+        gap_ms: 3_600_000,
+    };
+    room.books.calls().clear();
+    let made_at = Wall(EPOCH - 60_000);
+    let foreign = |name: &str, lead: usize| ForeignCall {
+        sid: name.parse().expect("a sid"),
+        to: number(lead),
+        from: caller(lead),
+        made_at,
+        status: CallStatus::Busy,
+        duration_s: None,
+    };
+    let calls = [foreign("CA8", 8), foreign("CA9", 9)];
+    let import = move |ledger: &mut Ledger| {
+        let campaign: Slug = "c".parse().expect("a slug");
+        let id = ledger.begin_import(&campaign, "more.csv", Wall(EPOCH))?;
+        let lead = Lead {
+            line: 2,
+            phone: number(8),
+            name: None,
+            language: None,
+            country: None,
+            timezone: None,
+            consent: None,
+            variables: BTreeMap::new(),
+        };
+        ledger.import_chunk(&campaign, id, &[lead], Wall(EPOCH))?;
+        let lines = [(campaign, policy)];
+        let first = ledger.import_foreign(ACCOUNT, &calls, &lines, Wall(EPOCH))?;
+        let again = ledger.import_foreign(ACCOUNT, &calls, &lines, Wall(EPOCH))?;
+        let lead = ledger.lead(LeadId(2))?.expect("imported");
+        let history = (ledger.phone_history(&number(8), Wall(EPOCH))?, ledger.phone_history(&number(9), Wall(EPOCH))?);
+        Ok((first, again, lead, history))
+    };
+    let (first, again, lead, (adopted, counted)) = room.read(import).await;
+    assert_eq!((first.adopted, first.counted), (1, 1));
+    assert_eq!((again.adopted, again.counted), (0, 0), "importing again adds nothing");
+    assert!(matches!(lead.state, LeadState::Ready(due) if due > Wall(EPOCH)), "busy: later, not now: {:?}", lead.state);
+    assert_eq!((lead.attempts_used, adopted.in_24h, adopted.last_at), (1, 1, Some(made_at)));
+    assert_eq!((counted.in_24h, counted.in_30d, counted.last_at), (1, 1, Some(made_at)));
 }

@@ -18,7 +18,7 @@ use super::rules;
 use super::setup::{AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, reopen};
 use super::{Shared, Told, Urls, account_loop, ledger_failure, lock};
 use crate::base::{Exit, Failure, Slug, Wall};
-use crate::core::config::Campaign;
+use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::edge::gateway::guard::Bounds;
@@ -26,6 +26,7 @@ use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
 use crate::run::ledger::LedgerHandle;
+use crate::run::reconcile::{check_before_dialing, stranded};
 use crate::run::render::{VoiceKit, load_kit};
 use crate::store::ledger::Ledger;
 use crate::store::ledger::lock::{DialLock, Holder};
@@ -121,6 +122,12 @@ impl Engine {
         let mut ledger = open_ledger(ws, clock.wall())?;
         ledger.check_suppression_key()?;
         check_start(ws, &mut ledger, &*options.watcher)?;
+        for (account, attempts) in stranded(ws, &ledger.open_attempts(None)?)? {
+            options.watcher.note(&Note::Say(format!(
+                "{attempts} open attempts of {account}, which no carrier of ahoy.toml has: their people are not called; \
+                 `ahoy reconcile --carrier NAME` asks about them"
+            )));
+        }
         let token_key = *ledger.token_key();
         let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
         let ledger = LedgerHandle::new(writer);
@@ -216,6 +223,14 @@ impl Engine {
                 return Err(
                     Failure::bug(format!("this engine's ledger failed: {fault}")).next("let it end, and start again")
                 );
+            }
+            // The embedded carrier reaches nobody, and forgets with its process.
+            let config = &ws.config.carriers[&carrier];
+            if !matches!(config.kind, CarrierKind::Sim(_)) {
+                let callers = line.campaign.callers.iter().cloned().collect();
+                if let Some(words) = check_before_dialing(&shared.asker, &callers, config.shared_callers).await? {
+                    shared.watcher.note_of(&name, &Note::Say(words));
+                }
             }
             let opening = reopen(&self.setup.ledger, &name, self.setup.clock.wall()).await?;
             let limits = &ws.config.carriers[&carrier];

@@ -116,6 +116,11 @@ async fn status(shared: Arc<Shared>, event: StatusEvent) -> Result<(), Overloade
         Ok(FactResult::Folded(_) | FactResult::Repeat) => Ok(()),
         Ok(FactResult::Orphan) => {
             tracing::warn!(attempt = %event.attempt, "a callback for an attempt that this ledger does not know");
+            if !std::mem::replace(&mut lock(&shared.seen).orphan_told, true) {
+                let words = "a signed callback came about an attempt that this ledger does not know: it may be an older \
+                             copy, or in use elsewhere; `ahoy reconcile` tells more";
+                shared.watcher.note(&Note::Say(words.to_owned()));
+            }
             Ok(())
         }
         Err(fault) => {

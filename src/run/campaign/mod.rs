@@ -205,6 +205,8 @@ pub(crate) struct Seen {
     pub pace: f64,
     /// Campaigns under the brake, and when they last got a lead.
     pub slow: HashMap<usize, Boot>,
+    /// It was said that callbacks come about attempts of another ledger.
+    pub orphan_told: bool,
 }
 
 /// What a task tells the loop.

@@ -236,16 +236,21 @@ impl Ledger {
                 })
             },
         )?;
-        Ok(found.unwrap_or_default())
+        let mut history = found.unwrap_or_default();
+        let foreign = self.foreign_to(phone, now)?;
+        history.last_at = history.last_at.max(foreign.last_at);
+        history.in_24h += foreign.in_24h;
+        history.in_30d += foreign.in_30d;
+        Ok(history)
     }
 
     /// When the `keep`-th newest counted try of a number leaves a window of `window_ms`: the cap ends then.
     pub(super) fn cap_ends(&self, phone: &Phone, keep: u32, window_ms: i64) -> Result<Option<Wall>, LedgerFault> {
         let Some(skip) = keep.checked_sub(1) else { return Ok(Some(Wall(i64::MAX))) };
         self.one(
-            "SELECT intent_at + ?2 AS ends FROM attempt WHERE phone = ?1 AND uses = 1 \
-             ORDER BY intent_at DESC LIMIT 1 OFFSET ?3",
-            (phone.expose(), window_ms, skip),
+            "SELECT at + ?2 AS ends FROM (SELECT intent_at AS at FROM attempt WHERE phone = ?1 AND uses = 1 \
+                 UNION ALL SELECT made_at FROM foreign_call WHERE phone = ?4) ORDER BY at DESC LIMIT 1 OFFSET ?3",
+            (phone.expose(), window_ms, skip, self.foreign_name(phone).as_slice()),
             |row| codec::wall(row, "ends"),
         )
     }

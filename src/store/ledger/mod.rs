@@ -12,6 +12,7 @@ mod codec;
 mod dump;
 mod facts;
 mod fault;
+mod foreign;
 pub mod keyfile;
 mod leads;
 pub mod lock;

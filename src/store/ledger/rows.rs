@@ -331,6 +331,32 @@ pub struct Evidence {
     pub sids: Vec<Sid>,
 }
 
+/// A call at the carrier that this ledger does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignCall {
+    /// The carrier's id.
+    pub sid: Sid,
+    /// Whom it called.
+    pub to: Phone,
+    /// The number shown.
+    pub from: Phone,
+    /// When the carrier made it.
+    pub made_at: Wall,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Seconds of talk, for an ended call.
+    pub duration_s: Option<u32>,
+}
+
+/// What became of calls that were written down by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ForeignCounts {
+    /// Made attempts of the leads that they called.
+    pub adopted: u64,
+    /// Counted towards the caps of their numbers.
+    pub counted: u64,
+}
+
 /// A call that must end and is not known to be over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnwantedCall {

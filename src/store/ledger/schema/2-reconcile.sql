@@ -3,6 +3,9 @@
 -- When a complete list last showed no call of this attempt: how long lists lag is learned from it.
 ALTER TABLE attempt ADD COLUMN not_listed_at INTEGER;
 
+-- A call is found by its id alone where its carrier was renamed in ahoy.toml.
+CREATE INDEX attempt_call ON attempt (sid) WHERE sid IS NOT NULL;
+
 -- Why an attempt was released: the list that showed no call of it.
 CREATE TABLE evidence (
     attempt     BLOB    PRIMARY KEY REFERENCES attempt (id),
@@ -51,4 +54,5 @@ CREATE TABLE foreign_call (
     seen_at  INTEGER NOT NULL,
     PRIMARY KEY (account, sid)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX foreign_call_sid ON foreign_call (sid);
 CREATE INDEX foreign_call_phone ON foreign_call (phone, made_at);
