@@ -86,6 +86,6 @@ fuzz SECONDS="60":
             -max_total_time={{SECONDS}} -max_len=65536
     done
 
-# Mutants of the machine that decides what an answer means (needs cargo-mutants)
+# Mutants of the machine that decides what an answer means (needs cargo-mutants); docs/MUTANTS.md has the record
 mutants *FILES="src/core/dial/attempt.rs src/core/dial/verdict.rs src/core/dial/sweep.rs":
     cargo mutants $(printf -- '-f %s ' {{FILES}}) --timeout 120 -- --lib --test properties core::dial

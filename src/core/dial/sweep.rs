@@ -221,6 +221,8 @@ mod tests {
         let just_after = at(300) + Duration::from_millis(1);
         assert_eq!(next(&open, at(300)), Ask::List { may_release: false });
         assert_eq!(next(&open, just_after), Ask::List { may_release: true });
+        let asked_then = Open { last_asked: Some(at(300)), ..open };
+        assert_eq!(next(&asked_then, just_after), Ask::List { may_release: true }, "at once, not a minute later");
         let known_later = Open { known_for: Duration::from_millis(299_999), ..open };
         assert_eq!(next(&known_later, just_after), Ask::List { may_release: false });
         let near = Open { standing: Standing::Placed, in_hand: true, release_after: at(10), ..open };

@@ -436,4 +436,34 @@ mod tests {
             assert_eq!(json, format!("\"{outcome}\""));
         }
     }
+
+    /// What counts as a try, and what as a fault, written down once more: exit codes and caps hang on it.
+    #[test]
+    fn each_outcome_uses_a_try_and_is_a_fault_or_not() {
+        let unused = ["caller_refused", "account_refused", "request_refused", "not_sent", "no_connection", "throttled"];
+        let faults = [
+            "unheard",
+            "failed",
+            "caller_refused",
+            "account_refused",
+            "request_refused",
+            "not_placed",
+            "no_connection",
+        ];
+        for outcome in OUTCOMES {
+            assert_eq!(outcome.uses_attempt(), !unused.contains(&outcome.as_str()), "{outcome}");
+            assert_eq!(outcome.is_fault(), faults.contains(&outcome.as_str()), "{outcome}");
+        }
+        assert_eq!(after(Outcome::NoConnection, 0), Verdict::ReadyAt(Wall(30_000)));
+        assert_eq!(after(Outcome::Throttled, 0), Verdict::ReadyAt(Wall(5_000)));
+    }
+
+    #[test]
+    fn names_of_reasons_read_back() {
+        for reason in BLOCK_REASONS {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert_eq!(serde_json::to_string(&reason).expect("JSON"), format!("\"{reason}\""));
+        }
+        assert_eq!(ReviewReason::LastTryLost.as_str(), "last_try_lost");
+    }
 }
