@@ -117,7 +117,7 @@ fn third_party_doors_are_where_the_plan_has_them() {
         ("rlibphonenumber", &["base"]),
         ("ttspico_sys", &["edge/engine/pico"]),
         ("roxmltree", &["core/wire"]),
-        ("rustix", &["run/clock.rs", "store", "edge/engine/child.rs", "edge/gateway/own.rs"]),
+        ("rustix", &["run/clock.rs", "store", "edge/engine/child.rs", "edge/gateway/own.rs", "edge/control.rs"]),
         ("tempfile", &["store", "edge/engine/pico"]),
         ("toml", &["core/config", "core/asset", "core/rules"]),
         ("tracing_subscriber", &["run/logging.rs"]),

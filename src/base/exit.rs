@@ -64,6 +64,11 @@ impl Exit {
         }
     }
 
+    /// The code of a number, as another process gave it; a number that is none of ours is a bug.
+    pub fn of(code: u8) -> Exit {
+        Exit::RANK.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
+    }
+
     /// The stronger of two codes.
     pub fn and(self, other: Exit) -> Exit {
         let rank = |exit: Exit| Exit::RANK.iter().position(|it| *it == exit);

@@ -208,3 +208,20 @@ pub const SIM_WEBHOOK: Duration = Duration::from_secs(15);
 pub const SIM_MEDIA_WRITE: Duration = Duration::from_secs(5);
 /// Bytes of a document that the embedded carrier reads.
 pub const SIM_DOCUMENT_BYTES: usize = 64 << 10;
+
+/// Bytes of one line on the control socket: a run of every campaign of a large workspace fits.
+pub const CONTROL_LINE: usize = 64 << 10;
+/// Terminals on the control socket at once; more are closed at once.
+pub const CONTROL_CLIENTS: usize = 32;
+/// Notes waiting for one terminal; one that reads more slowly misses notes, and the engine never waits for it.
+pub const CONTROL_NOTES: usize = 1_024;
+/// A terminal must say what it wants within this time.
+pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
+/// A terminal must take one line within this time.
+pub const CONTROL_WRITE: Duration = Duration::from_secs(5);
+/// An engine that has just taken the lock opens its socket within this time.
+pub const CONTROL_OPENS: Duration = Duration::from_secs(5);
+/// Before the end of `--max-runtime`, nobody is left ringing.
+pub const RUNTIME_UNANSWERED: Duration = Duration::from_secs(5);
+/// Before the end of `--max-runtime`, live calls are hung up.
+pub const RUNTIME_HANG_UP: Duration = Duration::from_secs(2);

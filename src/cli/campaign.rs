@@ -1,25 +1,30 @@
-//! `ahoy campaign`: plan, run, status, report, pause, resume.
+//! `ahoy campaign`: plan and run; the other verbs have rooms of their own beside this one.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::campaign_report::ReportArgs;
 use super::campaign_status::StatusArgs;
+use super::operator::{self, Verb};
 use super::rules::OverrideArgs;
 use super::{Context, EXIT_CODES, print_json, print_line};
+use crate::base::time::parse_span;
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
+use crate::core::dial::desk::Stop;
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::{
-    CampaignPlan, RunOptions, RunReport, check_rules, findings_of, ledger_failure, open_ledger, plan,
-    run as run_campaigns, set_aside,
+    CampaignPlan, RunOptions, RunReport, check_rules, findings_of, ledger_failure, plan, set_aside,
 };
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
+use crate::run::control::run_or_attach;
+use crate::run::stop::Stopped;
 use crate::show::campaign::{Look, RunView};
 use crate::show::report;
 use crate::show::words::say;
-use crate::store::ledger::{CampaignState, Ledger};
+use crate::store::ledger::Ledger;
 use crate::store::workspace::Workspace;
 
 /// Arguments of `ahoy campaign`.
@@ -43,8 +48,10 @@ enum CampaignCommand {
     /// Call everybody who may be called now
     #[command(
         after_help = "Ctrl-C once: nobody new is called, live calls end by themselves. Twice: unanswered calls are \
-cancelled, live ones hung up. Three times: leave now; open attempts are asked about at the next start.\n\n\
-Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drain --quiet   # cron"
+cancelled, live ones hung up. Three times: leave now; open attempts are asked about at the next start. SIGTERM (cron's \
+`timeout`) counts as a first Ctrl-C.\n\nBeside another run or `ahoy serve` in this workspace it attaches: that process makes the calls, this \
+terminal shows its own campaigns, and Ctrl-C here stops these only. A campaign that runs already: exit code 11.\n\n\
+Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drain --quiet --max-runtime 2h   # cron"
     )]
     Run {
         /// Campaigns; all of them if none is named
@@ -55,6 +62,12 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
         /// End when nothing is due now and nothing is live, instead of waiting for retries
         #[arg(long)]
         drain: bool,
+        /// End within this time, such as 2h or 45m: nobody new towards its end, nobody left ringing 5 s before it
+        #[arg(long, value_name = "TIME", value_parser = parse_span)]
+        max_runtime: Option<Duration>,
+        /// If nobody may be called yet, wait for the calling window to open (within --max-runtime)
+        #[arg(long)]
+        wait: bool,
         #[command(flatten)]
         overrides: OverrideArgs,
     },
@@ -62,17 +75,27 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
     Status(StatusArgs),
     /// What came of it: outcomes, connect rate, abandonment, latency, cost
     Report(ReportArgs),
-    /// Call nobody new, also in a run that goes on elsewhere
+    /// Call nobody new, also in a run that goes on elsewhere; live calls end by themselves
     Pause {
         /// The campaigns
         #[arg(required = true)]
         campaigns: Vec<Slug>,
     },
-    /// Go on after a pause; also lifts a stop of the campaign's carrier account
+    /// Go on after a pause or a stop; also lifts a stop of the campaign's carrier account
     Resume {
         /// The campaigns
         #[arg(required = true)]
         campaigns: Vec<Slug>,
+    },
+    /// End it: call nobody new, end its run elsewhere, and let no run start until it is resumed
+    #[command(after_help = "Examples:\n  ahoy campaign stop welcome\n  ahoy campaign stop welcome --hangup   # now")]
+    Stop {
+        /// The campaigns
+        #[arg(required = true)]
+        campaigns: Vec<Slug>,
+        /// Cancel what rings and hang up live calls, instead of letting them end by themselves
+        #[arg(long)]
+        hangup: bool,
     },
 }
 
@@ -85,15 +108,18 @@ pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
             set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
             show_plan(&ws, context, "plan", &campaigns)
         }
-        CampaignCommand::Run { campaigns, yes, drain, overrides } => {
+        CampaignCommand::Run { campaigns, yes, drain, max_runtime, wait, overrides } => {
             let mut campaigns = ws.campaigns(campaigns)?;
             set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
-            start(&ws, context, campaigns, *yes, *drain)
+            let how = How { yes: *yes, drain: *drain, max_runtime: *max_runtime, wait: *wait };
+            start(&ws, context, campaigns, &how)
         }
         CampaignCommand::Status(args) => super::campaign_status::run(&ws, context, args),
         CampaignCommand::Report(args) => super::campaign_report::run(&ws, context, args),
-        CampaignCommand::Pause { campaigns } => set_state(&ws, context, campaigns, CampaignState::Paused),
-        CampaignCommand::Resume { campaigns } => set_state(&ws, context, campaigns, CampaignState::Running),
+        CampaignCommand::Pause { campaigns } => operator::say(&ws, context, campaigns, Verb::Pause),
+        CampaignCommand::Resume { campaigns } => operator::say(&ws, context, campaigns, Verb::Resume),
+        CampaignCommand::Stop { campaigns, hangup: false } => operator::say(&ws, context, campaigns, Verb::Stop),
+        CampaignCommand::Stop { campaigns, hangup: true } => operator::say(&ws, context, campaigns, Verb::HangUp),
     }
 }
 
@@ -164,12 +190,20 @@ fn plan_view<'a>(title: &'a str, plan: &'a CampaignPlan) -> report::PlanView<'a>
     }
 }
 
-fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool, drain: bool) -> Result<Exit, Failure> {
+/// The flags of `run`.
+struct How {
+    yes: bool,
+    drain: bool,
+    max_runtime: Option<Duration>,
+    wait: bool,
+}
+
+fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, how: &How) -> Result<Exit, Failure> {
     let ledger = read_ledger(ws)?;
-    let plans = plans(ws, &ledger, &campaigns)?;
+    let first = plans(ws, &ledger, &campaigns)?;
     drop(ledger);
     if !context.global.quiet && !context.json() {
-        for plan in &plans {
+        for plan in &first {
             say(&report::plan(&plan_view("plan", plan)));
             say(&under_plan(plan));
         }
@@ -177,16 +211,21 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
     let real = campaigns.iter().any(|campaign| {
         ws.config.carriers.get(&campaign.carrier).is_some_and(|carrier| !matches!(carrier.kind, CarrierKind::Sim(_)))
     });
-    let calls: u64 = plans.iter().flat_map(|plan| plan.call_now.values()).sum();
-    if real && !yes && calls > 0 {
+    let calls: u64 = first.iter().flat_map(|plan| plan.call_now.values()).sum();
+    if real && !how.yes && (calls > 0 || how.wait) {
         confirm(calls)?;
     }
     let view = Arc::new(RunView::new(look(context), Arc::new(|| MachineClock.boot())));
     let result = crate::run::block_on(2, async {
         let stop = crate::run::stop::listen()?;
         let watcher = Arc::clone(&view) as Arc<dyn Watcher>;
-        let options = RunOptions { campaigns, drain, seed: context.seed, watcher, stop };
-        run_campaigns(ws, Arc::new(MachineClock), options).await
+        let began = MachineClock.boot();
+        if how.wait {
+            wait_for_window(ws, context, &campaigns, how.max_runtime, stop.clone()).await?;
+        }
+        let max_runtime = how.max_runtime.map(|span| span.saturating_sub(MachineClock.boot().since(began)));
+        let options = RunOptions { campaigns, drain: how.drain, seed: context.seed, watcher, stop, max_runtime };
+        run_or_attach(ws, Arc::new(MachineClock), options).await
     });
     view.finish();
     let report = result?;
@@ -195,6 +234,30 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, yes: bool,
         say(&format!("audit head {} (keep it: `ahoy audit --verify --head …`)", report.audit_head));
     }
     Ok(report.exit)
+}
+
+/// Waits until somebody may be called, or the time is over; then the run finds the window closed and says so.
+async fn wait_for_window(
+    ws: &Workspace,
+    context: &Context,
+    campaigns: &[Campaign],
+    most: Option<Duration>,
+    stop: Stopped,
+) -> Result<(), Failure> {
+    let began = MachineClock.boot();
+    let mut told = false;
+    loop {
+        let plans = plans(ws, &read_ledger(ws)?, campaigns)?;
+        let callable = plans.iter().any(|plan| !plan.call_now.is_empty() || plan.held > 0);
+        // RFC 3339 in UTC: text order is time order.
+        let next = plans.iter().filter_map(|plan| plan.next.as_deref()).min();
+        let over = most.is_some_and(|most| MachineClock.boot().since(began) >= most);
+        let Some(next) = next.filter(|_| !callable && !over && *stop.borrow() == Stop::No) else { return Ok(()) };
+        if !std::mem::replace(&mut told, true) && !context.global.quiet {
+            say(&format!("waiting: the next person may be called at {next}"));
+        }
+        MachineClock.sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// How a run is shown: bars on a terminal, lines in a pipe, nothing with `--quiet`.
@@ -238,24 +301,4 @@ fn print_report(context: &Context, run: &RunReport) -> Result<(), Failure> {
         next_due: run.next_due.as_deref(),
         unknown: run.unknown,
     }))
-}
-
-fn set_state(ws: &Workspace, context: &Context, names: &[Slug], state: CampaignState) -> Result<Exit, Failure> {
-    let campaigns = ws.campaigns(names)?;
-    let now = MachineClock.wall();
-    let mut ledger = open_ledger(ws, now)?;
-    for campaign in &campaigns {
-        ledger.set_campaign_state(&campaign.name, state, now).map_err(|fault| ledger_failure(&fault))?;
-        if state == CampaignState::Running {
-            let account = account_of(ws, &campaign.carrier)?;
-            ledger.resume_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
-        }
-        let word = if state == CampaignState::Running { "running" } else { "paused" };
-        if context.json() {
-            print_json(&serde_json::json!({ "campaign": campaign.name.to_string(), "state": word }))?;
-        } else if !context.global.quiet {
-            print_line(&format!("campaign {} is {word}", campaign.name))?;
-        }
-    }
-    Ok(Exit::Done)
 }

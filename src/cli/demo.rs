@@ -67,6 +67,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<Exit, Failure> {
             seed: context.seed,
             watcher: Arc::clone(&view) as Arc<dyn Watcher>,
             stop,
+            max_runtime: None,
         };
         let run = run_campaigns(&ws, Arc::new(MachineClock), options).await;
         view.finish();

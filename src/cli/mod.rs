@@ -20,9 +20,11 @@ pub mod campaign_status;
 pub mod demo;
 pub mod init;
 pub mod leads;
+mod operator;
 pub mod reconcile;
 mod review;
 pub mod rules;
+pub mod serve;
 pub mod sim;
 mod suppress;
 
@@ -88,6 +90,8 @@ pub enum Command {
     Leads(leads::LeadsArgs),
     /// Plan, run and watch campaigns
     Campaign(campaign::CampaignArgs),
+    /// Hold the workspace's engine for runs from other terminals
+    Serve(serve::ServeArgs),
     /// What was said and heard: list, show, tail, latency
     Calls(calls::CallsArgs),
     /// Rules of the countries: hours, consent, caps, with their sources. No legal clearance
@@ -199,6 +203,7 @@ fn program() -> ExitCode {
         Command::Cache(args) => cache::run(&args, &context),
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),
+        Command::Serve(args) => serve::run(&args, &context),
         Command::Calls(args) => calls::run(&args, &context),
         Command::Rules(args) => rules::rules(&args, &context),
         Command::Audit(args) => rules::audit(&args, &context),

@@ -12,9 +12,11 @@ use crate::base::text::printable;
 use crate::base::time::parse_span;
 use crate::base::{Exit, Failure, Secret};
 use crate::core::config::parse_faults;
+use crate::core::dial::desk::Stop;
 use crate::core::sim::fault::{FAULTS, preset};
 use crate::run::clock::MachineClock;
 use crate::run::sim::{SimOptions, start};
+use crate::show::words::say;
 
 /// Arguments of `ahoy sim`. The seed is the global `--seed`.
 #[derive(Debug, clap::Args)]
@@ -104,8 +106,11 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
         } else {
             print_line(&format!("listening on {}", handle.base_url))?;
         }
-        crate::run::sim::interrupted().await?;
+        let mut stop = crate::run::stop::listen()?;
+        // The sender lives as long as the process listens for signals.
+        let _stopped_or_deaf = stop.wait_for(|stop| *stop > Stop::No).await;
         handle.stop().await;
+        say("stopped by a signal; the log is whole, and live calls in it have failed");
         Ok(Exit::Done)
     })
 }

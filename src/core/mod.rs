@@ -4,6 +4,7 @@ pub mod asset;
 pub mod audit;
 pub mod call;
 pub mod config;
+pub mod control;
 pub mod dial;
 pub mod figures;
 pub mod lead;

@@ -1,6 +1,7 @@
 //! Rooms that speak to another program or machine. Sockets and child processes, no spawn, no sleep.
 
 pub mod carrier;
+pub mod control;
 pub mod engine;
 pub mod gateway;
 pub mod player;

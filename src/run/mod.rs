@@ -8,6 +8,7 @@ pub mod asking;
 pub mod campaign;
 pub mod carriers;
 pub mod clock;
+pub mod control;
 pub mod demo;
 pub mod gateway;
 pub mod ledger;

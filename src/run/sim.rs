@@ -383,8 +383,3 @@ async fn fetch(world: Arc<World>, url: String, params: Vec<(String, String)>, ev
 fn stream_sid(world: &World, sid: &str) -> String {
     format!("MZ{}", hex_id(world.now().boot.0, &["stream", sid]))
 }
-
-/// Waits for Ctrl-C.
-pub async fn interrupted() -> Result<(), Failure> {
-    tokio::signal::ctrl_c().await.map_err(|error| Failure::bug(format!("no signal handler: {error}")))
-}

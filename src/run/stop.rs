@@ -8,6 +8,9 @@ use std::future::Future;
 use crate::base::{Exit, Failure};
 use crate::core::dial::desk::Stop;
 
+/// The operator's hand as a command sees it.
+pub type Stopped = watch::Receiver<Stop>;
+
 /// Starts to listen for signals. The receiver's value only gets firmer.
 pub fn listen() -> Result<watch::Receiver<Stop>, Failure> {
     let deaf = |error: std::io::Error| Failure::bug(format!("cannot listen for signals: {error}"));

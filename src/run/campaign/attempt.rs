@@ -30,6 +30,10 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     match claimed {
         Ok(()) => {}
         Err(refused) => {
+            if refused == ClaimRefused::NotRunning {
+                // Paused just now: whom the desk holds is not tried one by one.
+                shared.desk(Event::Paused(campaign, true)).await;
+            }
             not_claimed(&shared, &chosen, slot, refused).await;
             return;
         }

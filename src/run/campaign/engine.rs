@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,9 +15,11 @@ use super::facts::Facts;
 use super::hub::Hub;
 use super::report::{RunReport, report};
 use super::rules;
-use super::setup::{AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, reopen};
+use super::setup::{
+    AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, refuse_stopped, reopen,
+};
 use super::{Shared, Told, Urls, account_loop, ledger_failure, lock};
-use crate::base::{Exit, Failure, Slug, Wall};
+use crate::base::{Exit, Failure, Slug, Wall, limits};
 use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
@@ -45,6 +47,8 @@ pub struct RunOptions {
     pub watcher: Arc<dyn Watcher>,
     /// The operator's hand.
     pub stop: watch::Receiver<Stop>,
+    /// End within this time: nobody new towards its end, nobody left ringing 5 s before, everything reconcilable.
+    pub max_runtime: Option<Duration>,
 }
 
 /// How an engine is started.
@@ -64,11 +68,13 @@ pub struct Engine {
     setup: AccountSetup,
     facts: Arc<Facts>,
     hub: Arc<Hub>,
-    gateway: GatewayHandle,
+    gateway: Mutex<Option<GatewayHandle>>,
     accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
     /// Campaigns that run now, and since when.
     running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
-    _lock: DialLock,
+    /// It ends: nothing is added any more.
+    closing: AtomicBool,
+    lock: Mutex<Option<DialLock>>,
 }
 
 struct Account {
@@ -118,7 +124,7 @@ impl Engine {
     /// Takes the workspace's lock and ledger and opens the gateway. Nobody is called until a run is added.
     pub async fn start(ws: &Workspace, clock: Arc<dyn Clock>, options: EngineOptions) -> Result<Engine, Failure> {
         let holder = Holder { pid: std::process::id(), campaign: options.label, since: clock.wall() };
-        let lock = DialLock::take(&ws.ledger_path(), &holder)?;
+        let held = DialLock::take(&ws.ledger_path(), &holder)?;
         let mut ledger = open_ledger(ws, clock.wall())?;
         ledger.check_suppression_key()?;
         check_start(ws, &mut ledger, &*options.watcher)?;
@@ -152,7 +158,16 @@ impl Engine {
         let (stop, seed, room) = (options.stop, options.seed, Mutex::new(gateway.room()));
         let setup = AccountSetup { clock, ledger, token_key, registry, urls, watcher, stop, seed, room };
         let accounts = tokio::sync::Mutex::default();
-        Ok(Engine { setup, facts, hub, gateway, accounts, running: Arc::default(), _lock: lock })
+        Ok(Engine {
+            setup,
+            facts,
+            hub,
+            gateway: Mutex::new(Some(gateway)),
+            accounts,
+            running: Arc::default(),
+            closing: AtomicBool::new(false),
+            lock: Mutex::new(Some(held)),
+        })
     }
 
     /// Adds campaigns; the run that comes back is theirs alone. A campaign that runs here already is refused (exit 11).
@@ -165,13 +180,12 @@ impl Engine {
         let kits = options.campaigns.iter().map(|campaign| load_kit(ws, campaign)).collect::<Result<Vec<_>, _>>()?;
         let names = self.reserve(&options.campaigns, started)?;
         let (asked, place) = (options.campaigns.clone(), ws.clone());
-        self.setup
-            .ledger
-            .run(move |ledger| {
-                refuse_missing_greetings(&place, ledger, &asked)?;
-                rules::begin(ledger, &asked, started).map_err(|fault| ledger_failure(&fault))
-            })
-            .await?;
+        let checks = move |ledger: &mut Ledger| {
+            refuse_stopped(ledger, &asked)?;
+            refuse_missing_greetings(&place, ledger, &asked)?;
+            rules::begin(ledger, &asked, started).map_err(|fault| ledger_failure(&fault))
+        };
+        self.setup.ledger.run(checks).await?;
         let watcher = Arc::clone(&options.watcher);
         self.hub.join(Some(names.names.clone()), Arc::clone(&watcher));
         let added = self.add_lines(ws, options.campaigns.iter().cloned().zip(kits), options.drain).await;
@@ -185,11 +199,17 @@ impl Engine {
         let out_of_time = AtomicBool::new(false);
         let run = Arc::new(Run { campaigns: options.campaigns, started, lines, out_of_time, watcher, names });
         tokio::spawn(obey(Arc::clone(&run), options.stop));
+        if let Some(span) = options.max_runtime {
+            tokio::spawn(limit(Arc::downgrade(&run), Arc::clone(&self.setup.clock), span));
+        }
         Ok(run)
     }
 
     fn reserve(&self, campaigns: &[Campaign], now: Wall) -> Result<Names, Failure> {
         let mut running = lock(&self.running);
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Failure::new(Exit::Locked, "the engine of this workspace is ending").next("run it again"));
+        }
         for campaign in campaigns {
             if let Some(since) = running.get(&campaign.name) {
                 let pid = std::process::id();
@@ -256,8 +276,10 @@ impl Engine {
 
     async fn open(&self, ws: &Workspace, carrier: &str) -> Result<Account, Failure> {
         let carrier = carriers::open(ws, carrier, Arc::clone(&self.setup.clock)).await?;
-        for token in &carrier.auth_tokens {
-            self.gateway.trust(token.clone());
+        if let Some(gateway) = &*lock(&self.gateway) {
+            for token in &carrier.auth_tokens {
+                gateway.trust(token.clone());
+            }
         }
         let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;
         let (pid, now) = (std::process::id(), self.setup.clock.wall());
@@ -304,10 +326,58 @@ impl Engine {
         }
     }
 
+    /// Campaigns that run now.
+    pub fn running(&self) -> Vec<Slug> {
+        lock(&self.running).keys().cloned().collect()
+    }
+
+    /// Who is told of everything until it leaves.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The clock of everything here.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.setup.clock
+    }
+
+    /// Waits until no run is left; from then on none can be added.
+    pub async fn idle(&self) {
+        loop {
+            {
+                let running = lock(&self.running);
+                if running.is_empty() {
+                    self.closing.store(true, Ordering::Release);
+                    return;
+                }
+            }
+            self.setup.clock.sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The operator's word about campaigns that run here, from another terminal. The ledger has it already.
+    pub async fn told(&self, campaigns: &[Slug], word: Word) {
+        let accounts: Vec<Arc<Shared>> =
+            self.accounts.lock().await.values().map(|account| Arc::clone(&account.shared)).collect();
+        for shared in accounts {
+            for campaign in campaigns {
+                let Some(at) = shared.line_of(campaign) else { continue };
+                match word {
+                    Word::Pause => shared.desk(Event::Paused(at, true)).await,
+                    Word::Stop(stop) => {
+                        shared.stop_line(at, stop).await;
+                        shared.note_of(Some(at), &Note::Stopping(stop));
+                    }
+                }
+            }
+        }
+    }
+
     /// Ends an engine whose runs are over.
-    pub async fn finish(self) -> Result<(), Failure> {
+    pub async fn finish(&self) -> Result<(), Failure> {
+        self.closing.store(true, Ordering::Release);
         let stopped = *self.setup.stop.borrow();
-        let accounts = self.accounts.into_inner();
+        let accounts = std::mem::take(&mut *self.accounts.lock().await);
         for account in accounts.values() {
             account.shared.stays.store(false, Ordering::Release);
             account.shared.tell(Told::Look).await;
@@ -317,11 +387,12 @@ impl Engine {
             account.task.await.map_err(|error| Failure::bug(format!("a campaign's loop died: {error}")))?;
             sims.extend(account.carrier.sim);
         }
-        if stopped < Stop::Exit {
-            self.gateway.stop().await;
-        } else {
-            // The third Ctrl-C waits for nothing: what is open is in the ledger.
-            drop(self.gateway);
+        let gateway = lock(&self.gateway).take();
+        if let Some(gateway) = gateway
+            && stopped < Stop::Exit
+        {
+            gateway.stop().await;
+            // Otherwise it is dropped: the third Ctrl-C waits for nothing, and what is open is in the ledger.
         }
         for sim in sims {
             sim.stop().await;
@@ -329,7 +400,40 @@ impl Engine {
         if stopped < Stop::Exit {
             self.setup.ledger.run(Ledger::clean_end).await.map_err(|fault| ledger_failure(&fault))?;
         }
+        drop(lock(&self.lock).take());
         Ok(())
+    }
+}
+
+/// What an operator says about a running campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// Call nobody new for now.
+    Pause,
+    /// Stop this far.
+    Stop(Stop),
+}
+
+/// Ends a run in time: nobody new once a call might outlast it (at the earliest after half of it).
+async fn limit(run: Weak<Run>, clock: Arc<dyn Clock>, span: Duration) {
+    let longest = run.upgrade().map_or(Duration::ZERO, |run| {
+        run.lines.iter().map(|(shared, _)| shared.longest_call()).max().unwrap_or_default()
+    });
+    let began = clock.boot();
+    let steps = [
+        (span.saturating_sub(longest).max(span / 2), Stop::Drain),
+        (span.saturating_sub(limits::RUNTIME_UNANSWERED), Stop::Unanswered),
+        (span.saturating_sub(limits::RUNTIME_HANG_UP), Stop::Cancel),
+        (span, Stop::Exit),
+    ];
+    for (at, stop) in steps {
+        clock.sleep(at.saturating_sub(clock.boot().since(began))).await;
+        let Some(run) = run.upgrade() else { return };
+        // A hand that was quicker keeps its reason.
+        if run.stopped() == Stop::No {
+            run.out_of_time.store(true, Ordering::Release);
+        }
+        run.stop(stop).await;
     }
 }
 
@@ -366,21 +470,30 @@ impl Run {
     }
 }
 
-/// Runs campaigns to their end, in an engine of their own.
+/// Runs campaigns to their end, in an engine of their own that no other terminal can reach.
 pub async fn run(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOptions) -> Result<RunReport, Failure> {
     check_rules(ws, &options.campaigns)?;
-    let names: Vec<&str> = options.campaigns.iter().map(|campaign| campaign.name.as_str()).collect();
-    let (label, seed, stop) = (names.join(", "), options.seed, options.stop.clone());
-    let watcher = Arc::clone(&options.watcher);
-    let engine = Engine::start(ws, clock, EngineOptions { label, seed, watcher, stop }).await?;
-    // The hand is on the engine: the run needs none of its own.
-    let options = RunOptions { stop: watch::channel(Stop::No).1, ..options };
-    let result = match engine.add(ws, options).await {
-        Ok(run) => engine.wait(&run).await,
-        Err(failure) => Err(failure),
-    };
+    let engine = Engine::start(ws, clock, EngineOptions::of(&options)).await?;
+    let result = engine.run(ws, options).await;
     let ended = engine.finish().await;
     let report = result?;
     ended?;
     Ok(report)
+}
+
+impl EngineOptions {
+    /// For an engine that is started for this run.
+    pub fn of(options: &RunOptions) -> EngineOptions {
+        let names: Vec<&str> = options.campaigns.iter().map(|campaign| campaign.name.as_str()).collect();
+        let watcher = Arc::clone(&options.watcher);
+        EngineOptions { label: names.join(", "), seed: options.seed, watcher, stop: options.stop.clone() }
+    }
+}
+
+impl Engine {
+    /// The run that this engine was started for: the hand is on the engine, so it needs none of its own.
+    pub async fn run(&self, ws: &Workspace, options: RunOptions) -> Result<RunReport, Failure> {
+        let run = self.add(ws, RunOptions { stop: watch::channel(Stop::No).1, ..options }).await?;
+        self.wait(&run).await
+    }
 }

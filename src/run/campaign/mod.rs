@@ -4,7 +4,7 @@
 mod attempt;
 mod engine;
 mod facts;
-mod hub;
+pub(crate) mod hub;
 mod plan;
 mod refill;
 mod report;
@@ -43,7 +43,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
 
-pub use engine::{Engine, EngineOptions, Run, RunOptions, run};
+pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
 pub use report::RunReport;
 pub use rules::{findings_of, refuse_by_rule, set_aside};

@@ -8,7 +8,7 @@ use super::{Chosen, Seen, Shared, Target, Told, lock, rules};
 use crate::base::{Boot, LeadId, Phone, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::brake::Brake;
-use crate::core::dial::desk::{BUFFER, Candidate, Event};
+use crate::core::dial::desk::{BUFFER, Candidate, Event, Stop};
 use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
 use crate::core::dial::note::Note;
 use crate::core::dial::zones;
@@ -18,6 +18,7 @@ use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFa
 /// What one look into the ledger gave.
 pub(super) struct Look {
     pub paused: bool,
+    stopped: bool,
     pub candidates: Vec<Chosen>,
     more: bool,
     waiting: bool,
@@ -39,6 +40,11 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
         Ok(look) => {
             if look.closed {
                 lock(&shared.line(at).tally).window_closed = true;
+            }
+            if look.stopped && shared.line(at).stop() == Stop::No {
+                shared.note_of(Some(at), &Note::Stopping(Stop::Drain));
+                shared.stop_line(at, Stop::Drain).await;
+                return;
             }
             let was_paused = {
                 let mut paused = lock(&shared.paused);
@@ -99,6 +105,7 @@ pub(super) fn look(
 ) -> Result<Look, LedgerFault> {
     let mut look = Look {
         paused: false,
+        stopped: false,
         candidates: Vec::new(),
         more: false,
         waiting: false,
@@ -106,9 +113,13 @@ pub(super) fn look(
         paused_by_rule: None,
         slow: false,
     };
-    if ledger.campaign_state(&campaign.name)?.is_some_and(|state| state != CampaignState::Running) {
-        look.paused = true;
-        return Ok(look);
+    match ledger.campaign_state(&campaign.name)? {
+        None | Some(CampaignState::Running) => {}
+        Some(state @ (CampaignState::Paused | CampaignState::Stopped)) => {
+            look.paused = true;
+            look.stopped = state == CampaignState::Stopped;
+            return Ok(look);
+        }
     }
     let (brake, why) = rules::standing(ledger, campaign, now)?;
     look.slow = brake == Brake::Slow;

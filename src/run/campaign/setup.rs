@@ -19,7 +19,7 @@ use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
-use crate::store::ledger::{Ledger, LedgerFault, OpenAttempt, OpenOptions};
+use crate::store::ledger::{CampaignState, Ledger, LedgerFault, OpenAttempt, OpenOptions};
 use crate::store::workspace::Workspace;
 
 /// A campaign that says nothing about leads whose language has no greeting is refused before anybody is called.
@@ -31,6 +31,18 @@ pub(super) fn refuse_missing_greetings(ws: &Workspace, ledger: &Ledger, campaign
             return Err(Failure::usage(ws.campaign_fault(campaign, "greeting", &what)).next(format!(
                 "add {language} = \"…\", or fallback = \"en\" (they hear that), or fallback = \"none\" (they are not called)"
             )));
+        }
+    }
+    Ok(())
+}
+
+/// A campaign that the operator stopped starts again by the operator's word only, not by cron's.
+pub(super) fn refuse_stopped(ledger: &Ledger, campaigns: &[Campaign]) -> Result<(), Failure> {
+    for campaign in campaigns {
+        let state = ledger.campaign_state(&campaign.name).map_err(|fault| ledger_failure(&fault))?;
+        if state == Some(CampaignState::Stopped) {
+            return Err(Failure::new(Exit::Refused, format!("campaign {} was stopped by an operator", campaign.name))
+                .next(format!("`ahoy campaign resume {}` lets it run again", campaign.name)));
         }
     }
     Ok(())

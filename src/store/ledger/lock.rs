@@ -50,7 +50,7 @@ impl From<LockFault> for Failure {
     fn from(fault: LockFault) -> Failure {
         match &fault {
             LockFault::Held { .. } => Failure::new(Exit::Locked, fault.to_string())
-                .next("wait for it to end, or stop it with Ctrl-C where it runs"),
+                .next("wait for it to end, or end it with `ahoy campaign stop CAMPAIGN`, or with Ctrl-C where it runs"),
             LockFault::Io(..) => Failure::bug(fault.to_string()),
         }
     }

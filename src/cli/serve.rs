@@ -1,0 +1,42 @@
+//! `ahoy serve`.
+#![allow(missing_docs)] // clap turns the comments here into help texts
+
+use std::sync::Arc;
+
+use super::{Context, EXIT_CODES};
+use crate::base::{Exit, Failure};
+use crate::core::dial::note::Watcher;
+use crate::run::campaign::EngineOptions;
+use crate::run::clock::{Clock, MachineClock};
+use crate::run::control::serve_engine;
+use crate::show::campaign::RunView;
+use crate::show::words::say;
+
+/// Arguments of `ahoy serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
+pub struct ServeArgs {}
+
+fn after_help() -> String {
+    format!(
+        "It calls nobody by itself: `ahoy campaign run` in another terminal, or cron, attaches to it. Inbound calls are \
+not answered yet.\n\nExamples:\n  ahoy serve &\n  ahoy campaign run welcome --yes --drain\n\n{EXIT_CODES}"
+    )
+}
+
+/// Runs `ahoy serve` until Ctrl-C or SIGTERM.
+pub fn run(_: &ServeArgs, context: &Context) -> Result<Exit, Failure> {
+    let ws = context.workspace()?;
+    let view = Arc::new(RunView::new(super::campaign::look(context), Arc::new(|| MachineClock.boot())));
+    let watcher = Arc::clone(&view) as Arc<dyn Watcher>;
+    crate::run::block_on(2, async {
+        let stop = crate::run::stop::listen()?;
+        let options = EngineOptions { label: "serve".to_owned(), seed: context.seed, watcher, stop };
+        if !context.global.quiet {
+            say("serving this workspace; Ctrl-C ends it when its live calls are over");
+        }
+        serve_engine(&ws, Arc::new(MachineClock), options).await
+    })?;
+    view.finish();
+    Ok(Exit::Done)
+}

@@ -1,0 +1,183 @@
+//! One engine, many terminals: real processes, real signals, the carrier another process, and its log as the judge.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::{Shop, Sim, Wish, carrier_at, code, run};
+
+/// A carrier in life's own time and a shop with two campaigns, `c` and `d`, of people of their own.
+fn town(leads: usize) -> (tempfile::TempDir, Sim, Shop) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sim = Sim::start(folder.path(), &["--seed", "7", "--speedup", "4", "--calls-per-second", "100"]);
+    let extra = "calls_per_second = 5\nmax_live_calls = 8\nring_timeout = \"10s\"\nrelease_horizon = \"2s\"";
+    let shop = Shop::open(&Wish {
+        carrier: &carrier_at(&sim.base_url, extra),
+        campaign: "[retries]\nattempts = 1\nbusy = \"9h\"\nno_answer = \"9h\"\nfailed = \"9h\"",
+        leads,
+    });
+    let (from, to) = (shop.path("campaigns/c"), shop.path("campaigns/d"));
+    std::fs::create_dir_all(&to).expect("made");
+    for entry in std::fs::read_dir(from).expect("read") {
+        let entry = entry.expect("read");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+    let people = "phone,consent\n+442079460950,test\n+442079460951,test\n+442079460952,test\n";
+    std::fs::write(shop.path("others.csv"), people).expect("written");
+    let import = run(common::ahoy(shop.dir.path())
+        .args(["leads", "import"])
+        .arg(shop.path("others.csv"))
+        .args(["--campaign", "d"]));
+    assert_eq!(code(&import), 0, "import");
+    (folder, sim, shop)
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts")
+}
+
+/// Polls a real process's traces, with a bound.
+fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if reached() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("never: {what}");
+}
+
+fn calls(sim: &Sim) -> usize {
+    if sim.log.exists() { sim.read_log().calls.len() } else { 0 }
+}
+
+fn live(sim: &Sim) -> usize {
+    sim.read_log().calls.iter().filter(|call| call.ended.is_none()).count()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+fn ended(mut child: Child) -> i32 {
+    let mut status = None;
+    until("the process ends", || {
+        status = child.try_wait().expect("waited");
+        status.is_some()
+    });
+    status.and_then(|status| status.code()).expect("it ended by itself")
+}
+
+#[test]
+fn another_campaign_attaches_and_the_same_campaign_is_refused() {
+    let (_folder, sim, shop) = town(40);
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]));
+    until("the first run calls", || calls(&sim) > 2);
+    let mode = std::fs::metadata(shop.path("ahoy.db.sock")).expect("a socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the control socket is its owner's alone");
+
+    let same = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    assert_eq!(code(&same), 11);
+    let words = String::from_utf8_lossy(&same.stderr).into_owned();
+    assert!(words.contains(&first.id().to_string()) && words.contains("since"), "it names the holder: {words}");
+
+    let second = run(shop.campaign(&["run", "d", "--yes", "--drain"]).arg("--json"));
+    let report: serde_json::Value = serde_json::from_slice(&second.stdout).expect("one JSON object");
+    assert_eq!(report["campaigns"], serde_json::json!(["d"]), "the report is of its own campaign only");
+    assert_eq!(report["attempts"], 3);
+    assert!([0, 3].contains(&code(&second)), "{report}");
+    assert!([0, 3].contains(&ended(first)));
+    assert!(!shop.path("ahoy.db.sock").exists(), "the socket goes with its engine");
+    let log = sim.read_log();
+    assert_eq!(log.rung_twice(), Vec::<&str>::new());
+    assert!(log.most_live() <= 8, "both share one account's cap");
+}
+
+#[test]
+fn a_pause_from_another_terminal_rings_nobody_new_within_a_second_and_a_stop_hangs_up() {
+    let (_folder, sim, shop) = town(200);
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("the run calls", || calls(&sim) > 4);
+    assert_eq!(code(&run(&mut shop.campaign(&["pause", "c"]))), 0);
+    // The order that was on its way when the ledger took the word may still arrive.
+    std::thread::sleep(Duration::from_secs(1));
+    let then = calls(&sim);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(calls(&sim), then, "somebody was rung more than a second after the pause");
+    assert_eq!(code(&run(&mut shop.campaign(&["resume", "c"]))), 0);
+    until("it goes on", || calls(&sim) > then + 2);
+
+    let stop = run(&mut shop.campaign(&["stop", "c", "--hangup"]));
+    assert_eq!(code(&stop), 0);
+    assert_eq!(ended(first), 130, "stopped by the operator");
+    assert_eq!(live(&sim), 0, "nobody is left on the line");
+    let again = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    assert_eq!(code(&again), 15, "a stopped campaign starts again by the operator's word only");
+}
+
+#[test]
+fn ctrl_c_in_an_attached_terminal_stops_its_campaign_only() {
+    let (_folder, sim, shop) = town(60);
+    let first = spawn(&mut shop.campaign(&["run", "d", "c", "--yes", "--drain", "--quiet"]));
+    until("the run calls", || calls(&sim) > 1);
+    signal(&first, "TERM");
+    assert_eq!(ended(first), 130, "SIGTERM drains: live calls end by themselves");
+    assert_eq!(live(&sim), 0);
+
+    let holder = spawn(common::ahoy(shop.dir.path()).args(["serve", "--quiet"]));
+    until("it listens", || shop.path("ahoy.db.sock").exists());
+    let before = calls(&sim);
+    let attached = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("the engine calls for it", || calls(&sim) > before + 2);
+    signal(&attached, "INT");
+    signal(&attached, "INT");
+    let code = ended(attached);
+    assert!([130].contains(&code), "{code}");
+    assert_eq!(live(&sim), 0, "its calls were ended");
+    assert!(shop.path("ahoy.db.sock").exists(), "the engine goes on");
+    signal(&holder, "TERM");
+    assert_eq!(ended(holder), 0);
+}
+
+#[test]
+fn after_kill_9_of_the_holder_a_new_run_takes_over_the_stale_socket() {
+    let (_folder, sim, shop) = town(12);
+    let mut first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("the run calls", || calls(&sim) > 2);
+    first.kill().expect("SIGKILL");
+    first.wait().expect("reaped");
+    assert!(shop.path("ahoy.db.sock").exists(), "a dead process leaves its socket");
+    let second = run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]));
+    assert!([0, 3].contains(&code(&second)));
+    assert_eq!(sim.read_log().rung_twice(), Vec::<&str>::new());
+}
+
+#[test]
+fn hostile_terminals_do_not_disturb_a_run_and_its_time_is_kept() {
+    let (_folder, sim, shop) = town(300);
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet", "--max-runtime", "12s"]));
+    until("the run calls", || calls(&sim) > 1);
+    let knock = || UnixStream::connect(shop.path("ahoy.db.sock")).expect("connects");
+    let mut huge = knock();
+    // The engine may close before all of it is written.
+    let _cut_off = huge.write_all(&vec![b'x'; 1 << 20]);
+    let mut odd = knock();
+    odd.write_all(b"{\"dance\":true}\n").expect("written");
+    let replies: Vec<String> = BufReader::new(odd).lines().map_while(Result::ok).collect();
+    assert!(replies.last().is_some_and(|line| line.contains("failure")), "{replies:?}");
+    let _silent: Vec<UnixStream> = (0..40).map(|_| knock()).collect();
+    let mut deaf = knock();
+    let _or_turned_away = deaf.write_all(b"\"tail\"\n");
+    let before = calls(&sim);
+    until("the run goes on", || calls(&sim) > before + 2);
+    // A call that failed (3) weighs more than leads that wait (10).
+    let code = ended(first);
+    assert!([3, 10].contains(&code), "time is over with leads waiting: {code}");
+    assert!(calls(&sim) < 250, "it ended by its time, not by its work");
+    assert_eq!(live(&sim), 0, "nobody is left on the line");
+}
