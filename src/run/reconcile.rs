@@ -358,8 +358,10 @@ fn wanted(
     Ok(wanted)
 }
 
-/// Caller numbers, and who adopts: campaigns that dial through this carrier.
-fn lines_of(ws: &Workspace, carrier: &str) -> Result<(BTreeSet<Phone>, Vec<(Slug, VerdictPolicy)>), Failure> {
+/// The numbers that a carrier's campaigns call from, and each campaign's verdict policy.
+type CarrierLines = (BTreeSet<Phone>, Vec<(Slug, VerdictPolicy)>);
+
+fn lines_of(ws: &Workspace, carrier: &str) -> Result<CarrierLines, Failure> {
     let (mut callers, mut lines) = (BTreeSet::new(), Vec::new());
     for campaign in ws.campaigns(&[])?.into_iter().filter(|campaign| campaign.carrier == carrier) {
         callers.extend(campaign.callers.iter().cloned());
