@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ahoy::base::{AttemptId, Phone, Secret, Wall};
 use ahoy::core::dial::CallStatus;
+use ahoy::core::dial::breaker::StopKind;
 use ahoy::core::sim::callee::{Behaviour, script};
 use ahoy::core::sim::line::{self, Line, What};
 use ahoy::core::sim::oracle::Oracle;
@@ -292,7 +293,10 @@ async fn a_bad_number_and_bad_credentials_are_refused_by_name() {
     let wrong = Twilio::new(wrong).expect("a client");
     let order = desk.order(number(Behaviour::Listens));
     let fault = wrong.place(&order).await.expect_err("refused");
-    assert_eq!(fault, PlaceFault::Refused { http: 401, code: Some(20_003), what: Refusal::Account });
+    assert_eq!(
+        fault,
+        PlaceFault::Refused { http: 401, code: Some(20_003), what: Refusal::Account(StopKind::Credentials) }
+    );
     assert_eq!(between(&wrong, &order.to, &order.from).await, Err(AskFault::Account { http: 401 }));
     let nobody = "CA00000000000000000000000000000000".parse().expect("a sid");
     assert_eq!(house.carrier.fetch(&nobody).await, Err(AskFault::Gone));

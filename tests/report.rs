@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ahoy::base::Wall;
 use ahoy::core::dial::CallStatus;
+use ahoy::core::dial::breaker::StopKind;
 use ahoy::core::sim::line::{self, What};
 use ahoy::store::ledger::{Ledger, OpenOptions};
 use common::{Shop, Wish, ahoy, code, read_log, run};
@@ -143,7 +144,7 @@ fn hostile_words_from_carrier_and_lead_file_are_shown_and_paint_nothing() {
     {
         let path = shop.path("ahoy.db");
         let mut ledger = Ledger::open(&path, &OpenOptions::with_fresh_key(Wall(1))).expect("the ledger");
-        ledger.stop_account(account, evil, Wall(2)).expect("stopped");
+        ledger.stop_account(account, StopKind::Suspended, evil, &[], Wall(2)).expect("stopped");
     }
     let mut shown = 0;
     for arguments in [

@@ -221,6 +221,7 @@ fn numbers_and_secrets_leave_only_where_they_are_counted() {
         wanted(&[
             ("core/dial/zones.rs", 1),
             ("edge/carrier/twilio.rs", 4),
+            ("store/ledger/accounts.rs", 3),
             ("store/ledger/attempts.rs", 4),
             ("store/ledger/foreign.rs", 7),
             ("store/ledger/leads.rs", 6),

@@ -106,6 +106,27 @@ pub const EVIDENCE_SIDS: usize = 50;
 pub const SEND_WINDOW: Duration = Duration::from_secs(3);
 /// Orders in a row that the carrier leaves unanswered before a run calls nobody new: each is an unknown outcome.
 pub const SILENT_ORDERS: u32 = 10;
+/// Requests in a row that the carrier calls wrong, for no reason that we know, before the account stops: one alone is its
+/// lead's matter.
+pub const ODD_REQUESTS: usize = 3;
+/// A number that the carrier refuses to call from is not tried again for this long, unless a person resumes it.
+pub const CALLER_REST: Duration = Duration::from_secs(24 * 3_600);
+/// Our wall clock may differ this much from the carrier's before it is told.
+pub const CLOCK_WARN: Duration = Duration::from_secs(30);
+/// Our wall clock may differ this much from the carrier's before nobody is called by it.
+pub const CLOCK_REFUSE: Duration = Duration::from_secs(300);
+/// The wall clock may move this much against the boot clock before claims stop.
+pub const CLOCK_DRIFT: Duration = Duration::from_secs(60);
+/// Between two questions to the carrier what time it is, while our own clocks disagree.
+pub const CLOCK_ASK: Duration = Duration::from_secs(10);
+/// Between two such questions in a quiet run.
+pub const CLOCK_ASK_CALM: Duration = Duration::from_secs(600);
+/// Time in the carrier's own queue above which we call more slowly.
+pub const QUEUE_TIME: Duration = Duration::from_secs(2);
+/// Calls made longer ago say nothing about the carrier's queue now.
+pub const QUEUE_NEWS: Duration = Duration::from_secs(60);
+/// Failing attempts that are kept with a stop of the account.
+pub const STOP_ATTEMPTS: usize = 100;
 /// Tries to write down what became of an attempt while another process holds the ledger.
 pub const LEDGER_TRIES: u32 = 5;
 /// One POST to the carrier may take this long.

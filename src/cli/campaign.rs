@@ -81,7 +81,7 @@ Examples:\n  ahoy campaign run welcome\n  ahoy campaign run welcome --yes --drai
         #[arg(required = true)]
         campaigns: Vec<Slug>,
     },
-    /// Go on after a pause or a stop; also lifts a stop of the campaign's carrier account
+    /// Go on after a pause or a stop; also lifts a stop of the campaign's carrier account and wakes its resting numbers
     Resume {
         /// The campaigns
         #[arg(required = true)]
@@ -152,7 +152,7 @@ fn show_plan(ws: &Workspace, context: &Context, title: &str, campaigns: &[Campai
         if context.json() {
             print_json(&plan)?;
         } else {
-            print_line(&report::plan(&plan_view(title, &plan)))?;
+            print_line(&plan_text(title, &plan))?;
             print_line(&under_plan(&plan))?;
         }
     }
@@ -170,12 +170,19 @@ fn under_plan(plan: &CampaignPlan) -> String {
     )
 }
 
-fn plan_view<'a>(title: &'a str, plan: &'a CampaignPlan) -> report::PlanView<'a> {
-    report::PlanView {
+fn plan_text(title: &str, plan: &CampaignPlan) -> String {
+    let resting: Vec<_> = plan
+        .resting_callers
+        .iter()
+        .map(|rest| (rest.caller.clone(), rest.until.clone(), rest.reason.clone()))
+        .collect();
+    report::plan(&report::PlanView {
         title,
         campaign: &plan.campaign,
         state: plan.state,
         account_stopped: plan.account_stopped.as_deref(),
+        account_stop_attempts: &plan.account_stop_attempts,
+        resting_callers: &resting,
         leads: plan.leads,
         call_now: &plan.call_now,
         fall_back: plan.fall_back,
@@ -187,7 +194,7 @@ fn plan_view<'a>(title: &'a str, plan: &'a CampaignPlan) -> report::PlanView<'a>
         next: plan.next.as_deref(),
         seconds_at_pace: plan.seconds_at_pace,
         cost: plan.cost_if_all_answer,
-    }
+    })
 }
 
 /// The flags of `run`.
@@ -204,7 +211,7 @@ fn start(ws: &Workspace, context: &Context, campaigns: Vec<Campaign>, how: &How)
     drop(ledger);
     if !context.global.quiet && !context.json() {
         for plan in &first {
-            say(&report::plan(&plan_view("plan", plan)));
+            say(&plan_text("plan", plan));
             say(&under_plan(plan));
         }
     }

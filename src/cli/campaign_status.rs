@@ -12,7 +12,7 @@ use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
 use crate::show::status::{Slot, Status, text};
 use crate::store::ledger::lock::holder;
-use crate::store::ledger::{Ledger, LedgerFault};
+use crate::store::ledger::{CampaignState, Ledger, LedgerFault};
 use crate::store::workspace::Workspace;
 
 const EXAMPLES: &str = "\
@@ -104,6 +104,10 @@ fn with_plan(
     let own = serde_json::to_value(status).map_err(bug)?;
     if let (Some(all), serde_json::Value::Object(own)) = (all.as_object_mut(), own) {
         all.extend(own);
+        // A stopped account, or no number left to call from, pauses it whatever the operator's word is.
+        if plans[0].state == "paused" && status.state == "running" {
+            all.insert("state".to_owned(), "paused".into());
+        }
     }
     Ok(all)
 }
@@ -126,7 +130,11 @@ fn status(ledger: &Ledger, campaign: &Slug, account: &str, now: Wall) -> Result<
     });
     Ok(Status {
         campaign: campaign.to_string(),
-        state: word.as_ref().map_or("running", |word| word.state.as_str()).to_owned(),
+        state: match &word {
+            Some(word) if word.state != CampaignState::Running => word.state.as_str().to_owned(),
+            Some(_) | None if stopped.is_some() => "paused".to_owned(),
+            Some(_) | None => "running".to_owned(),
+        },
         state_since: word.as_ref().map(|word| word.changed_at.rfc3339()),
         state_by: word.and_then(|word| word.audit).map(|(what, detail)| format!("{what}: {detail}")),
         account_stopped_at: stopped.as_ref().map(|(at, _)| at.rfc3339()),

@@ -53,6 +53,7 @@ pub fn say(ws: &Workspace, context: &Context, names: &[Slug], verb: Verb) -> Res
         if verb == Verb::Resume {
             let account = account_of(ws, &campaign.carrier)?;
             ledger.resume_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
+            ledger.wake_callers(&account, &campaign.callers, now).map_err(|fault| ledger_failure(&fault))?;
         }
     }
     let request = verb.request(campaigns.iter().map(|campaign| campaign.name.clone()).collect());

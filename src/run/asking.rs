@@ -71,6 +71,8 @@ struct Inside {
     ordering: HashSet<AttemptId>,
     ending: HashSet<Sid>,
     slowest: Slowest,
+    /// The longest wait in the carrier's queue that the last answers told of, of calls made lately.
+    queue_ms: Option<u64>,
 }
 
 /// One account, as the one who asks about it.
@@ -492,8 +494,20 @@ impl Asker {
         self.write(move |ledger| ledger.asked(attempt, at)).await
     }
 
+    /// The longest wait in the carrier's queue that answers have told of since this was last asked, of calls made lately:
+    /// the pace follows it.
+    pub fn take_queue(&self) -> Option<u64> {
+        self.inside().queue_ms.take()
+    }
+
     /// Keeps the longest time that the carrier held a call in its own queue.
     async fn saw_queues(&self, calls: &[RemoteCall]) -> Result<(), LedgerFault> {
+        let lately = self.clock.wall() - limits::QUEUE_NEWS;
+        let news = calls.iter().filter(|call| call.created >= lately).filter_map(|call| call.queue_ms).max();
+        {
+            let mut inside = self.inside();
+            inside.queue_ms = inside.queue_ms.max(news);
+        }
         let queue_ms = calls.iter().filter_map(|call| call.queue_ms).max().unwrap_or(0);
         let slowest = Slowest { queue_ms, ..Slowest::default() };
         {

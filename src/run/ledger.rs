@@ -87,6 +87,7 @@ impl LedgerHandle {
 mod tests {
     use super::*;
     use crate::base::Wall;
+    use crate::core::dial::breaker::StopKind;
     use crate::store::ledger::OpenOptions;
 
     fn open(dir: &tempfile::TempDir) -> Ledger {
@@ -103,10 +104,14 @@ mod tests {
                 false => LedgerHandle::new(Inline::new(open(&dir))),
             };
             let units: Vec<_> = (0..50)
-                .map(|n| ledger.run(move |ledger| ledger.stop_account(&format!("AC{n}"), "test", Wall(0))))
+                .map(|n| {
+                    ledger.run(move |ledger| {
+                        ledger.stop_account(&format!("AC{n}"), StopKind::Funds, "test", &[], Wall(0))
+                    })
+                })
                 .collect();
             for unit in units {
-                assert_eq!(unit.await, Ok(()));
+                assert_eq!(unit.await, Ok(true));
             }
             let reader = Ledger::open_read_only(&dir.path().join("ahoy.db")).expect("readable");
             for n in 0..50 {
@@ -121,7 +126,7 @@ mod tests {
         let ledger = LedgerHandle::new(Inline::new(open(&dir)));
         let failed: Result<(), LedgerFault> = ledger
             .run(|ledger| {
-                ledger.stop_account("AC1", "test", Wall(0))?;
+                ledger.stop_account("AC1", StopKind::Funds, "test", &[], Wall(0))?;
                 Err(LedgerFault::Unknown("thing"))
             })
             .await;
@@ -134,7 +139,7 @@ mod tests {
     async fn a_dropped_asker_does_not_undo_its_unit() {
         let dir = tempfile::tempdir().expect("a folder");
         let ledger = LedgerHandle::new(Writer::start(open(&dir)).expect("a thread"));
-        drop(ledger.run(|ledger| ledger.stop_account("AC1", "test", Wall(0))));
+        drop(ledger.run(|ledger| ledger.stop_account("AC1", StopKind::Funds, "test", &[], Wall(0))));
         let stop = ledger.run(|ledger| ledger.account_stop("AC1")).await;
         assert_eq!(stop, Ok(Some("test".to_owned())));
     }

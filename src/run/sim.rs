@@ -310,6 +310,9 @@ async fn tell(
         if status == CallStatus::Busy {
             add("SipResponseCode", "486".to_owned());
         }
+        if status == CallStatus::Failed && world.faults.strikes("account_failed", &order.to, 0) {
+            add("ErrorCode", "20005".to_owned());
+        }
     }
     let letter = Letter { status, sequence: *sequence, params };
     *sequence += 1;

@@ -16,6 +16,9 @@ pub struct PlanView<'a> {
     pub campaign: &'a str,
     pub state: &'a str,
     pub account_stopped: Option<&'a str>,
+    pub account_stop_attempts: &'a [String],
+    /// Number (masked), until when, why.
+    pub resting_callers: &'a [(String, String, String)],
     pub leads: u64,
     pub call_now: &'a BTreeMap<String, u64>,
     pub fall_back: u64,
@@ -69,6 +72,12 @@ pub fn plan(view: &PlanView<'_>) -> String {
     let mut rows = vec![vec!["state".to_owned(), view.state.to_owned()]];
     if let Some(why) = view.account_stopped {
         rows.push(vec!["account stopped".to_owned(), format!("{why} (`ahoy campaign resume` when it is mended)")]);
+        if !view.account_stop_attempts.is_empty() {
+            rows.push(vec!["its failing calls".to_owned(), some_of(view.account_stop_attempts)]);
+        }
+    }
+    for (caller, until, why) in view.resting_callers {
+        rows.push(vec!["number rests".to_owned(), format!("{caller} until {until}: {why}")]);
     }
     rows.extend([
         vec!["leads".to_owned(), view.leads.to_string()],
@@ -92,6 +101,14 @@ pub fn plan(view: &PlanView<'_>) -> String {
     rows.push(vec!["time at the pace".to_owned(), format!("{:.0} s", view.seconds_at_pace)]);
     rows.push(vec!["cost at most".to_owned(), format!("{} (everybody answers, one minute each)", view.cost)]);
     table(&[&format!("{} of {}", view.title, view.campaign), ""], &rows, &[])
+}
+
+/// The first few of a list, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = names.len().saturating_sub(SHOWN);
+    let some = names[..names.len().min(SHOWN)].join("\n");
+    if more > 0 { format!("{some}\nand {more} more (`--json` names them all)") } else { some }
 }
 
 /// A run's figures as a table of two columns.

@@ -19,6 +19,8 @@ pub struct Campaign {
     pub purpose: Purpose,
     /// A name from `ahoy.toml`; default `sim`.
     pub carrier: String,
+    /// Share of the carrier's calls against other campaigns on it, 1 to 100. Default 1.
+    pub weight: u32,
     /// Numbers shown to callees, at least one; a lead keeps the one it was first called from.
     pub callers: Vec<Phone>,
     /// The first words, per language.
@@ -225,6 +227,7 @@ pub struct Prices {
 struct Typed {
     purpose: Purpose,
     carrier: Option<String>,
+    weight: Option<u32>,
     callers: Vec<String>,
     greeting: BTreeMap<String, String>,
     voice: TypedVoice,
@@ -399,10 +402,15 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         return Err(about("caps", "[caps] per_day and per_30_days are at least 1: nobody could be called".to_owned()));
     }
     let quota = check_limits(&typed.limits, dollars).map_err(|(key, what)| about(&format!("limits.{key}"), what))?;
+    let weight = typed.weight.unwrap_or(1);
+    if !(1..=100).contains(&weight) {
+        return Err(about("weight", format!("weight is 1 to 100, not {weight}")));
+    }
     Ok(Campaign {
         name,
         purpose: typed.purpose,
         carrier: typed.carrier.unwrap_or_else(|| "sim".to_owned()),
+        weight,
         callers,
         greeting,
         voice: Voice {

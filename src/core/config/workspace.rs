@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{ConfigFault, Span, TypedFaults};
 use crate::base::limits;
 use crate::base::secret::SecretRef;
+use crate::core::dial::breaker::FailurePolicy;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +58,8 @@ pub struct CarrierConfig {
     pub release_horizon: Duration,
     /// Other systems call from the same numbers: calls that the ledger does not know are told of, not refused.
     pub shared_callers: bool,
+    /// When too many failing calls stop the account. Default: more than 0.7 of the last 50, of at least 20.
+    pub failures: FailurePolicy,
 }
 
 /// How a carrier is reached.
@@ -180,6 +183,9 @@ struct TypedCarrier {
     ring_timeout: Option<Span>,
     release_horizon: Option<Span>,
     shared_callers: Option<bool>,
+    failure_window: Option<usize>,
+    failure_minimum: Option<usize>,
+    failure_share: Option<f64>,
     seed: Option<u64>,
     speedup: Option<f64>,
     faults: Option<TypedFaults>,
@@ -343,14 +349,38 @@ fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'st
             "release_horizon under 2m could ring a person twice: only on loopback".to_owned(),
         ));
     }
+    let failures =
+        check_failures(typed.failure_window, typed.failure_minimum, typed.failure_share, FailurePolicy::default())?;
     Ok(CarrierConfig {
         kind,
         calls_per_second,
         max_live_calls,
         ring_timeout,
         release_horizon,
+        failures,
         shared_callers: typed.shared_callers.unwrap_or(false),
     })
+}
+
+fn check_failures(
+    window: Option<usize>,
+    minimum: Option<usize>,
+    share: Option<f64>,
+    usual: FailurePolicy,
+) -> Result<FailurePolicy, (&'static str, String)> {
+    let window = window.unwrap_or(usual.window);
+    if !(5..=1_000).contains(&window) {
+        return Err(("failure_window", format!("failure_window is 5 to 1000 calls, not {window}")));
+    }
+    let minimum = minimum.unwrap_or(usual.minimum.min(window));
+    if !(1..=window).contains(&minimum) {
+        return Err(("failure_minimum", format!("failure_minimum is 1 to failure_window ({window}), not {minimum}")));
+    }
+    let share = share.unwrap_or(usual.share);
+    if !(0.0..=1.0).contains(&share) {
+        return Err(("failure_share", format!("failure_share is 0 to 1, not {share}")));
+    }
+    Ok(FailurePolicy { window, minimum, share })
 }
 
 /// Whether a URL names this machine by a loopback address (`localhost`, 127.0.0.0/8, `[::1]`).

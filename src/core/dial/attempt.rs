@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::breaker::StopKind;
 use super::{CallStatus, Outcome};
 use crate::base::Sid;
 
@@ -246,9 +247,16 @@ impl Alarm {
 
     /// Whether no further call may be placed on the account until a person has looked.
     pub fn stops_account(self) -> bool {
+        self.stop().is_some()
+    }
+
+    /// The stop of the account that this alarm asks for.
+    pub fn stop(self) -> Option<StopKind> {
         match self {
-            Alarm::DoubleDial | Alarm::Surfaced => true,
-            Alarm::EndMismatch | Alarm::CallerRefused | Alarm::AccountRefused | Alarm::RequestRefused => false,
+            Alarm::DoubleDial => Some(StopKind::DoubleDial),
+            Alarm::Surfaced => Some(StopKind::Surfaced),
+            // The runner decides about these, with more than one attempt before it.
+            Alarm::EndMismatch | Alarm::CallerRefused | Alarm::AccountRefused | Alarm::RequestRefused => None,
         }
     }
 }

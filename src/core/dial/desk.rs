@@ -79,6 +79,12 @@ pub enum Event<T> {
         /// Its `Retry-After`.
         after: Option<Duration>,
     },
+    /// The carrier held a call in its own queue for this long.
+    Queued(Duration),
+    /// This machine's clock is not believed (`true`), or is again: dial nobody meanwhile.
+    Held(bool),
+    /// A campaign's share of the account's calls against the others', 1 to 100; 1 if this is never told.
+    Weight(usize, u32),
     /// An attempt that is open from before this run.
     Inherited(AttemptId),
     /// An attempt is over.
@@ -129,6 +135,10 @@ pub enum Command<T> {
 #[derive(Debug)]
 struct Line<T> {
     buffer: VecDeque<Candidate<T>>,
+    /// Its share of the account's calls against the others', 1 to 100.
+    weight: u32,
+    /// What it is owed; the one that is owed most is next.
+    credit: i64,
     asked: bool,
     ask_again: Boot,
     paused: bool,
@@ -145,6 +155,8 @@ impl<T> Line<T> {
     fn new(drain: bool, now: Boot) -> Line<T> {
         Line {
             buffer: VecDeque::new(),
+            weight: 1,
+            credit: 0,
             asked: false,
             ask_again: now,
             paused: false,
@@ -154,6 +166,11 @@ impl<T> Line<T> {
             waiting: true,
             fresh: false,
         }
+    }
+
+    /// Whether there is somebody to call now.
+    fn has_candidate(&self) -> bool {
+        self.may_dial() && !self.paused && !self.buffer.is_empty()
     }
 
     /// Whether the ledger is to be asked for more, once it is time.
@@ -178,7 +195,6 @@ impl<T> Line<T> {
 #[derive(Debug)]
 pub struct Desk<T> {
     lines: Vec<Line<T>>,
-    turn: usize,
     pacer: Pacer,
     max_live: usize,
     /// Attempts that may be a live call: from intent to end, unknown ones too.
@@ -188,6 +204,7 @@ pub struct Desk<T> {
     pending: HashMap<Slot, usize>,
     stop: Stop,
     halted: bool,
+    held: bool,
     cancelled: bool,
     finished: bool,
 }
@@ -198,16 +215,21 @@ impl<T: Clone> Desk<T> {
     pub fn new(campaigns: usize, rate: f64, max_live: usize, drain: bool, now: Boot) -> Desk<T> {
         Desk {
             lines: (0..campaigns).map(|_| Line::new(drain, now)).collect(),
-            turn: 0,
             pacer: Pacer::new(rate),
             max_live,
             live: HashMap::new(),
             pending: HashMap::new(),
             stop: Stop::No,
             halted: false,
+            held: false,
             cancelled: false,
             finished: false,
         }
+    }
+
+    /// Goes on after an earlier process that sent `sent` calls on this account within [`Pacer::looks_back`].
+    pub fn goes_on(&mut self, now: Boot, sent: usize) {
+        self.pacer.goes_on(now, sent);
     }
 
     /// Tells the desk what happened.
@@ -239,6 +261,9 @@ impl<T: Clone> Desk<T> {
             }
             Event::Answered { slot } => self.pacer.answered(slot, now),
             Event::Throttled { slot, after } => self.pacer.throttled(slot, now, after),
+            Event::Queued(waited) => self.pacer.queued(now, waited),
+            Event::Held(held) => self.held = held,
+            Event::Weight(campaign, weight) => self.lines[campaign].weight = weight.max(1),
             Event::Inherited(attempt) => {
                 self.live.entry(attempt).or_insert(None);
             }
@@ -288,7 +313,7 @@ impl<T: Clone> Desk<T> {
             self.finished = true;
             return Some(Command::Finish);
         }
-        if !self.may_dial() {
+        if !self.may_dial() || self.held {
             return None;
         }
         if let Some(command) = self.refill(now) {
@@ -310,7 +335,7 @@ impl<T: Clone> Desk<T> {
         let strays = self.live.values().any(Option::is_none);
         for (at, line) in self.lines.iter_mut().enumerate() {
             let quiet = !strays && !busy.contains(&at);
-            let ends = !may_dial || line.stop > Stop::No || line.is_done();
+            let ends = !may_dial || line.stop > Stop::No || (self.held && line.drain) || (!self.held && line.is_done());
             line.over |= (quiet && ends) || line.stop == Stop::Exit;
         }
         let quiet = self.live.is_empty() && self.pending.is_empty();
@@ -356,25 +381,44 @@ impl<T: Clone> Desk<T> {
         if self.live.len() + self.pending.len() >= self.max_live {
             return None;
         }
-        let count = self.lines.len();
-        let campaign = (0..count).map(|step| (self.turn + step) % count).find(|at| {
-            let line = &self.lines[*at];
-            line.may_dial() && !line.paused && !line.buffer.is_empty()
-        })?;
+        if !self.lines.iter().any(Line::has_candidate) {
+            return None;
+        }
         let slot = self.pacer.take(now)?;
+        let campaign = self.turn();
         let candidate = self.lines[campaign].buffer.pop_front().expect("the line was chosen for having one");
-        self.turn = campaign + 1;
         self.pending.insert(slot, campaign);
         Some(Command::Dial { campaign, slot, candidate })
     }
 
+    /// Whose turn it is: smooth weighted round-robin over the campaigns that have somebody to call now. One that has
+    /// nobody is owed nothing, and so never holds up the others nor saves up a burst.
+    fn turn(&mut self) -> usize {
+        let mut total = 0;
+        let mut first: Option<usize> = None;
+        for at in 0..self.lines.len() {
+            if !self.lines[at].has_candidate() {
+                self.lines[at].credit = 0;
+                continue;
+            }
+            total += i64::from(self.lines[at].weight);
+            self.lines[at].credit += i64::from(self.lines[at].weight);
+            if first.is_none_or(|first| self.lines[at].credit > self.lines[first].credit) {
+                first = Some(at);
+            }
+        }
+        let chosen = first.expect("asked only if a campaign has somebody to call");
+        self.lines[chosen].credit -= total;
+        chosen
+    }
+
     /// When to poll again if no event comes first.
     pub fn next_timeout(&self) -> Option<Boot> {
-        if self.finished || !self.may_dial() {
+        if self.finished || !self.may_dial() || self.held {
             return None;
         }
         let asks = self.lines.iter().filter(|line| line.is_hungry()).map(|line| line.ask_again).min();
-        let has_candidates = self.lines.iter().any(|line| line.may_dial() && !line.paused && !line.buffer.is_empty());
+        let has_candidates = self.lines.iter().any(Line::has_candidate);
         let free = self.live.len() + self.pending.len() < self.max_live;
         let pace = if has_candidates && free { self.pacer.ready_at() } else { None };
         asks.into_iter().chain(pace).min()
@@ -392,184 +436,4 @@ impl<T: Clone> Desk<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidates(leads: std::ops::Range<i64>) -> Vec<Candidate<()>> {
-        leads.map(|lead| Candidate { lead: LeadId(lead), what: () }).collect()
-    }
-
-    fn refilled(campaign: usize, leads: std::ops::Range<i64>) -> Event<()> {
-        Event::Refilled { campaign, candidates: candidates(leads), more: false, waiting: false }
-    }
-
-    fn attempt(number: u64) -> AttemptId {
-        AttemptId::mint(number, [0; 10])
-    }
-
-    const SECOND: u64 = 1_000_000;
-
-    /// Polls until the desk is silent; returns the commands.
-    fn drain(desk: &mut Desk<()>, now: u64) -> Vec<Command<()>> {
-        std::iter::from_fn(|| desk.poll(Boot(now))).take(1_000).collect()
-    }
-
-    fn dialed(commands: &[Command<()>]) -> Vec<(usize, i64, Slot)> {
-        let pick = |command: &Command<()>| match command {
-            Command::Dial { campaign, slot, candidate } => Some((*campaign, candidate.lead.0, *slot)),
-            Command::Refill { .. } | Command::CancelAll | Command::Finish => None,
-        };
-        commands.iter().filter_map(pick).collect()
-    }
-
-    #[test]
-    fn live_calls_never_pass_the_cap_and_unanswered_slots_count() {
-        let mut desk = Desk::new(1, 100.0, 3, true, Boot(0));
-        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }]);
-        desk.handle(Boot(0), refilled(0, 0..10));
-        let mut rung = Vec::new();
-        for now in (0..SECOND).step_by(10_000) {
-            rung.extend(dialed(&drain(&mut desk, now)));
-        }
-        assert_eq!(rung.len(), 3, "three slots are out and none is open yet");
-        for (at, (_, _, slot)) in rung.iter().enumerate() {
-            desk.handle(Boot(SECOND), Event::Opened { slot: *slot, attempt: attempt(at as u64) });
-            desk.handle(Boot(SECOND), Event::Answered { slot: *slot });
-        }
-        assert!(dialed(&drain(&mut desk, 2 * SECOND)).is_empty(), "three calls live");
-        desk.handle(Boot(2 * SECOND), Event::Closed(attempt(0)));
-        assert_eq!(dialed(&drain(&mut desk, 3 * SECOND)).len(), 1);
-    }
-
-    #[test]
-    fn a_draining_run_ends_only_after_the_ledger_was_asked_once_more() {
-        let mut desk = Desk::new(1, 10.0, 3, true, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..1));
-        let rung = dialed(&drain(&mut desk, 0));
-        desk.handle(Boot(1), Event::Opened { slot: rung[0].2, attempt: attempt(1) });
-        desk.handle(Boot(1), Event::Answered { slot: rung[0].2 });
-        desk.handle(Boot(2), Event::Closed(attempt(1)));
-        assert_eq!(drain(&mut desk, 3), [], "what was read is older than the last change");
-        assert_eq!(drain(&mut desk, SECOND), [Command::Refill { campaign: 0 }]);
-        desk.handle(Boot(SECOND), refilled(0, 0..0));
-        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
-    }
-
-    #[test]
-    fn a_change_while_the_ledger_is_being_read_makes_the_answer_old() {
-        let mut desk = Desk::new(1, 10.0, 3, true, Boot(0));
-        desk.handle(Boot(0), Event::Inherited(attempt(7)));
-        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }]);
-        desk.handle(Boot(1), Event::Closed(attempt(7)));
-        desk.handle(Boot(2), refilled(0, 0..0));
-        assert!(!drain(&mut desk, 3).contains(&Command::Finish));
-    }
-
-    #[test]
-    fn a_full_buffer_never_makes_the_runner_spin() {
-        let mut desk = Desk::new(1, 1.0, 3, true, Boot(0));
-        drain(&mut desk, 0);
-        let event = Event::Refilled { campaign: 0, candidates: candidates(0..64), more: true, waiting: true };
-        desk.handle(Boot(0), event);
-        drain(&mut desk, 0);
-        let wake = desk.next_timeout();
-        assert!(wake.is_none_or(|at| at > Boot(0)), "nothing can be done now, so the next look lies ahead: {wake:?}");
-    }
-
-    #[test]
-    fn campaigns_take_turns() {
-        let mut desk = Desk::new(2, 50.0, 50, true, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..30));
-        desk.handle(Boot(0), refilled(1, 100..130));
-        let mut order = Vec::new();
-        for now in (0..SECOND / 2).step_by(1_000) {
-            order.extend(dialed(&drain(&mut desk, now)).into_iter().map(|(campaign, _, _)| campaign));
-        }
-        assert!(order.len() > 20);
-        for pair in order.windows(2) {
-            assert_ne!(pair[0], pair[1]);
-        }
-    }
-
-    /// Two terminals, one account: what one asks for must not end or hold up the other's campaign.
-    #[test]
-    fn a_campaign_ends_by_its_own_work_whatever_another_does() {
-        let mut desk = Desk::new(0, 50.0, 10, false, Boot(0));
-        assert_eq!(drain(&mut desk, 0), [Command::Finish], "nobody asked for anything yet");
-        for campaign in 0..2 {
-            desk.handle(Boot(0), Event::Added { campaign, drain: true });
-        }
-        assert_eq!(drain(&mut desk, 0), [Command::Refill { campaign: 0 }, Command::Refill { campaign: 1 }]);
-        desk.handle(Boot(0), refilled(0, 0..1));
-        desk.handle(Boot(0), refilled(1, 100..130));
-        let mut slots = Vec::new();
-        for now in (0..SECOND / 5).step_by(1_000) {
-            for (campaign, lead, slot) in dialed(&drain(&mut desk, now)) {
-                desk.handle(Boot(now), Event::Opened { slot, attempt: attempt(lead as u64) });
-                desk.handle(Boot(now), Event::Answered { slot });
-                slots.push(campaign);
-            }
-        }
-        assert!(slots.contains(&0) && slots.contains(&1));
-        desk.handle(Boot(SECOND), Event::Closed(attempt(0)));
-        drain(&mut desk, 2 * SECOND);
-        desk.handle(Boot(2 * SECOND), refilled(0, 0..0));
-        let commands = drain(&mut desk, 2 * SECOND);
-        assert!(desk.is_over(0), "its only call is over and nothing is due");
-        assert!(!desk.is_over(1) && !desk.is_finished(), "the other goes on: {commands:?}");
-    }
-
-    #[test]
-    fn stopping_one_campaign_lets_the_others_dial_on() {
-        let mut desk = Desk::new(2, 50.0, 50, true, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..30));
-        desk.handle(Boot(0), refilled(1, 100..130));
-        desk.handle(Boot(0), Event::StopLine(0, Stop::Drain));
-        let mut rung = Vec::new();
-        for now in (0..SECOND / 2).step_by(1_000) {
-            rung.extend(dialed(&drain(&mut desk, now)));
-        }
-        assert!(desk.is_over(0), "nothing of it is live");
-        assert!(!rung.is_empty() && rung.iter().all(|(campaign, _, _)| *campaign == 1), "{rung:?}");
-    }
-
-    #[test]
-    fn stopping_only_gets_firmer_and_a_stopped_account_dials_nobody() {
-        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..5));
-        let rung = dialed(&drain(&mut desk, 0));
-        desk.handle(Boot(0), Event::Opened { slot: rung[0].2, attempt: attempt(1) });
-        desk.handle(Boot(0), Event::Stop(Stop::Cancel));
-        desk.handle(Boot(0), Event::Stop(Stop::Drain));
-        assert_eq!(drain(&mut desk, SECOND), [Command::CancelAll]);
-        desk.handle(Boot(SECOND), Event::Closed(attempt(1)));
-        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
-
-        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..5));
-        desk.handle(Boot(0), Event::AccountStopped);
-        assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
-    }
-
-    #[test]
-    fn a_paused_campaign_drops_its_buffer_and_comes_back() {
-        let mut desk = Desk::new(1, 10.0, 3, false, Boot(0));
-        drain(&mut desk, 0);
-        desk.handle(Boot(0), refilled(0, 0..5));
-        let rung = dialed(&drain(&mut desk, 0));
-        desk.handle(Boot(0), Event::NotSent { slot: rung[0].2 });
-        // The ledger says that the campaign is paused: it is asked again and again, and nobody is dialed.
-        desk.handle(Boot(0), Event::Paused(0, true));
-        assert_eq!(drain(&mut desk, SECOND), [Command::Refill { campaign: 0 }]);
-        desk.handle(Boot(SECOND), Event::Paused(0, true));
-        assert_eq!(drain(&mut desk, 2 * SECOND), [Command::Refill { campaign: 0 }], "not finished: it may be resumed");
-        // Candidates come: somebody resumed it.
-        desk.handle(Boot(2 * SECOND), refilled(0, 0..5));
-        assert_eq!(dialed(&drain(&mut desk, 3 * SECOND)).len(), 1);
-    }
-}
+mod tests;

@@ -112,6 +112,13 @@ impl Outcome {
         }
     }
 
+    /// The outcome as it was for the callee: somebody answered, and our sound never reached them.
+    ///
+    /// `streamed`: whether the call's media stream opened; `None` if this process does not know.
+    pub fn heard(self, streamed: Option<bool>) -> Outcome {
+        if self == Outcome::Answered && streamed == Some(false) { Outcome::Unheard } else { self }
+    }
+
     /// Whether the attempt counts against the lead's tries and the number's caps: false only where it is certain
     /// that no call was made.
     pub fn uses_attempt(self) -> bool {
@@ -279,6 +286,8 @@ impl fmt::Display for BlockReason {
 pub enum ReviewReason {
     /// Its last try was lost on the way, and the carrier's list shows no call.
     LastTryLost,
+    /// The carrier calls the request wrong, for no reason that we know.
+    RequestRefused,
 }
 
 impl ReviewReason {
@@ -286,6 +295,7 @@ impl ReviewReason {
     pub fn as_str(self) -> &'static str {
         match self {
             ReviewReason::LastTryLost => "last_try_lost",
+            ReviewReason::RequestRefused => "request_refused",
         }
     }
 }
@@ -342,9 +352,9 @@ pub fn verdict(ended: Ended, policy: &VerdictPolicy) -> Verdict {
         Outcome::Canceled => again(0),
         Outcome::NotPlaced if used < policy.attempts => again(policy.failed_ms),
         Outcome::NotPlaced => Verdict::Review(ReviewReason::LastTryLost),
-        Outcome::NotSent | Outcome::CallerRefused | Outcome::AccountRefused | Outcome::RequestRefused => {
-            Verdict::ReadyAt(at)
-        }
+        // An odd refusal is this lead's matter: dialing it again gives the same one. Several in a row stop the account.
+        Outcome::RequestRefused => Verdict::Review(ReviewReason::RequestRefused),
+        Outcome::NotSent | Outcome::CallerRefused | Outcome::AccountRefused => Verdict::ReadyAt(at),
         Outcome::NoConnection => Verdict::ReadyAt(at + NO_CONNECTION_WAIT),
         Outcome::Throttled => {
             let wait = after.unwrap_or(THROTTLED_WAIT).clamp(Duration::from_secs(1), Duration::from_secs(15 * 60));
@@ -402,9 +412,11 @@ mod tests {
 
     #[test]
     fn a_try_that_was_certainly_not_made_comes_back_unused() {
-        for outcome in OUTCOMES.into_iter().filter(|outcome| !outcome.uses_attempt()) {
+        let unused = |outcome: &Outcome| !outcome.uses_attempt() && *outcome != Outcome::RequestRefused;
+        for outcome in OUTCOMES.into_iter().filter(unused) {
             assert!(matches!(after(outcome, 3), Verdict::ReadyAt(_)), "{outcome}");
         }
+        assert_eq!(after(Outcome::RequestRefused, 0), Verdict::Review(ReviewReason::RequestRefused));
         let wish = |secs| {
             verdict(Ended { after: Some(Duration::from_secs(secs)), ..ended(Outcome::Throttled, 0) }, &policy(3))
         };

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 17] = [
+pub const FAULTS: [(&str, &str); 26] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -17,6 +17,15 @@ pub const FAULTS: [(&str, &str); 17] = [
     ("drop_callback", "a status callback is never sent"),
     ("no_stream", "the media socket never opens"),
     ("bare_close", "the media socket closes without a stop message"),
+    ("suspended", "403, code 20005: the account is suspended"),
+    ("no_funds", "402: the account has no money"),
+    ("bad_key", "401, code 20003: orders are refused for their credentials"),
+    ("caller_refused", "400, code 21210: every order from a number that it strikes"),
+    ("odd_request", "400 with a code that nobody knows"),
+    ("throttle_date", "429 whose Retry-After is a date two seconds ahead"),
+    ("slow_queue", "the answer says that the call waited for six seconds in the carrier's queue"),
+    ("account_failed", "the call ends as failed, and its last callback says that the account is suspended"),
+    ("skewed_clock", "the Date of every answer is ten minutes ahead"),
     ("list_lag", "the call appears in lists only after five seconds"),
     ("unavailable", "503: nothing is made"),
     ("unreadable", "201 with a body that is no JSON: the call is made"),

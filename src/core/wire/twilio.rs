@@ -144,8 +144,12 @@ pub fn retry_after_ms(header: Option<&str>, date_header: Option<&str>) -> Option
         let seconds = header.parse().unwrap_or(u32::MAX);
         return Some(clamp(i64::from(seconds) * 1_000));
     }
-    let http = |text: &str| parse_date(&text.replace("GMT", "+0000"));
-    Some(clamp(http(header)?.0 - http(date_header?)?.0))
+    Some(clamp(parse_http_date(header)?.0 - parse_http_date(date_header?)?.0))
+}
+
+/// Reads the date of an HTTP header.
+pub fn parse_http_date(text: &str) -> Option<Wall> {
+    parse_date(&text.replace("GMT", "+0000"))
 }
 
 /// A status callback.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::{AttemptId, Phone, Sid, Wall};
 use crate::core::dial::CallStatus;
+use crate::core::dial::breaker::StopKind;
 
 /// A future that a carrier door returns.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,6 +40,8 @@ pub struct Placed {
     pub sid: Sid,
     /// Its status at that moment.
     pub status: CallStatus,
+    /// How long the carrier held it in its own queue, milliseconds, where it says so.
+    pub queue_ms: Option<u64>,
 }
 
 /// What may be done about an order that did not clearly succeed.
@@ -83,9 +86,9 @@ pub enum Refusal {
     Destination,
     /// The caller's number.
     Caller,
-    /// The account or its credentials: the campaign stops.
-    Account,
-    /// Our request is wrong: a bug or a configuration error; the campaign stops.
+    /// The account or its credentials: it stops until a person has looked.
+    Account(StopKind),
+    /// Our request is wrong, for no reason that we know: this lead's matter, unless it is so several times in a row.
     Request,
 }
 
@@ -158,6 +161,23 @@ pub enum AskFault {
     },
 }
 
+impl AskFault {
+    /// What stops the account, if that is what it says.
+    pub fn stop(&self) -> Option<StopKind> {
+        match self {
+            AskFault::Account { http } => Some(StopKind::of_http(*http)),
+            AskFault::Gone | AskFault::Throttled { .. } | AskFault::Failed { .. } => None,
+        }
+    }
+}
+
+/// The answer to a question that only proves that the carrier knows us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hello {
+    /// The carrier's clock (whole seconds), where it told.
+    pub date: Option<Wall>,
+}
+
 /// What to do to a live call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -190,6 +210,17 @@ pub struct ContractCard {
 pub trait Carrier: Send + Sync {
     /// What it promises.
     fn card(&self) -> &ContractCard;
+
+    /// One cheap question with the account's credentials: are they taken, and what time is it there? A carrier that has
+    /// no such question says nothing.
+    fn hello(&self) -> Boxed<'_, Result<Hello, AskFault>> {
+        Box::pin(async { Ok(Hello::default()) })
+    }
+
+    /// The account's fault that a final status callback's own words tell of, with the carrier's code.
+    fn account_fault(&self, _callback: &[(String, String)]) -> Option<(StopKind, u32)> {
+        None
+    }
 
     /// Places one call with exactly one request. Never retried here.
     fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>>;

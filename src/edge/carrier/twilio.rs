@@ -8,11 +8,13 @@ use std::time::Duration;
 use reqwest::{Client, Response, Url, header};
 
 use super::{
-    AskFault, Boxed, Carrier, ContractCard, Ending, ListQuery, Listed, Order, PlaceFault, Placed, Refusal, RemoteCall,
+    AskFault, Boxed, Carrier, ContractCard, Ending, Hello, ListQuery, Listed, Order, PlaceFault, Placed, Refusal,
+    RemoteCall,
 };
 use crate::base::limits::{CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::{Failure, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
+use crate::core::dial::breaker::StopKind;
 use crate::core::wire::twilio as wire;
 use crate::core::wire::{form, twilio::CallResource};
 
@@ -119,16 +121,18 @@ impl Twilio {
             .await
     }
 
-    async fn get(&self, url: Url) -> Result<Vec<u8>, AskFault> {
-        let answer = self
-            .client
+    async fn ask_for(&self, url: Url) -> Result<Response, AskFault> {
+        self.client
             .get(url)
             .basic_auth(&self.options.user, Some(self.options.password.reveal()))
             .header(header::ACCEPT, "application/json")
             .send()
             .await
-            .map_err(|error| AskFault::Failed { cause: cause(&error) })?;
-        ask(answer).await
+            .map_err(|error| AskFault::Failed { cause: cause(&error) })
+    }
+
+    async fn get(&self, url: Url) -> Result<Vec<u8>, AskFault> {
+        ask(self.ask_for(url).await?).await
     }
 
     async fn place_once(&self, order: &Order) -> Result<Placed, PlaceFault> {
@@ -244,6 +248,22 @@ impl Carrier for Twilio {
         &self.card
     }
 
+    fn hello(&self) -> Boxed<'_, Result<Hello, AskFault>> {
+        // The shortest list: an API key that may call may also read it, unlike the account itself.
+        let url = self.url(&format!("{}?PageSize=1", wire::calls_path(&self.options.account_sid)));
+        Box::pin(async move {
+            let answer = self.ask_for(url).await?;
+            let text = answer.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+            let date = text.and_then(wire::parse_http_date);
+            ask(answer).await.map(|_| Hello { date })
+        })
+    }
+
+    fn account_fault(&self, callback: &[(String, String)]) -> Option<(StopKind, u32)> {
+        let code = form::first(callback, "ErrorCode")?.parse().ok()?;
+        Some((account_code(code)?, code))
+    }
+
     fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
         Box::pin(self.place_once(order))
     }
@@ -268,6 +288,9 @@ impl Carrier for Twilio {
 
 /// What an answer other than 2xx proves about an order. The HTTP status decides first, the code refines it.
 pub fn place_fault(http: u16, code: Option<u32>, after: Option<Duration>) -> PlaceFault {
+    if let Some(kind) = account_refusal(http, code) {
+        return PlaceFault::Refused { http, code, what: Refusal::Account(kind) };
+    }
     let what = match (http, code) {
         (429, _) => return PlaceFault::Throttled { after },
         // The account's limit of calls at once: documented as not processed, nobody's fault, worth waiting for.
@@ -275,13 +298,9 @@ pub fn place_fault(http: u16, code: Option<u32>, after: Option<Duration>) -> Pla
         // "Call already initiated": it exists somewhere. Never redial on that.
         (400, Some(21_204)) => return PlaceFault::MaybePlaced { cause: "HTTP 400, code 21204".to_owned() },
         (401 | 403, Some(21_215 | 21_216)) => Refusal::Destination,
-        (401 | 403, _) | (_, Some(10_001 | 20_003 | 20_005)) if (400..500).contains(&http) && http != 408 => {
-            Refusal::Account
-        }
         (400 | 404 | 422, Some(21_202 | 21_211 | 21_214 | 21_217)) => Refusal::Number,
         (400 | 404 | 422, Some(21_215 | 21_216)) => Refusal::Destination,
         (400 | 404 | 422, Some(21_210 | 21_212 | 21_213)) => Refusal::Caller,
-        (402, _) => Refusal::Account,
         (408, _) => return PlaceFault::MaybePlaced { cause: "HTTP 408".to_owned() },
         (400..=499, _) => Refusal::Request,
         // 1xx and 3xx never answer this request, and 5xx may come after the call was made.
@@ -290,13 +309,40 @@ pub fn place_fault(http: u16, code: Option<u32>, after: Option<Duration>) -> Pla
     PlaceFault::Refused { http, code, what }
 }
 
+/// Whether an answer refuses the account itself.
+fn account_refusal(http: u16, code: Option<u32>) -> Option<StopKind> {
+    match (http, code) {
+        // Nothing was decided about the account.
+        (408 | 429, _) => None,
+        (401 | 403, Some(21_215 | 21_216)) => None,
+        (401..=403, code) => Some(code.and_then(account_code).unwrap_or(StopKind::of_http(http))),
+        (400..=499, code) => account_code(code?),
+        // What comes with 5xx proves nothing.
+        (_, _) => None,
+    }
+}
+
+/// What one of Twilio's codes says about the account, wherever it stands: in a refusal or in a call's last callback.
+fn account_code(code: u32) -> Option<StopKind> {
+    match code {
+        // "Account is not active", "Account not active": suspended or closed, and an account without money is suspended.
+        10_001 | 20_005 => Some(StopKind::Suspended),
+        20_003 => Some(StopKind::Credentials),
+        _ => None,
+    }
+}
+
 fn placed(body: &[u8]) -> Result<Placed, PlaceFault> {
     let unreadable = |what: &str| PlaceFault::MaybePlaced { cause: format!("2xx {what}") };
     let call: CallResource = serde_json::from_slice(body).map_err(|_| unreadable("with an unreadable body"))?;
     let sid = call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| unreadable("without a sid"))?;
     // The call exists: a status word that we do not know must not make it unknown.
     let status = call.status.as_deref().and_then(|status| status.parse().ok()).unwrap_or(CallStatus::Queued);
-    Ok(Placed { sid, status })
+    Ok(Placed { sid, status, queue_ms: queue_ms(&call) })
+}
+
+fn queue_ms(call: &CallResource) -> Option<u64> {
+    call.queue_time.as_deref().and_then(|text| text.parse().ok())
 }
 
 fn remote(call: &CallResource) -> Result<RemoteCall, String> {
@@ -308,7 +354,7 @@ fn remote(call: &CallResource) -> Result<RemoteCall, String> {
         status: call.status.as_deref().and_then(|text| text.parse().ok()).ok_or_else(|| missing("status"))?,
         created: call.date_created.as_deref().and_then(wire::parse_date).ok_or_else(|| missing("date_created"))?,
         duration_s: call.duration.as_deref().and_then(|text| text.parse().ok()),
-        queue_ms: call.queue_time.as_deref().and_then(|text| text.parse().ok()),
+        queue_ms: queue_ms(call),
         child: call.parent_call_sid.is_some(),
         outbound_api: call.direction.as_deref() == Some("outbound-api"),
     })
@@ -318,7 +364,7 @@ async fn ask(answer: Response) -> Result<Vec<u8>, AskFault> {
     let http = answer.status().as_u16();
     match http {
         200..=299 => read_body(answer).await.map_err(|cause| AskFault::Failed { cause }),
-        401 | 403 => Err(AskFault::Account { http }),
+        401..=403 => Err(AskFault::Account { http }),
         404 => Err(AskFault::Gone),
         429 => Err(AskFault::Throttled { after: retry_after(&answer) }),
         _ => Err(AskFault::Failed { cause: format!("HTTP {http}") }),

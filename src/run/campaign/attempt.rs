@@ -59,6 +59,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let name = line.campaign.name.to_string();
     shared.note_of(Some(campaign), &Note::Dialed { attempt, lead, campaign: name });
     let answer = shared.carrier.place(&order).await;
+    shared.weigh_answer(attempt, &chosen.what.caller, &answer).await;
     answered(&shared, attempt, slot, answer).await;
 }
 
@@ -126,7 +127,7 @@ async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused:
         // Busy is not broken: the lead is due again at the next look.
         ClaimRefused::Fault(LedgerFault::Busy | LedgerFault::QueueFull) => {}
         ClaimRefused::Fault(fault) => shared.ledger_failed(fault).await,
-        ClaimRefused::AccountStopped(why) => shared.stop_account(&why).await,
+        ClaimRefused::AccountStopped(why) => shared.account_is_stopped(why).await,
         ClaimRefused::Capped { until } => put_off(shared, chosen.lead, until).await,
         // Called by another campaign just now.
         ClaimRefused::Open => put_off(shared, chosen.lead, shared.wall() + Duration::from_secs(30)).await,
@@ -138,7 +139,7 @@ async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused:
                 shared.ledger_failed(fault).await;
             }
         }
-        ClaimRefused::NotReady | ClaimRefused::Suppressed | ClaimRefused::NotRunning => {
+        ClaimRefused::NotReady | ClaimRefused::Suppressed | ClaimRefused::NotRunning | ClaimRefused::CallerRests => {
             tracing::debug!(lead = %chosen.lead, %refused, "not claimed");
         }
     }
@@ -171,10 +172,10 @@ pub(super) async fn fence(shared: &Shared, line: &Line, chosen: &Chosen, claimed
 }
 
 async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: Result<Placed, PlaceFault>) {
-    breaker(shared, &answer).await;
     match answer {
-        Ok(Placed { sid, status }) => {
+        Ok(Placed { sid, status, queue_ms }) => {
             shared.desk(Event::Answered { slot }).await;
+            shared.weigh_queue(queue_ms).await;
             let now = shared.wall();
             let fact = CarrierFact {
                 attempt,
@@ -207,35 +208,9 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
         }
         Err(PlaceFault::Refused { http, code, what }) => {
             tracing::info!(%attempt, http, ?code, ?what, "refused");
-            // First the stop: the lead comes back ready, and must not be dialed into the same refusal.
-            match what {
-                Refusal::Account | Refusal::Request | Refusal::Caller => {
-                    let code = code.map_or(String::new(), |code| format!(", code {code}"));
-                    shared.stop_account(&format!("the carrier refused ({what:?}, HTTP {http}{code})")).await;
-                }
-                Refusal::Number | Refusal::Destination => {}
-            }
             shared.desk(Event::Answered { slot }).await;
             settle(shared, attempt, Input::Refused(refused(what))).await;
         }
-    }
-}
-
-/// A carrier that answers nothing several times in a row is left alone: each order would become an unknown outcome.
-async fn breaker(shared: &Arc<Shared>, answer: &Result<Placed, PlaceFault>) {
-    let silent = {
-        let mut seen = lock(&shared.seen);
-        seen.silent = match answer {
-            Err(PlaceFault::MaybePlaced { .. } | PlaceFault::NotSent { .. }) => seen.silent + 1,
-            Ok(_) | Err(PlaceFault::Throttled { .. } | PlaceFault::Refused { .. }) => 0,
-        };
-        seen.unreachable |= seen.silent >= limits::SILENT_ORDERS;
-        seen.silent
-    };
-    if silent == limits::SILENT_ORDERS {
-        let text = format!("the carrier did not answer {silent} orders in a row; nobody new is called in this run");
-        shared.watcher.note(&Note::Say(text));
-        shared.desk(Event::AccountStopped).await;
     }
 }
 
@@ -244,7 +219,7 @@ fn refused(what: Refusal) -> Refused {
         Refusal::Number => Refused::Number,
         Refusal::Destination => Refused::Destination,
         Refusal::Caller => Refused::Caller,
-        Refusal::Account => Refused::Account,
+        Refusal::Account(_) => Refused::Account,
         Refusal::Request => Refused::Request,
     }
 }

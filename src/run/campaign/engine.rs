@@ -268,7 +268,9 @@ impl Engine {
             let name = line.campaign.name.clone();
             let at = shared.lines.push(Arc::new(line));
             shared.watcher.note_of(&name, &begin);
+            let weight = shared.line(at).campaign.weight;
             shared.desk(Event::Added { campaign: at, drain }).await;
+            shared.desk(Event::Weight(at, weight)).await;
             lines.push((shared, at));
         }
         Ok(lines)

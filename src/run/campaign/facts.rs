@@ -98,6 +98,18 @@ async fn status(shared: Arc<Shared>, event: StatusEvent) -> Result<(), Overloade
         return Ok(());
     };
     note(&shared, event.attempt, event.status);
+    let fault = if event.status == CallStatus::Failed { shared.carrier.account_fault(&event.form) } else { None };
+    if let Some((kind, code)) = fault {
+        let why = format!("the carrier ended a call because of the account ({kind}: code {code})");
+        shared.stop_account(kind, &why, vec![event.attempt]).await;
+        let attempt = event.attempt;
+        if let Err(fault) = shared.ledger.run(move |ledger| ledger.ended_by_account(attempt, code)).await {
+            tracing::error!(%fault, "a callback could not be written down; the carrier will repeat it");
+            return Err(Overloaded);
+        }
+    }
+    let queued = crate::core::wire::form::first(&event.form, "QueueTime").and_then(|text| text.parse().ok());
+    shared.weigh_queue(queued).await;
     let key = match event.sequence {
         Some(number) => format!("{sid}:{number}"),
         None => format!("{sid}:{}", event.status),

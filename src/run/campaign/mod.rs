@@ -1,6 +1,9 @@
 //! Campaigns, run: one loop per carrier account. The desk (`core/dial/desk`) decides; this room performs, and tells it
 //! what happened. Everything that must outlive this process is in the ledger before it is acted on.
 
+mod account;
+#[cfg(test)]
+mod account_tests;
 mod attempt;
 mod engine;
 mod facts;
@@ -189,6 +192,8 @@ pub(crate) struct Shared {
     pub sweeping: tokio::sync::Mutex<()>,
     /// What this run has seen, for its exit code.
     pub seen: Mutex<Seen>,
+    /// The account's health: breaker, resting numbers, clocks.
+    pub health: account::Health,
     pub random: Mutex<fastrand::Rng>,
 }
 
@@ -197,8 +202,6 @@ pub(crate) struct Shared {
 pub(crate) struct Seen {
     pub account: Option<String>,
     pub ledger_failed: Option<String>,
-    /// Orders in a row that the carrier did not answer.
-    pub silent: u32,
     /// The carrier could not be reached: nobody new is called in this run.
     pub unreachable: bool,
     /// Calls per second of the account.
@@ -207,6 +210,10 @@ pub(crate) struct Seen {
     pub slow: HashMap<usize, Boot>,
     /// It was said that callbacks come about attempts of another ledger.
     pub orphan_told: bool,
+    /// This machine's clock is not believed.
+    pub clock: bool,
+    /// Campaigns without a number to call from: the carrier refuses them all.
+    pub callers_out: HashSet<usize>,
 }
 
 /// What a task tells the loop.
@@ -302,8 +309,8 @@ impl Shared {
         }
         for alarm in &settled.alarms {
             self.note(settled.attempt, &Note::Say(format!("alarm: {} (attempt {})", alarm.as_str(), settled.attempt)));
-            if alarm.stops_account() {
-                self.stop_account(alarm.as_str()).await;
+            if let Some(kind) = alarm.stop() {
+                self.stop_account(kind, alarm.as_str(), vec![settled.attempt]).await;
             }
         }
         if let Some(sid) = settled.end_call.clone() {
@@ -328,11 +335,12 @@ impl Shared {
         let attempt = settled.attempt;
         let outcome = settled.outcome.unwrap_or(Outcome::Failed);
         let active = lock(&self.active).remove(&attempt);
-        let unheard = outcome == Outcome::Answered && active.is_some_and(|active| !active.streamed);
-        let outcome = if unheard { Outcome::Unheard } else { outcome };
-        if unheard {
+        let heard = outcome.heard(active.map(|active| active.streamed));
+        if heard != outcome {
             self.note_unheard(attempt).await;
         }
+        let outcome = heard;
+        self.weigh_end(attempt, outcome).await;
         let line = active.and_then(|active| active.line);
         if let Some(at) = line
             && outcome.is_fault()
@@ -343,13 +351,6 @@ impl Shared {
         let over = !matches!(settled.verdict, Some(Verdict::ReadyAt(_)) | None);
         self.note_of(line, &Note::Ended { attempt, outcome, over });
         self.desk(Event::Closed(attempt)).await;
-    }
-
-    /// Nobody new is called on this account from here on.
-    pub async fn stop_account(&self, why: &str) {
-        lock(&self.seen).account.get_or_insert_with(|| why.to_owned());
-        self.watcher.note(&Note::AccountStopped(why.to_owned()));
-        self.desk(Event::AccountStopped).await;
     }
 }
 
@@ -413,6 +414,10 @@ async fn drive(
         if next_sweep <= now {
             next_sweep = now + SWEEP_EVERY;
             tokio::spawn(sweep::sweep(Arc::clone(shared)));
+            if let Some(held) = shared.watch_clock() {
+                desk.handle(now, held);
+                continue;
+            }
         }
         let wake = desk.next_timeout().map_or(next_sweep, |at| at.min(next_sweep));
         let nap = shared.clock.sleep(wake.since(shared.boot()));

@@ -25,6 +25,12 @@ pub struct CampaignPlan {
     pub state: &'static str,
     /// Why nobody is called on its carrier account until a person has looked.
     pub account_stopped: Option<String>,
+    /// What kind of stop that is.
+    pub account_stop_kind: Option<&'static str>,
+    /// The attempts that show why, oldest first.
+    pub account_stop_attempts: Vec<String>,
+    /// Its numbers that the carrier refuses to call from (masked), with until when they rest, UTC, and why.
+    pub resting_callers: Vec<RestingCaller>,
     /// All its leads.
     pub leads: u64,
     /// Callable now, by the language they would hear.
@@ -63,6 +69,17 @@ pub struct CampaignPlan {
     pub calls_per_second: f64,
 }
 
+/// A number that rests, as it may be shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestingCaller {
+    /// The number, masked.
+    pub caller: String,
+    /// Until when, UTC, unless a person resumes it.
+    pub until: String,
+    /// What the carrier said.
+    pub reason: String,
+}
+
 /// Makes the plan of one campaign, which calls at `rate` calls per second on `account`.
 pub fn plan(
     ledger: &Ledger,
@@ -75,6 +92,9 @@ pub fn plan(
         campaign: campaign.name.to_string(),
         state: "running",
         account_stopped: None,
+        account_stop_kind: None,
+        account_stop_attempts: Vec::new(),
+        resting_callers: Vec::new(),
         leads: 0,
         call_now: BTreeMap::new(),
         fall_back: 0,
@@ -100,7 +120,20 @@ pub fn plan(
     {
         plan.state = "paused";
     }
-    plan.account_stopped = ledger.account_stop(account).map_err(broken)?;
+    if let Some(stop) = ledger.account_breaker(account).map_err(broken)? {
+        plan.account_stopped = Some(stop.reason);
+        plan.account_stop_kind = Some(stop.kind.as_str());
+        plan.account_stop_attempts = stop.attempts.iter().map(ToString::to_string).collect();
+        plan.state = "paused";
+    }
+    let resting = ledger.resting_callers(account, now).map_err(broken)?;
+    let own = resting.into_iter().filter(|rest| campaign.callers.contains(&rest.caller));
+    plan.resting_callers = own
+        .map(|rest| RestingCaller { caller: rest.caller.to_string(), until: rest.until.rfc3339(), reason: rest.reason })
+        .collect();
+    if plan.resting_callers.len() == campaign.callers.len() {
+        plan.state = "paused";
+    }
     let next = fill(ledger, campaign, now, &mut plan).map_err(broken)?;
     let calls: u64 = plan.call_now.values().sum();
     plan.next = next.map(Wall::rfc3339);

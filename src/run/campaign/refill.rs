@@ -8,6 +8,7 @@ use super::{Chosen, Seen, Shared, Target, Told, lock, rules};
 use crate::base::{Boot, LeadId, Phone, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::brake::Brake;
+use crate::core::dial::callers::Callers;
 use crate::core::dial::desk::{BUFFER, Candidate, Event, Stop};
 use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
 use crate::core::dial::note::Note;
@@ -19,6 +20,8 @@ use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFa
 pub(super) struct Look {
     pub paused: bool,
     stopped: bool,
+    /// Somebody could be called, but every number to call from rests.
+    callers_out: bool,
     pub candidates: Vec<Chosen>,
     more: bool,
     waiting: bool,
@@ -34,8 +37,12 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
     let campaign = shared.line(at).campaign.clone();
     let pending = lock(&shared.pending).clone();
     let now = shared.wall();
-    let seed = lock(&shared.random).u64(..);
-    let looked = shared.ledger.run(move |ledger| look(ledger, &campaign, &pending, now, seed)).await;
+    let asker = Arc::clone(&shared);
+    let unit = move |ledger: &mut Ledger| {
+        let mut callers = lock(&asker.health.callers);
+        look(ledger, &campaign, &pending, &asker.account, &mut callers, now)
+    };
+    let looked = shared.ledger.run(unit).await;
     match looked {
         Ok(look) => {
             if look.closed {
@@ -57,6 +64,11 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
             if look.paused != was_paused {
                 shared.note_of(Some(at), &Note::Paused(name, look.paused));
             }
+            if look.callers_out {
+                shared.callers_out(at).await;
+                return;
+            }
+            lock(&shared.seen).callers_out.remove(&at);
             if look.paused {
                 shared.desk(Event::Paused(at, true)).await;
                 return;
@@ -100,12 +112,14 @@ pub(super) fn look(
     ledger: &mut Ledger,
     campaign: &Campaign,
     pending: &HashSet<LeadId>,
+    account: &str,
+    callers: &mut Callers,
     now: Wall,
-    seed: u64,
 ) -> Result<Look, LedgerFault> {
     let mut look = Look {
         paused: false,
         stopped: false,
+        callers_out: false,
         candidates: Vec::new(),
         more: false,
         waiting: false,
@@ -129,6 +143,7 @@ pub(super) fn look(
         look.paused_by_rule = Some(why);
         return Ok(look);
     }
+    let resting: Vec<Phone> = ledger.resting_callers(account, now)?.into_iter().map(|rest| rest.caller).collect();
     let limit = u32::try_from(BUFFER).expect("a small constant");
     let due = ledger.due_leads(&campaign.name, now, limit, None)?;
     look.more = due.len() == BUFFER;
@@ -141,15 +156,15 @@ pub(super) fn look(
         match judge(ledger, campaign, &lead, now)? {
             Gate::Call { language, .. } => {
                 kept += 1;
-                // A number that the campaign gave up is not shown any more.
-                let own = lead.sticky_caller.clone().filter(|own| campaign.callers.contains(own));
-                let caller = own.unwrap_or_else(|| choose(&campaign.callers, lead.id, seed));
+                let Some(caller) = callers.choose(&campaign.callers, &resting, lead.sticky_caller.as_ref()) else {
+                    look.callers_out = true;
+                    return Ok(look);
+                };
                 let what = Target { phone: lead.phone, caller, language };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }
             Gate::Later { until, why, .. } => {
-                ledger.defer_lead(lead.id, until, now)?;
-                look.closed |= why == Wait::Hours;
+                put_off(ledger, lead.id, until, why, now)?;
             }
             Gate::Never { bar, .. } => {
                 ledger.block_lead(lead.id, block_reason(bar), now)?;
@@ -159,29 +174,49 @@ pub(super) fn look(
     // A full page of leads that are all in hand already is not news.
     look.more &= kept < BUFFER;
     if look.candidates.is_empty() && !look.more {
-        let counts = ledger.lead_counts(&campaign.name, now)?;
-        let (callable, closed) = later(ledger, campaign, now)?;
-        look.waiting = counts.held + counts.ready_due > 0 || callable;
-        look.closed |= closed;
+        // In this order: what is looked at later may be found to wait for its hours.
+        look.waiting = callable_later(ledger, campaign, now)? || ledger.any_in_hand(&campaign.name, now)?;
+        look.closed = ledger.any_waits_for_hours(&campaign.name, now)?;
     } else {
         look.waiting = true;
     }
     Ok(look)
 }
 
-/// Of the leads that are due later: whether one has its window open now (it is worth waiting for), and whether one
-/// has it closed. Looks at the next few only.
-pub(super) fn later(ledger: &Ledger, campaign: &Campaign, now: Wall) -> Result<(bool, bool), LedgerFault> {
+/// Lets a lead wait, and says in the ledger for what.
+fn put_off(ledger: &mut Ledger, lead: LeadId, until: Wall, why: Wait, now: Wall) -> Result<(), LedgerFault> {
+    match why {
+        Wait::Hours => ledger.wait_for_hours(lead, until, now)?,
+        Wait::Cap | Wait::Refusal => ledger.defer_lead(lead, until, now)?,
+    };
+    Ok(())
+}
+
+/// Whether a lead that is due later (a retry, a cap) has its window open now: it is worth waiting for in this run.
+/// One whose window is closed is put off until it opens and never looked at again before, so that a look costs the same
+/// with ten leads and with a million.
+fn callable_later(ledger: &mut Ledger, campaign: &Campaign, now: Wall) -> Result<bool, LedgerFault> {
     let limit = u32::try_from(BUFFER).expect("a small constant");
-    let (mut callable, mut closed) = (false, false);
-    for lead in ledger.ready_leads(&campaign.name, limit, None)? {
+    let soonest = ledger.due_later(&campaign.name, now, limit)?;
+    let full = soonest.len() == BUFFER;
+    let mut sorted = 0;
+    for lead in soonest {
         match judge(ledger, campaign, &lead, now)? {
-            Gate::Later { why: Wait::Hours, .. } => closed = true,
-            Gate::Call { .. } | Gate::Later { why: Wait::Cap, .. } => callable = true,
-            Gate::Never { .. } | Gate::Later { why: Wait::Refusal, .. } => {}
+            Gate::Call { .. } | Gate::Later { why: Wait::Cap, .. } => return Ok(true),
+            Gate::Later { until, why: Wait::Hours, .. } => {
+                put_off(ledger, lead.id, until.max(lead.due), Wait::Hours, now)?;
+                sorted += 1;
+            }
+            Gate::Never { bar, .. } => {
+                sorted += 1;
+                ledger.block_lead(lead.id, block_reason(bar), now)?;
+            }
+            // It rests for weeks, and stays where it is.
+            Gate::Later { why: Wait::Refusal, .. } => {}
         }
     }
-    Ok((callable, closed))
+    // A full page without one is followed by the next at the next look, as long as looking changes anything.
+    Ok(full && sorted > 0)
 }
 
 /// Every rule about one lead, with what the ledger knows about it.
@@ -201,6 +236,17 @@ pub(super) fn may_still_call(
     if ledger.campaign_state(&campaign.name)? != Some(CampaignState::Running) {
         return Ok(false);
     }
+    still_allowed(ledger, campaign, lead, now)
+}
+
+/// What every rule but the caps says about a lead at this moment, whatever its state: also about one whose call waits in
+/// the carrier's queue.
+pub(super) fn still_allowed(
+    ledger: &Ledger,
+    campaign: &Campaign,
+    lead: LeadId,
+    now: Wall,
+) -> Result<bool, LedgerFault> {
     let Some(card) = ledger.lead_card(lead)? else { return Ok(false) };
     let gate = decide(ledger, campaign, &card, (None, 0, 0), now)?;
     Ok(matches!(gate, Gate::Call { .. }))
@@ -234,11 +280,6 @@ fn decide(
         in_30d,
     };
     Ok(gate(book(), campaign, &known, now))
-}
-
-fn choose(callers: &[Phone], lead: LeadId, seed: u64) -> Phone {
-    let at = fastrand::Rng::with_seed(seed ^ lead.0.unsigned_abs()).usize(..callers.len());
-    callers[at].clone()
 }
 
 /// The ledger's word for a bar.

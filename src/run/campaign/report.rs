@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Run;
 use super::plan::reason_name;
-use super::{ledger_failure, lock, refill};
+use super::{ledger_failure, lock};
 use crate::base::{Exit, Failure, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::attempt::State;
@@ -86,8 +86,11 @@ pub(super) async fn report(ledger: &LedgerHandle, run: &Run, now: Wall, stopped:
         report.attempts += tally.attempts;
         faults += tally.faults;
         window_closed |= tally.window_closed;
-        let found =
-            [(seen.ledger_failed.is_some() || seen.unreachable, Exit::Bug), (seen.account.is_some(), Exit::Account)];
+        let found = [
+            (seen.ledger_failed.is_some() || seen.unreachable, Exit::Bug),
+            (seen.account.is_some() || seen.callers_out.contains(at), Exit::Account),
+            (seen.clock, Exit::Refused),
+        ];
         exit = found.iter().filter(|(is, _)| *is).fold(exit, |exit, (_, code)| exit.and(*code));
     }
     let found = [
@@ -122,7 +125,7 @@ fn figures(ledger: &mut Ledger, campaigns: &[Campaign], started: Wall, now: Wall
     let mut next_due: Option<Wall> = None;
     for campaign in campaigns {
         let name = &campaign.name;
-        report.window_closed |= refill::later(ledger, campaign, now)?.1;
+        report.window_closed |= ledger.any_waits_for_hours(&campaign.name, now)?;
         let counts = ledger.lead_counts(name, now)?;
         report.waiting += counts.ready_due + counts.ready_later + counts.held;
         for (reason, n) in &counts.blocked {

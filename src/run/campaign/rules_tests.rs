@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::*;
 use crate::base::{Exit, Slug};
 use crate::core::config::parse_campaign;
+use crate::core::dial::callers::Callers;
 use crate::core::lead::Lead;
 use crate::store::ledger::{CampaignState, Ledger, OpenOptions};
 
@@ -61,7 +62,8 @@ fn campaign(extra: &str) -> Campaign {
 #[test]
 fn only_leads_that_every_rule_allows_reach_the_desk_and_the_others_say_why() {
     let Room { mut ledger, name, _folder } = room();
-    let look = refill::look(&mut ledger, &campaign(""), &HashSet::new(), NOON, 1).expect("looked");
+    let look = refill::look(&mut ledger, &campaign(""), &HashSet::new(), "main:AC", &mut Callers::default(), NOON)
+        .expect("looked");
     let phones: Vec<&str> = look.candidates.iter().map(|chosen| chosen.what.phone.expose()).collect();
     assert_eq!(phones, ["+442079460001"]);
     let counts = ledger.lead_counts(&name, NOON).expect("counted");
@@ -70,9 +72,12 @@ fn only_leads_that_every_rule_allows_reach_the_desk_and_the_others_say_why() {
     // A campaign that now lists France looks at its lead anew.
     ledger.reopen_barred(&name, NOON).expect("reopened");
     let both = campaign("countries = [\"GB\", \"FR\"]");
-    let look = refill::look(&mut ledger, &both, &HashSet::new(), NOON, 1).expect("looked");
+    let look =
+        refill::look(&mut ledger, &both, &HashSet::new(), "main:AC", &mut Callers::default(), NOON).expect("looked");
     assert_eq!(look.candidates.len(), 1, "in Paris it is 13:00, between the windows");
-    let open = refill::look(&mut ledger, &both, &HashSet::new(), Wall(NOON.0 + 3_600_000), 1).expect("looked");
+    let open =
+        refill::look(&mut ledger, &both, &HashSet::new(), "main:AC", &mut Callers::default(), Wall(NOON.0 + 3_600_000))
+            .expect("looked");
     assert_eq!(open.candidates.len(), 2);
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use super::account::Health;
 use super::{Active, INBOX, Line, Lines, Seen, Shared, Urls, ledger_failure, lock, plan};
 use crate::base::{Exit, Failure, Language, Slug, Wall};
 use crate::core::call::{CallScript, PreparedClip};
@@ -13,6 +14,7 @@ use crate::core::config::Campaign;
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Opening, Watcher};
+use crate::core::dial::pacing::Pacer;
 use crate::run::asking::Asker;
 use crate::run::carriers::OpenCarrier;
 use crate::run::clock::Clock;
@@ -137,6 +139,7 @@ impl AccountSetup {
             paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),
             seen: Mutex::new(Seen::default()),
+            health: Health::new(config.failures, self.clock.wall(), self.clock.boot()),
             random: Mutex::new(fastrand::Rng::with_seed(self.seed)),
         });
         let rate = config.calls_per_second;
@@ -155,6 +158,8 @@ impl AccountSetup {
             shared.watcher.note(&Note::Say(what));
         }
         let mut desk = Desk::new(0, rate, most, false, shared.boot());
+        let sent = sent_lately(&shared, rate).await?;
+        desk.goes_on(shared.boot(), sent);
         let (open, stopped) = begin(&shared).await?;
         shared.watcher.note(&Note::Begin {
             carrier: carrier.name.clone(),
@@ -173,9 +178,22 @@ impl AccountSetup {
             desk.handle(shared.boot(), Event::AccountStopped);
             lock(&shared.seen).account = Some(why.clone());
             shared.watcher.note(&Note::AccountStopped(why));
+        } else {
+            shared.greet().await?;
+            if lock(&shared.seen).account.is_some() {
+                desk.handle(shared.boot(), Event::AccountStopped);
+            }
         }
         Ok((shared, told, desk))
     }
+}
+
+/// Calls that an earlier process sent so lately that they count in our pace.
+async fn sent_lately(shared: &Arc<Shared>, rate: f64) -> Result<usize, Failure> {
+    let (account, since) = (shared.account.clone(), shared.wall() - Pacer::looks_back(rate));
+    let most = rate.ceil() as u32;
+    let unit = shared.ledger.run(move |ledger| ledger.sent_since(&account, since, most));
+    unit.await.map_err(|fault| ledger_failure(&fault))
 }
 
 /// Open attempts of an account, and a stop that is kept in the ledger.

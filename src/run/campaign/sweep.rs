@@ -8,7 +8,7 @@ use crate::base::Sid;
 use crate::core::dial::attempt::{Input, State};
 use crate::core::dial::desk::Stop;
 use crate::core::dial::sweep::Ask;
-use crate::edge::carrier::{AskFault, Ending};
+use crate::edge::carrier::Ending;
 use crate::run::asking::{Leave, Question, Unasked};
 use crate::store::ledger::{OpenAttempt, Settled, UnwantedCall};
 
@@ -23,6 +23,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         }
     };
     cancel(&shared, &open);
+    super::account::cancel_late(&shared, &open).await;
     for call in unwanted {
         tokio::spawn(end(Arc::clone(&shared), call));
     }
@@ -47,6 +48,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
 
 async fn ask(shared: Arc<Shared>, question: Question, leave: Leave) {
     let answer = shared.asker.ask(question, &leave).await;
+    shared.weigh_queue(shared.asker.take_queue()).await;
     drop(leave);
     act(&shared, answer).await;
 }
@@ -64,11 +66,8 @@ async fn act(shared: &Arc<Shared>, answer: Result<Vec<Settled>, Unasked>) {
             }
         }
         Err(Unasked::Ledger(fault)) => shared.ledger_failed(fault).await,
-        Err(Unasked::Carrier(AskFault::Account { http })) => {
-            shared.stop_account(&format!("the carrier refuses the credentials (HTTP {http})")).await;
-        }
-        // It is asked again: the attempt stays as it is.
-        Err(Unasked::Carrier(AskFault::Gone | AskFault::Throttled { .. } | AskFault::Failed { .. })) => {}
+        // Unless the account is refused, it is asked again: the attempt stays as it is.
+        Err(Unasked::Carrier(fault)) => shared.weigh_fault(&fault).await,
     }
 }
 

@@ -184,7 +184,7 @@ impl Carrier for Door {
             if liar.chance(weather.lost_answer) {
                 return Err(PlaceFault::MaybePlaced { cause: "reset".to_owned() });
             }
-            Ok(Placed { sid, status: CallStatus::Queued })
+            Ok(Placed { sid, status: CallStatus::Queued, queue_ms: None })
         })
     }
 

@@ -76,6 +76,9 @@ impl Ledger {
         if self.is_used_up(&claim.campaign)? {
             return Err(ClaimRefused::NotRunning);
         }
+        if self.rests(&claim.account, &claim.caller, claim.intent_at)? {
+            return Err(ClaimRefused::CallerRests);
+        }
         let ready = self.one(
             "SELECT tries FROM lead WHERE id = ?1 AND state = 'ready' AND due <= ?2 AND phone = ?3 \
              AND campaign = (SELECT id FROM campaign WHERE name = ?4)",
@@ -248,9 +251,11 @@ impl Ledger {
         told: &mut Option<Verdict>,
     ) -> Result<Outcome, LedgerFault> {
         end.outcome = self.refined(known.attempt, end.outcome)?;
+        // A call that the carrier ended because of our account never reached the lead.
+        let uses = end.outcome.uses_attempt() || (step.sid.is_some() && end.outcome != Outcome::AccountRefused);
         self.write(
             "UPDATE attempt SET outcome = ?2, uses = ?3 WHERE id = ?1",
-            (known.attempt.0.as_bytes(), end.outcome.as_str(), step.sid.is_some() || end.outcome.uses_attempt()),
+            (known.attempt.0.as_bytes(), end.outcome.as_str(), uses),
         )?;
         end.used = self.count_tries(known.lead)?;
         end.suppressed = self.is_suppressed(&known.phone)?;
@@ -307,8 +312,17 @@ impl Ledger {
                 Ok((row.get::<_, bool>("opted_out")?, row.get::<_, bool>("unheard")?, row.get::<_, bool>("machine")?))
             },
         )?;
+        let by_account = outcome == Outcome::Failed
+            && self
+                .one(
+                    "SELECT 1 FROM attempt WHERE id = ?1 AND account_code IS NOT NULL",
+                    [attempt.0.as_bytes()],
+                    |_| Ok(()),
+                )?
+                .is_some();
         Ok(match (outcome, notes) {
             (_, Some((true, _, _))) => Outcome::OptedOut,
+            (_, _) if by_account => Outcome::AccountRefused,
             (Outcome::Answered, Some((false, true, _))) => Outcome::Unheard,
             (Outcome::Answered, Some((false, false, true))) => Outcome::Voicemail,
             (outcome, _) => outcome,
@@ -339,9 +353,9 @@ impl Ledger {
                 continue;
             }
             tracing::error!(attempt = %known.attempt, account = %known.account, "alarm: {}", alarm.as_str());
-            if alarm.stops_account() {
+            if let Some(kind) = alarm.stop() {
                 let reason = format!("{} (attempt {})", alarm.as_str(), known.attempt);
-                self.stop_account(&known.account, &reason, now)?;
+                self.stop_account(&known.account, kind, &reason, &[known.attempt], now)?;
             }
             fresh.push(*alarm);
         }

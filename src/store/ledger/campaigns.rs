@@ -1,4 +1,4 @@
-//! Campaigns and accounts: running, paused, stopped.
+//! Campaigns: running, paused, stopped.
 
 use super::{CampaignState, Ledger, LedgerFault, codec};
 use crate::base::{Slug, Wall};
@@ -38,35 +38,5 @@ impl Ledger {
             (campaign.as_str(), now.0),
         )?;
         self.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))
-    }
-
-    /// Why an account is stopped; `None` if it is not.
-    pub fn account_stop(&self, account: &str) -> Result<Option<String>, LedgerFault> {
-        self.one("SELECT reason FROM account WHERE name = ?1", [account], |row| Ok(row.get(0)?))
-    }
-
-    /// Stops an account: claims on it are refused until [`Ledger::resume_account`]. The first reason stays.
-    pub fn stop_account(&mut self, account: &str, reason: &str, now: Wall) -> Result<(), LedgerFault> {
-        self.atomically(|ledger| {
-            let changed = ledger.write(
-                "INSERT INTO account (name, stopped_at, reason) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
-                (account, now.0, reason),
-            )?;
-            if changed > 0 {
-                ledger.audit("account_stop", account, reason, now)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Lets an account dial again after a person has looked. True if it was stopped.
-    pub fn resume_account(&mut self, account: &str, now: Wall) -> Result<bool, LedgerFault> {
-        self.atomically(|ledger| {
-            let changed = ledger.write("DELETE FROM account WHERE name = ?1", [account])?;
-            if changed > 0 {
-                ledger.audit("account_resume", account, "", now)?;
-            }
-            Ok(changed > 0)
-        })
     }
 }

@@ -214,6 +214,59 @@ impl Ledger {
         Ok(changed > 0)
     }
 
+    /// Lets a ready lead wait until its calling hours open. False if it was not ready.
+    pub fn wait_for_hours(&mut self, lead: LeadId, opens: Wall, now: Wall) -> Result<bool, LedgerFault> {
+        let changed = self.write(
+            "UPDATE lead SET due = max(due, ?2), opens_at = max(due, ?2), changed_at = ?3 \
+             WHERE id = ?1 AND state = 'ready'",
+            (lead.0, opens.0, now.0),
+        )?;
+        Ok(changed > 0)
+    }
+
+    /// Whether leads of a campaign wait for their calling hours to open.
+    pub fn any_waits_for_hours(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
+        self.any(
+            campaign,
+            "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND opens_at IS due AND due > ?2 LIMIT 1",
+            now,
+        )
+    }
+
+    /// Whether leads of a campaign are held, or ready and due now.
+    pub fn any_in_hand(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
+        let held = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'held' AND ?2 IS NOT NULL LIMIT 1";
+        let due = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2 LIMIT 1";
+        Ok(self.any(campaign, held, now)? || self.any(campaign, due, now)?)
+    }
+
+    /// How many leads of a campaign are ready and due now.
+    pub fn due_count(&self, campaign: &Slug, now: Wall) -> Result<u64, LedgerFault> {
+        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(0) };
+        let count = self.one(
+            "SELECT count(*) AS leads FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2",
+            (campaign, now.0),
+            |row| codec::count(row, "leads"),
+        )?;
+        Ok(count.unwrap_or(0))
+    }
+
+    fn any(&self, campaign: &Slug, sql: &str, now: Wall) -> Result<bool, LedgerFault> {
+        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(false) };
+        Ok(self.one(sql, (campaign, now.0), |_| Ok(()))?.is_some())
+    }
+
+    /// Ready leads that are due later for another reason than their calling hours: a retry, a cap. Soonest first.
+    pub fn due_later(&self, campaign: &Slug, now: Wall, limit: u32) -> Result<Vec<DueLead>, LedgerFault> {
+        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(Vec::new()) };
+        self.rows(
+            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, due FROM lead \
+             WHERE campaign = ?1 AND state = 'ready' AND opens_at IS NOT due AND due > ?2 ORDER BY due, id LIMIT ?3",
+            (campaign, now.0, limit),
+            due_lead,
+        )
+    }
+
     /// Tries of a number over all campaigns; those that were certainly never made do not count.
     pub fn phone_history(&self, phone: &Phone, now: Wall) -> Result<PhoneHistory, LedgerFault> {
         let open = self.one(

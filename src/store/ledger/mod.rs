@@ -3,6 +3,9 @@
 //!
 //! Every verb that writes is one unit: alone it is a transaction of its own, inside another it is a savepoint.
 
+mod accounts;
+#[cfg(test)]
+mod accounts_tests;
 mod asked;
 mod attempts;
 mod audit;
@@ -42,6 +45,7 @@ use sha2::{Digest, Sha256};
 use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
+pub use accounts::{AccountStop, RestingCaller};
 pub use fault::LedgerFault;
 pub use report::{CampaignWord, ImportSum};
 pub use rows::*;

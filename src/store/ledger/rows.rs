@@ -186,6 +186,9 @@ pub enum ClaimRefused {
     /// The account is stopped until a person has looked.
     #[error("the account is stopped: {0}")]
     AccountStopped(String),
+    /// The carrier refuses to call from this number for now.
+    #[error("the number to call from rests")]
+    CallerRests,
     /// The ledger itself failed.
     #[error(transparent)]
     Fault(#[from] super::LedgerFault),

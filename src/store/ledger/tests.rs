@@ -15,6 +15,7 @@ use super::*;
 use crate::base::{AttemptId, LeadId, Phone, Sid, Slug, Wall};
 use crate::core::config::Caps;
 use crate::core::dial::attempt::{Alarm, Fact, Input, Refused, Source, State};
+use crate::core::dial::breaker::StopKind;
 use crate::core::dial::{CallStatus, Outcome, Verdict, VerdictPolicy};
 use crate::core::lead::Lead;
 
@@ -238,7 +239,7 @@ fn a_claim_is_refused_when_anything_changed_since_the_desk_looked() {
     ledger.set_campaign_state(&slug("spring"), CampaignState::Paused, NOW).expect("paused");
     assert_eq!(ledger.claim(&claim(2, 2)), Err(ClaimRefused::NotRunning));
     ledger.set_campaign_state(&slug("spring"), CampaignState::Running, NOW).expect("running");
-    ledger.stop_account("AC1", "double_dial", NOW).expect("stopped");
+    ledger.stop_account("AC1", StopKind::DoubleDial, "double_dial", &[], NOW).expect("stopped");
     assert!(matches!(ledger.claim(&claim(2, 2)), Err(ClaimRefused::AccountStopped(_))));
     assert!(ledger.resume_account("AC1", NOW).expect("resumed"));
     ledger.claim(&claim(2, 2)).expect("claimed");

@@ -137,9 +137,12 @@ impl World {
     }
 
     fn create(self: &Arc<World>, order: NewCall, nth: u64) -> Result<Entry, ApiFault> {
-        let script = script(self.seed, &order.to);
+        let mut script = script(self.seed, &order.to);
         if script.behaviour == Behaviour::Invalid {
             return Err(ApiFault::new(400, 21_211, "The 'To' number is not a valid phone number"));
+        }
+        if self.strikes("caller_refused", &order.from, 0) {
+            return Err(ApiFault::new(400, 21_210, "The source phone number provided is not yet verified"));
         }
         let now = self.now();
         let sid = format!("CA{}", hex_id(now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]));
@@ -156,7 +159,7 @@ impl World {
             started: None,
             ended: None,
             duration_s: None,
-            queue_ms: 0,
+            queue_ms: if self.faults.strikes("slow_queue", &order.to, nth) { 6_000 } else { 0 },
             listed_from_us: now.boot.0 + lag_us as u64,
             control: Some(events.0.clone()),
         };
@@ -172,6 +175,9 @@ impl World {
         drop(book);
         let limits =
             Limits { start_at: self.take_slot(own), ring_ms: order.ring_s * 1_000, limit_ms: order.limit_s * 1_000 };
+        if self.faults.strikes("account_failed", &order.to, 0) {
+            script.behaviour = Behaviour::Fails;
+        }
         let machine = CallMachine::new(script.clone(), limits, order.first.clone());
         (self.doors.start)(Arc::clone(self), Started { sid, order, script, machine, events });
         Ok(entry)
@@ -204,6 +210,7 @@ fn router(world: Arc<World>) -> Router {
         .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
         .fallback(|| async { refuse(&ApiFault::new(404, 20_404, "The requested resource was not found")) })
         .layer(DefaultBodyLimit::max(WEBHOOK_BYTES))
+        .layer(axum::middleware::map_response_with_state(Arc::clone(&world), date_of))
         .with_state(world)
 }
 
@@ -228,6 +235,38 @@ fn logged(world: &World, sid: &str, fault: ApiFault) -> Response {
     refuse(&fault)
 }
 
+/// An account in trouble, as the real one refuses it.
+fn troubled(world: &World, nth: u64) -> Option<Response> {
+    let refusals = [
+        ("suspended", 403, Some(20_005), "Account not active"),
+        ("no_funds", 402, None, "Payment required"),
+        ("bad_key", 401, Some(20_003), "Authenticate"),
+        ("odd_request", 400, Some(30_999), "Something that nobody documented"),
+    ];
+    for (name, http, code, message) in refusals {
+        if world.strikes(name, "", nth) {
+            return Some(logged(world, "", ApiFault { http, code, message: message.to_owned() }));
+        }
+    }
+    if world.strikes("throttle_date", "", nth) {
+        let later = wire::date(world.now().wall + Duration::from_secs(2)).replace("+0000", "GMT");
+        let answer = refuse(&ApiFault::new(429, 20_429, "Too Many Requests"));
+        return Some(([(header::RETRY_AFTER, later)], answer).into_response());
+    }
+    None
+}
+
+/// What this carrier thinks the time is.
+async fn date_of(State(world): State<Arc<World>>, mut answer: Response) -> Response {
+    if world.faults.strikes("skewed_clock", "", 0) {
+        let ahead = wire::date(world.now().wall + Duration::from_secs(600)).replace("+0000", "GMT");
+        if let Ok(value) = ahead.parse() {
+            answer.headers_mut().insert(header::DATE, value);
+        }
+    }
+    answer
+}
+
 async fn create(
     State(world): State<Arc<World>>,
     Path(account): Path<String>,
@@ -243,6 +282,9 @@ async fn create(
         let answer = refuse(&ApiFault::new(429, 20_429, "Too Many Requests"));
         // The real one documents no Retry-After, but it has been seen: every other refusal has one.
         return if nth % 2 == 0 { answer } else { ([(header::RETRY_AFTER, "1")], answer).into_response() };
+    }
+    if let Some(answer) = troubled(&world, nth) {
+        return answer;
     }
     let order = match read_create(&form::decode(&body)) {
         Ok(order) => order,

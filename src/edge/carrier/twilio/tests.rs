@@ -154,6 +154,7 @@ async fn a_list_that_never_ends_is_given_up_and_never_taken_for_complete() {
 #[test]
 fn every_refusal_names_whose_fault_it_is() {
     use Refusal::*;
+    use StopKind::{Credentials, Funds, Suspended};
     for (http, code, want) in [
         (400, Some(21_211), Number),
         (400, Some(21_202), Number),
@@ -163,9 +164,14 @@ fn every_refusal_names_whose_fault_it_is() {
         (400, Some(21_216), Destination),
         (400, Some(21_212), Caller),
         (400, Some(21_210), Caller),
-        (401, Some(20_003), Account),
-        (403, None, Account),
-        (400, Some(20_005), Account),
+        (401, Some(20_003), Account(Credentials)),
+        (401, None, Account(Credentials)),
+        (403, None, Account(Suspended)),
+        (403, Some(20_005), Account(Suspended)),
+        (400, Some(20_005), Account(Suspended)),
+        (400, Some(10_001), Account(Suspended)),
+        (402, None, Account(Funds)),
+        (403, Some(21_215), Destination),
         (400, Some(21_205), Request),
         (400, Some(21_219), Request),
         (400, None, Request),

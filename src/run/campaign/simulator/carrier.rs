@@ -12,6 +12,7 @@ use super::plan::{CALLERS, Deed, RING, Scenario, Weather, is_invalid, number};
 use super::trace::Trace;
 use crate::base::{AttemptId, Sid, Wall, limits};
 use crate::core::dial::CallStatus;
+use crate::core::dial::breaker::StopKind;
 use crate::edge::carrier::{AskFault, Ending, ListQuery, Listed, Order, PlaceFault, Placed, Refusal, RemoteCall};
 
 /// A call in the carrier's log.
@@ -356,13 +357,13 @@ impl Book {
         if is_lost {
             return Reply { after: took, answer: lost(["reset", "HTTP 502", "unreadable"][self.random.usize(..3)]) };
         }
-        Reply { after: took, answer: Ok(Placed { sid, status: CallStatus::Queued }) }
+        Reply { after: took, answer: Ok(Placed { sid, status: CallStatus::Queued, queue_ms: None }) }
     }
 
     fn refusal(&self, account: usize, order: &Order) -> Option<PlaceFault> {
         let refused = |http, code, what| Some(PlaceFault::Refused { http, code: Some(code), what });
         if self.suspended[account] {
-            return refused(403, 20_005, Refusal::Account);
+            return refused(403, 20_005, Refusal::Account(StopKind::Suspended));
         }
         let caller = CALLERS.iter().position(|caller| *caller == order.from.expose());
         if caller.is_some_and(|at| self.refused[at]) {

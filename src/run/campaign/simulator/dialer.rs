@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::super::account::Health;
 use super::super::facts::Facts;
 use super::super::*;
 use super::carrier::{Carrier as Simulated, Letter};
@@ -22,9 +23,12 @@ use crate::base::{Sid, Slug};
 use crate::core::asset::Clip;
 use crate::core::call::PreparedClip;
 use crate::core::dial::attempt::State;
+use crate::core::dial::breaker::FailurePolicy;
 use crate::core::dial::note::Watcher;
 use crate::core::wire::token;
-use crate::edge::carrier::{AskFault, Boxed, ContractCard, ListQuery, Listed, Order, PlaceFault, Placed, RemoteCall};
+use crate::edge::carrier::{
+    AskFault, Boxed, ContractCard, Hello, ListQuery, Listed, Order, PlaceFault, Placed, RemoteCall,
+};
 use crate::run::ledger::{Inline, LedgerDoor};
 use crate::store::ledger::writer::{Job, Ran};
 use crate::store::ledger::{Ledger, OpenOptions};
@@ -76,6 +80,9 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
     let (inbox, told) = mpsc::channel(INBOX);
     let (time, asked) = (Arc::clone(&parts.clock), Arc::clone(&parts.carrier));
     let asker = Asker::new(time, parts.ledger.clone(), asked, &parts.account, parts.horizon, false);
+    // Most callees of a simulation are not heard or fail: that must not stop the account.
+    let never = FailurePolicy { share: 1.0, ..FailurePolicy::default() };
+    let health = Health::new(never, parts.clock.wall(), parts.clock.boot());
     let shared = Arc::new(Shared {
         clock: parts.clock,
         ledger: parts.ledger,
@@ -99,6 +106,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
         seen: Mutex::default(),
+        health,
         random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
     });
     (shared, told)
@@ -212,6 +220,12 @@ impl Wire {
 }
 
 impl Carrier for Wire {
+    /// Whoever set this machine's clock set it right: a step is explained at once.
+    fn hello(&self) -> Boxed<'_, Result<Hello, AskFault>> {
+        let date = Some(self.clock.wall());
+        Box::pin(async move { Ok(Hello { date }) })
+    }
+
     fn card(&self) -> &ContractCard {
         &self.card
     }
