@@ -19,7 +19,7 @@ use super::carrier::{Carrier as Simulated, Letter};
 use super::fate::Fate;
 use super::hand::{Hand, deliver};
 use super::plan::{CampaignPlan, Deed, RING, Scenario, account_name, by_account};
-use crate::base::{Sid, Slug};
+use crate::base::{Sid, Slug, limits};
 use crate::core::asset::Clip;
 use crate::core::call::PreparedClip;
 use crate::core::dial::attempt::State;
@@ -233,10 +233,16 @@ impl Carrier for Wire {
     fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
         Box::pin(async move {
             self.effect().await;
-            let durable = lock(&self.reader).call(order.attempt.call()).expect("read").map(|call| call.state);
+            let row = lock(&self.reader).call(order.attempt.call()).expect("read");
+            let durable = row.as_ref().map(|call| call.state);
             if durable != Some(State::Intent) {
                 let text = format!("law 1: {} left before its intent was in the file ({durable:?})", order.attempt);
                 self.world.book().broken.push(text);
+            }
+            // Where nobody set the wall clock.
+            let late = row.is_some_and(|call| self.clock.wall() > call.started_at + limits::SEND_WINDOW);
+            if late && self.clock.step_ms.load(Ordering::SeqCst) == 0 {
+                self.world.book().broken.push(format!("row 13: {} left after its send window", order.attempt));
             }
             let (_, named) = order.status_url.rsplit_once('/').expect("a path");
             let attempt = token::verify(&KEY, named).expect("the token in the URL names the attempt");
@@ -302,6 +308,8 @@ pub(super) struct World {
     /// The world's time between lives, µs.
     pub us: u64,
     pub lives: u64,
+    /// When each process began, µs.
+    pub starts: Vec<u64>,
     /// Numbers on the suppression list, since when.
     pub suppressed: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Campaigns that are paused, from and until.
@@ -341,6 +349,7 @@ impl World {
     pub fn live(&mut self) -> End {
         self.fate.revive();
         self.lives += 1;
+        self.starts.push(self.us);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         let (end, us) = runtime.block_on(self.process());

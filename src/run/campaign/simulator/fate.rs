@@ -17,7 +17,7 @@ use super::super::lock;
 pub(super) struct Blows {
     /// The process dies here, as by `kill -9`.
     pub crash: BTreeSet<u64>,
-    /// The process stands still here for a while, as by `SIGSTOP` or a laptop's sleep.
+    /// The process stands still after the first commit from here on, as by `SIGSTOP` or a laptop's sleep.
     pub freeze: BTreeMap<u64, Duration>,
 }
 
@@ -25,6 +25,8 @@ pub(super) struct Blows {
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     blows: Blows,
+    /// Freezes still to come.
+    freezes: Mutex<BTreeMap<u64, Duration>>,
     count: Mutex<u64>,
     dead: AtomicBool,
     over: AtomicBool,
@@ -33,7 +35,7 @@ pub(super) struct Fate {
 
 impl Fate {
     pub fn new(blows: Blows) -> Fate {
-        Fate { blows, ..Fate::default() }
+        Fate { freezes: Mutex::new(blows.freeze.clone()), blows, ..Fate::default() }
     }
 
     /// Effects so far.
@@ -77,11 +79,12 @@ impl Fate {
     /// [`Fate::strikes`], at a place where the process may also stand still without having done half of something.
     pub fn strikes_or_freezes(&self) -> bool {
         let dies = self.strikes();
-        if !dies
-            && !self.over.load(Ordering::SeqCst)
-            && let Some(span) = self.blows.freeze.get(&self.count())
-        {
-            stand_still(*span);
+        let due = {
+            let mut freezes = lock(&self.freezes);
+            freezes.first_entry().filter(|next| *next.key() <= self.count()).map(|next| next.remove())
+        };
+        if let Some(span) = due.filter(|_| !dies && !self.over.load(Ordering::SeqCst)) {
+            stand_still(span);
         }
         dies
     }

@@ -15,6 +15,7 @@ use super::plan::{Deed, SETTLE, account_name, number};
 use crate::base::{Phone, Slug, Wall};
 use crate::core::call::session::Notes;
 use crate::core::dial::attempt::State;
+use crate::core::dial::horizon::Horizon;
 use crate::run::gateway::{CallDesk, CallSummary, Overloaded, StatusEvent};
 use crate::store::ledger::{CampaignState, Ledger};
 
@@ -66,10 +67,14 @@ impl Hand {
         }
         let calm = us.saturating_sub(u64::try_from((self.horizon + SETTLE).as_micros()).expect("small"));
         for at in 0..self.accounts {
+            // Slow words were seen: the account waits longer than it was told to.
+            let slowest = ledger.slowest(&account_name(at)).expect("read");
+            if Horizon::of(self.horizon, false, &slowest).raised {
+                continue;
+            }
             for open in ledger.open_attempts(Some(&account_name(at))).expect("read") {
                 let mut book = self.carrier.book();
-                let raised = open.release_after.0 - open.intent_at.0 > self.horizon.as_millis() as i64;
-                let old = !raised && book.left.iter().all(|left| left.attempt != open.attempt || left.us <= calm);
+                let old = book.left.iter().all(|left| left.attempt != open.attempt || left.us <= calm);
                 if matches!(open.state, State::Intent | State::Unknown) && old {
                     book.broken.push(format!("I7: {} is still {} a horizon after the storm", open.attempt, open.state));
                 }

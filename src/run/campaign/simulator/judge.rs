@@ -161,7 +161,11 @@ fn pace(world: &World, book: &Book, broken: &mut Vec<String>) {
         };
         for (nth, first) in times.iter().enumerate() {
             let within = times[nth..].iter().filter(|time| **time - first < window).count();
-            if within > most && world.scenario.blows.crash.is_empty() && world.lives == 1 {
+            // What a process that is gone has sent is read from the ledger at the start of a run, which is not simulated.
+            // An order of a process that is gone may still be on its way for a second.
+            let around = first.saturating_sub(1_000_000)..first + window;
+            let one_process = !world.starts.iter().any(|start| around.contains(start));
+            if within > most && one_process {
                 broken.push(format!("I5: {within} orders within a second at {first} on {}", account_name(at)));
                 break;
             }

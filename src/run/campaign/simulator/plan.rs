@@ -174,7 +174,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     }
     for _ in 0..random.usize(..3) {
         let spans = [800, 2_900, 3_100, 12_000, 70_000, 400_000];
-        blows.freeze.insert(random.u64(1..400), Duration::from_millis(spans[random.usize(..spans.len())]));
+        blows.freeze.insert(random.u64(1..150), Duration::from_millis(spans[random.usize(..spans.len())]));
     }
     Scenario {
         seed,
@@ -259,8 +259,12 @@ fn deeds(
 ) -> Vec<(u64, Deed)> {
     let storm_us = storm.as_micros() as u64;
     let mut deeds = Vec::new();
-    let at = |random: &mut fastrand::Rng| random.u64(1_000..storm_us);
-    for _ in 0..random.usize(..3) {
+    // Half of it in the first half minute, when there is most to disturb.
+    let at = |random: &mut fastrand::Rng| match random.bool() {
+        true => random.u64(1_000..30_000_000),
+        false => random.u64(1_000..storm_us),
+    };
+    for _ in 0..random.usize(..6) {
         deeds.push((at(random), Deed::Suppress(random.usize(..numbers))));
     }
     if random.usize(..3) == 0 {

@@ -44,6 +44,7 @@ pub(super) fn sail(scenario: &Scenario, keep_trace: bool) -> Voyage {
         step_ms: Arc::new(AtomicI64::new(0)),
         us: 0,
         lives: 0,
+        starts: Vec::new(),
         suppressed: Arc::default(),
         pauses: Arc::default(),
         stopped: Arc::new(Mutex::new(BTreeMap::new())),
