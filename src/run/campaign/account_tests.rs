@@ -108,7 +108,7 @@ fn leads() -> Vec<Lead> {
         language: Some("en".parse().expect("a tag")),
         country: None,
         timezone: None,
-        consent: Some("test 2026-11-01".to_owned()),
+        consent: Some("recorded; 2026-09-02; web form".to_owned()),
         variables: BTreeMap::new(),
     };
     (0..LEADS).map(lead).collect()
