@@ -47,9 +47,15 @@ fn shipped() -> Vec<(PathBuf, String)> {
 /// Code lines: without comments, and without the unit tests at the foot.
 fn code(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
-    for line in text.lines() {
+    let mut rest = text.lines();
+    while let Some(line) = rest.next() {
         if line.trim_start().starts_with("#[cfg(test)]") {
-            break;
+            match rest.next() {
+                // Tests at the foot of the file.
+                Some(next) if next.trim_end().ends_with('{') && next.contains("mod ") => break,
+                // A test file's declaration, or one item: what follows ships.
+                Some(_) | None => continue,
+            }
         }
         if !line.trim_start().starts_with("//") {
             lines.push(line);
@@ -235,4 +241,25 @@ fn numbers_and_secrets_leave_only_where_they_are_counted() {
         wanted(&[("core/wire/signature.rs", 2), ("edge/carrier/sim/api.rs", 1), ("edge/carrier/twilio.rs", 2),]),
         "a secret leaves its wrapper in another place"
     );
+}
+
+/// A fault without a test is listed as such; a test that is named exists.
+#[test]
+fn every_test_named_in_the_reliability_table_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(root.join("docs/RELIABILITY.md")).expect("the table");
+    let mut rows = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #")) {
+        rows += 1;
+        let tests = row.rsplit(" | ").next().unwrap_or("");
+        let named: Vec<&str> = tests.split('`').skip(1).collect();
+        assert!(row.contains("**no test**") != (named.len() >= 2), "a test or the words that there is none: {row}");
+        for pair in named.chunks(2) {
+            let [file, rest] = pair else { panic!("a file without a test: {row}") };
+            let name = rest.trim().trim_end_matches(['|', ',', ' ']).trim_end_matches(',');
+            let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(text.contains(&format!("fn {name}(")), "{file} has no test {name}");
+        }
+    }
+    assert_eq!(rows, 80, "the faults of the catalogue");
 }
