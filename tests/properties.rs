@@ -11,7 +11,7 @@ use ahoy::base::{AttemptId, LeadId, Money, Phone, Sid, Wall};
 use ahoy::core::config::{Caps, Hours};
 use ahoy::core::dial::attempt::{Alarm, Fact, Input, LeadMove, SOURCES, Source, Standing, State, step};
 use ahoy::core::dial::hours::{Window, may_call};
-use ahoy::core::dial::verdict::{Ended, OUTCOMES, verdict};
+use ahoy::core::dial::verdict::{Ended, OUTCOMES, ReviewReason, verdict};
 use ahoy::core::dial::{CallStatus, Outcome, Verdict, VerdictPolicy};
 use ahoy::core::lead::Lead;
 use ahoy::core::wire::twilio::{date, retry_after_ms};
@@ -235,7 +235,12 @@ proptest! {
                     prop_assert!(due <= at + Duration::from_secs(900), "a try that was not made comes back soon");
                 }
             }
-            Verdict::Review(_) => prop_assert!(outcome == Outcome::NotPlaced && used >= attempts && !suppressed),
+            Verdict::Review(ReviewReason::LastTryLost) => {
+                prop_assert!(outcome == Outcome::NotPlaced && used >= attempts && !suppressed);
+            }
+            Verdict::Review(ReviewReason::RequestRefused) => {
+                prop_assert!(outcome == Outcome::RequestRefused && !suppressed);
+            }
             Verdict::Blocked(_) => prop_assert!(suppressed),
             Verdict::Done(told) => prop_assert_eq!(told, outcome),
         }
