@@ -54,7 +54,12 @@ impl Hand {
                 self.step_ms.fetch_add(by, Ordering::SeqCst);
             }
             Deed::NoUnknownLeft => self.check_unknown(ledger, us),
-            Deed::Calm => self.fate.end(),
+            Deed::Calm => {
+                self.fate.end();
+                // From now on, and not from when it was planned: the process may have stood still meanwhile.
+                let settle = u64::try_from((self.horizon + SETTLE).as_micros()).expect("small");
+                self.carrier.later(us + settle, Letter::Deed(Deed::NoUnknownLeft));
+            }
             Deed::Stop { .. } | Deed::Suspend { .. } | Deed::RefuseCaller { .. } => {}
         }
     }

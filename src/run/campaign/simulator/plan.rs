@@ -164,7 +164,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let storm = Duration::from_secs(random.u64(3..10) * 60);
     let horizon = Duration::from_secs([120, 300][random.usize(..2)]);
     let mut deeds = deeds(&mut random, storm, numbers, campaigns.len(), accounts.len());
-    deeds.extend(calm(storm, horizon));
+    deeds.push(calm(storm));
     deeds.sort_by_key(|(at, _)| *at);
     let mut blows = Blows::default();
     let mut effect = 0;
@@ -244,10 +244,9 @@ fn weather(random: &mut fastrand::Rng) -> Weather {
     }
 }
 
-/// The end of the storm, and what must hold after it. No process dies after it, and one is there when it ends.
-fn calm(storm: Duration, horizon: Duration) -> Vec<(u64, Deed)> {
-    let at = |span: Duration| u64::try_from(span.as_micros()).expect("short");
-    vec![(at(storm), Deed::Calm), (at(storm + horizon + SETTLE), Deed::NoUnknownLeft)]
+/// The end of the storm. No process dies after it, and one is there when it ends.
+fn calm(storm: Duration) -> (u64, Deed) {
+    (u64::try_from(storm.as_micros()).expect("short"), Deed::Calm)
 }
 
 fn deeds(
@@ -310,7 +309,7 @@ pub(super) fn small(people: usize, weather: Weather) -> Scenario {
         drain: false,
         storm,
         horizon,
-        deeds: calm(storm, horizon),
+        deeds: vec![calm(storm)],
         blows: Blows::default(),
         down_most: Duration::ZERO,
     }

@@ -9,10 +9,10 @@ use super::carrier::{Carrier, Letter};
 use super::dialer::{End, World};
 use super::fate::Fate;
 use super::judge;
-use super::plan::{Scenario, account_name, number};
+use super::plan::{CALLERS, Scenario, account_name, number};
 use crate::base::Phone;
 use crate::core::lead::Lead;
-use crate::store::ledger::LeadCounts;
+use crate::store::ledger::{CampaignState, LeadCounts};
 
 /// Processes that one scenario may need.
 const LIVES: u64 = 400;
@@ -146,11 +146,19 @@ fn ashore(world: &mut World, span: u64) {
 fn after_the_storm(world: &World) {
     let mut ledger = world.open();
     let wall = world.wall();
+    let callers: Vec<Phone> = CALLERS.iter().map(|caller| Phone::from_e164(caller).expect("a number")).collect();
     for at in 0..world.scenario.accounts.len() {
         if ledger.account_stop(&account_name(at)).expect("read").is_some() {
             super::super::lock(&world.stopped).entry(at).or_insert(world.us);
             ledger.resume_account(&account_name(at), wall).expect("written");
         }
+        ledger.wake_callers(&account_name(at), &callers, wall).expect("written");
+    }
+    for plan in &world.scenario.campaigns {
+        ledger.set_campaign_state(&plan.campaign.name, CampaignState::Running, wall).expect("written");
+    }
+    for pause in super::super::lock(&world.pauses).iter_mut() {
+        pause.2 = pause.2.min(world.us);
     }
 }
 
