@@ -291,6 +291,11 @@ async fn attach(
     held: Failure,
 ) -> Result<RunReport, Failure> {
     let RunOptions { campaigns, drain, watcher, mut stop, max_runtime, .. } = options;
+    if campaigns.iter().any(|campaign| !campaign.set_aside.is_empty()) {
+        // The engine reads the campaign's file itself: what this terminal sets aside would not hold there.
+        return Err(Failure::usage("--override does not reach a run that another process holds")
+            .next("end that run, then start this campaign by itself"));
+    }
     let (mut lines, mut pen, hello) = knock(ws, &*clock).await.ok_or(held)?;
     let names: Vec<Slug> = campaigns.iter().map(|campaign| campaign.name.clone()).collect();
     let max_runtime_ms = max_runtime.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));

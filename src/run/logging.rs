@@ -1,4 +1,4 @@
-//! Logs on stderr. Values from outside are printed through `Debug` or [`printable`](crate::base::text::printable),
+//! Logs on stderr. Values from outside are printed through `Debug` or [`printable`],
 //! so that control characters arrive escaped; phones and secrets mask themselves. What libraries write passes a last
 //! mask for numbers, and so does a panic.
 

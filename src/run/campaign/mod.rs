@@ -21,7 +21,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -190,6 +190,8 @@ pub(crate) struct Shared {
     pub paused: Mutex<HashSet<usize>>,
     /// One round of questions at a time.
     pub sweeping: tokio::sync::Mutex<()>,
+    /// Calls in hand that were over in the ledger at the last look.
+    pub gone: Mutex<BTreeSet<AttemptId>>,
     /// What this run has seen, for its exit code.
     pub seen: Mutex<Seen>,
     /// The account's health: breaker, resting numbers, clocks.

@@ -138,6 +138,7 @@ impl AccountSetup {
             streams: Mutex::default(),
             paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),
+            gone: Mutex::default(),
             seen: Mutex::new(Seen::default()),
             health: Health::new(config.failures, self.clock.wall(), self.clock.boot()),
             random: Mutex::new(fastrand::Rng::with_seed(self.seed)),

@@ -1,12 +1,13 @@
 //! The sweep: every open attempt of the account is asked about when it is due, and calls that must end are ended. A round
 //! never waits for the carrier: its questions are tasks of their own, as many at once as the account's pace allows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Shared, attempt};
-use crate::base::Sid;
+use super::{Shared, attempt, lock};
+use crate::base::{AttemptId, Sid};
 use crate::core::dial::attempt::{Input, State};
-use crate::core::dial::desk::Stop;
+use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::sweep::Ask;
 use crate::edge::carrier::Ending;
 use crate::run::asking::{Leave, Question, Unasked};
@@ -15,6 +16,7 @@ use crate::store::ledger::{OpenAttempt, Settled, UnwantedCall};
 /// One round over all open attempts of the account.
 pub(super) async fn sweep(shared: Arc<Shared>) {
     let Ok(_only_one) = shared.sweeping.try_lock() else { return };
+    let in_hand: Vec<AttemptId> = lock(&shared.active).keys().copied().collect();
     let (open, unwanted) = match shared.asker.look().await {
         Ok(found) => found,
         Err(fault) => {
@@ -22,6 +24,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             return;
         }
     };
+    let_go(&shared, in_hand, &open).await;
     cancel(&shared, &open);
     super::account::cancel_late(&shared, &open).await;
     for call in unwanted {
@@ -43,6 +46,21 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
     for question in shared.asker.questions(due) {
         let Some(leave) = shared.asker.leave(&question) else { return };
         tokio::spawn(ask(Arc::clone(&shared), question, leave));
+    }
+}
+
+/// Calls in hand that the ledger says are over, at two looks: whoever wrote that down did not tell the desk (a check at the
+/// start, another process), and it would wait for them for ever.
+async fn let_go(shared: &Arc<Shared>, in_hand: Vec<AttemptId>, open: &[OpenAttempt]) {
+    let is_open = |attempt: &AttemptId| open.iter().any(|entry| entry.attempt == *attempt);
+    let gone: BTreeSet<AttemptId> = in_hand.into_iter().filter(|attempt| !is_open(attempt)).collect();
+    let before = std::mem::replace(&mut *lock(&shared.gone), gone.clone());
+    for attempt in gone.intersection(&before) {
+        if lock(&shared.active).remove(attempt).is_some() {
+            tracing::debug!(%attempt, "was over without a word to the desk");
+            shared.registry.forget(*attempt);
+            shared.desk(Event::Closed(*attempt)).await;
+        }
     }
 }
 

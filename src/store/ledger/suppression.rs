@@ -147,7 +147,7 @@ impl Ledger {
     }
 
     /// Never calls a range of numbers again. True if it was not there before; refuses more than
-    /// [`limits::SUPPRESSION_PREFIXES`] ranges. [`Ledger::bar_leads`] then finds the leads that wait.
+    /// [`limits::SUPPRESSION_PREFIXES`] ranges. [`Ledger::look_through_leads`] then finds the leads that wait.
     pub fn suppress_prefix(
         &mut self,
         prefix: &Prefix,

@@ -105,6 +105,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         streams: Mutex::default(),
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
+        gone: Mutex::default(),
         seen: Mutex::default(),
         health,
         random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
