@@ -1,0 +1,74 @@
+//! `ahoy cache`: phrases rendered once, and proved sound. One file a verb.
+
+mod generate;
+mod list;
+mod plan;
+mod prune;
+mod verify;
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::base::{Exit, Failure, Slug};
+use crate::run::render::Unspoken;
+use crate::show::words::say;
+
+/// Arguments of `ahoy cache`.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    #[command(subcommand)]
+    command: CacheCommand,
+}
+
+/// What to do with the cache.
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// Show what generate would render, why, and how many characters; writes nothing
+    #[command(after_help = plan::PLAN_HELP)]
+    Plan(Campaigns),
+    /// Render what is missing or changed, check it, and write assets.lock
+    #[command(after_help = generate::GENERATE_HELP)]
+    Generate(generate::GenerateArgs),
+    /// Compare lock, phrases and audio, offline; reads every byte
+    #[command(after_help = verify::VERIFY_HELP)]
+    Verify(verify::VerifyArgs),
+    /// List the assets of the locks
+    #[command(after_help = list::LIST_HELP)]
+    List(Campaigns),
+    /// Play a phrase on the loudspeaker, or write its WAV to a file
+    #[command(after_help = list::PLAY_HELP)]
+    Play(list::PlayArgs),
+    /// Remove audio that no campaign's lock refers to
+    #[command(after_help = prune::PRUNE_HELP)]
+    Prune(prune::PruneArgs),
+}
+
+/// Which campaigns.
+#[derive(Debug, Args)]
+struct Campaigns {
+    /// Campaigns; none = all
+    #[arg(value_name = "CAMPAIGN")]
+    names: Vec<Slug>,
+}
+
+/// Runs `ahoy cache`.
+pub fn run(args: &CacheArgs, context: &Context) -> Result<Exit, Failure> {
+    let ws = context.workspace()?;
+    match &args.command {
+        CacheCommand::Plan(campaigns) => plan::plan(&ws, campaigns, context),
+        CacheCommand::Generate(args) => generate::generate(&ws, args, context),
+        CacheCommand::Verify(args) => verify::verify(&ws, args, context),
+        CacheCommand::List(campaigns) => list::list(&ws, campaigns, context),
+        CacheCommand::Play(args) => list::play(&ws, args, context),
+        CacheCommand::Prune(args) => prune::prune(&ws, args, context),
+    }
+}
+
+fn say_unspoken(unspoken: &[Unspoken], context: &Context) {
+    for it in unspoken.iter().filter(|_| !context.global.quiet) {
+        say(&format!(
+            "note: engine `{}` does not speak `{}`: these leads of `{}` hear the fall-back `{}`",
+            it.engine, it.language, it.campaign, it.fallback
+        ));
+    }
+}
