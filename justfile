@@ -49,6 +49,7 @@ crash KILLS="40":
 # Every write, flush, rename and removal fails once, or for good, or is the last before a power cut (hours)
 io-faults:
     AHOY_IO_FAULTS=all cargo test --locked --release --test io_faults -- --nocapture
+
 # The deterministic simulator over many seeds (docs/SIMULATOR.md); `just sim 100000` overnight
 sim SEEDS="1000" FIRST="0":
     AHOY_SEEDS={{SEEDS}} AHOY_FIRST_SEED={{FIRST}} cargo test --locked --release --lib any_weather -- --nocapture
@@ -76,13 +77,13 @@ model DEPTH="4":
 properties-full:
     AHOY_PROPERTIES=full cargo test --locked --release --test properties -- --nocapture
 
-# Fuzz each target for so many seconds (needs cargo-fuzz; nightly for the sanitizers' flags)
+# Fuzz each target for so many seconds (needs cargo-fuzz)
 fuzz SECONDS="60":
     #!/usr/bin/env bash
     set -euo pipefail
     for target in webhook media csv config wav twiml; do
         mkdir -p fuzz/corpus/$target
-        cargo +nightly fuzz run --sanitizer none $target fuzz/corpus/$target tests/data/fuzz/$target -- \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $target fuzz/corpus/$target tests/data/fuzz/$target -- \
             -max_total_time={{SECONDS}} -max_len=65536
     done
 

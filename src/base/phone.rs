@@ -70,8 +70,9 @@ impl Phone {
         if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
             return Err(PhoneFault::Impossible);
         }
-        let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
-        Ok(Phone { e164 })
+        // A few plans allow more digits than E.164 has room for; no carrier dials those.
+        Phone::from_e164(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
+            .map_err(|_| PhoneFault::Impossible)
     }
 
     /// A number that is already E.164 (from the ledger, from a carrier): checks the shape only, `+` and 7 to 15 digits.
@@ -211,6 +212,9 @@ mod tests {
         assert_eq!(Phone::parse("  ", None), Err(PhoneFault::Empty));
         assert_eq!(Phone::parse("hello", Some(fr)), Err(PhoneFault::Unreadable));
         assert!(Phone::parse("+33 1", None).is_err());
+        // Found by the fuzzer: letters stand for keys, and sixteen digits are a German number to the library.
+        let de: Country = "DE".parse().expect("a country");
+        assert_eq!(Phone::parse("040 land66969 205", Some(de)), Err(PhoneFault::Impossible));
     }
 
     /// Fault 17: whatever a file holds, such a number is no lead.
