@@ -65,6 +65,8 @@ fn leads_to_claim(ledger: &mut Ledger) -> Vec<DueLead> {
             timezone: None,
             consent: None,
             variables: Default::default(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         })
         .collect();
     let id = ledger.begin_import(&slug, "live.csv", NOW).expect("begun");

@@ -48,6 +48,8 @@ fn lead(phone: &str, consent: Option<&str>) -> Lead {
         timezone: None,
         consent: consent.map(str::to_owned),
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     }
 }
 

@@ -243,6 +243,8 @@ fn leads() -> Vec<Lead> {
         timezone: None,
         consent: None,
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     (0..LEADS).map(lead).collect()
 }

@@ -1,123 +1,13 @@
-//! Leads: import, the queue of those that are due.
+//! Leads: the queue of those that are due.
 
 use rusqlite::Row;
 
-use super::{BlockReason, Cursor, DueLead, ImportCounts, ImportId, Ledger, LedgerFault, PhoneHistory, codec};
-use crate::base::{Boot, LeadId, Phone, Slug, Wall};
-use crate::core::lead::Lead;
+use super::{BlockReason, Cursor, DueLead, Ledger, LedgerFault, PhoneHistory, codec};
+use crate::base::{LeadId, Phone, Slug, Wall};
 
 const DAY_MS: i64 = 86_400_000;
 
 impl Ledger {
-    /// Starts an import of one file; its id tells this file's own duplicates from numbers that were there before.
-    pub fn begin_import(&mut self, campaign: &Slug, file: &str, now: Wall) -> Result<ImportId, LedgerFault> {
-        self.atomically(|ledger| {
-            let campaign = ledger.ensure_campaign(campaign, now)?;
-            ledger.write("INSERT INTO import (campaign, file, at) VALUES (?1, ?2, ?3)", (campaign, file, now.0))?;
-            Ok(ImportId(ledger.conn.last_insert_rowid()))
-        })
-    }
-
-    /// Adds leads of one import, in one transaction. A number that the campaign has is left as it is, so importing a file
-    /// again adds nothing.
-    pub fn import_chunk(
-        &mut self,
-        campaign: &Slug,
-        import: ImportId,
-        rows: &[Lead],
-        now: Wall,
-    ) -> Result<ImportCounts, LedgerFault> {
-        self.atomically(|ledger| {
-            let campaign = ledger.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-            let mut counts = ImportCounts::default();
-            for lead in rows {
-                ledger.import_lead(campaign, import, lead, now, &mut counts)?;
-            }
-            Ok(counts)
-        })
-    }
-
-    /// The same beside a dialing process: in transactions of at most about 50 ms ([`Ledger::in_portions`]).
-    /// `boot`: the boot clock.
-    pub fn import_in_portions(
-        &mut self,
-        campaign: &Slug,
-        import: ImportId,
-        rows: &[Lead],
-        now: Wall,
-        boot: &dyn Fn() -> Boot,
-    ) -> Result<ImportCounts, LedgerFault> {
-        let campaign = self.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-        let mut counts = ImportCounts::default();
-        self.in_portions(rows, boot, |ledger, lead| ledger.import_lead(campaign, import, lead, now, &mut counts))?;
-        Ok(counts)
-    }
-
-    fn import_lead(
-        &self,
-        campaign: i64,
-        import: ImportId,
-        lead: &Lead,
-        now: Wall,
-        counts: &mut ImportCounts,
-    ) -> Result<(), LedgerFault> {
-        let suppressed = self.is_suppressed(&lead.phone)?;
-        if self.insert_lead(campaign, import, lead, suppressed, now)? {
-            counts.added += 1;
-            counts.suppressed += u64::from(suppressed);
-            return Ok(());
-        }
-        let first: Option<i64> = self.one(
-            "SELECT import FROM lead WHERE campaign = ?1 AND phone = ?2",
-            (campaign, lead.phone.expose()),
-            |row| Ok(row.get(0)?),
-        )?;
-        if first == Some(import.0) {
-            counts.duplicate_in_file += 1;
-        } else {
-            counts.already += 1;
-        }
-        Ok(())
-    }
-
-    fn insert_lead(
-        &self,
-        campaign: i64,
-        import: ImportId,
-        lead: &Lead,
-        suppressed: bool,
-        now: Wall,
-    ) -> Result<bool, LedgerFault> {
-        let (state, due, reason) = if suppressed {
-            ("blocked", None, Some(BlockReason::Suppressed.as_str()))
-        } else {
-            ("ready", Some(now.0), None)
-        };
-        let added = self.write(
-            "INSERT INTO lead (campaign, import, line, phone, name, language, country, timezone, consent, variables, \
-                               state, due, reason, created_at, changed_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14) \
-             ON CONFLICT (campaign, phone) DO NOTHING",
-            rusqlite::params![
-                campaign,
-                import.0,
-                i64::try_from(lead.line).unwrap_or(i64::MAX),
-                lead.phone.expose(),
-                lead.name,
-                lead.language.as_ref().map(|language| language.as_str()),
-                lead.country.as_ref().map(|country| country.as_str()),
-                lead.timezone,
-                lead.consent,
-                codec::to_json(&lead.variables)?,
-                state,
-                due,
-                reason,
-                now.0,
-            ],
-        )?;
-        Ok(added > 0)
-    }
-
     /// How many of these numbers the campaign has already, in the order given (for `--dry-run`).
     pub fn has_lead(&self, campaign: &Slug, phone: &Phone) -> Result<bool, LedgerFault> {
         let found = self.one(
