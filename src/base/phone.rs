@@ -198,7 +198,7 @@ fn lost_its_plus(text: &str) -> bool {
     text.starts_with(|ch: char| ch.is_ascii_digit() && ch != '0')
         && text.bytes().filter(u8::is_ascii_digit).count() >= 9
         && PHONE_NUMBER_UTIL
-            .parse(&format!("+{text}"), None)
+            .parse(format!("+{text}"), None)
             .is_ok_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
 }
 

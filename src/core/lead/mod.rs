@@ -198,10 +198,7 @@ fn numbers(columns: &Columns, fields: &[&str], country: Option<Country>) -> Resu
 fn parts(text: &str, country: Option<Country>) -> Vec<&str> {
     let several: Vec<&str> = text.split(['/', ';', '|', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect();
     let long = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= 6;
-    if several.len() < 2
-        || !several.iter().all(|part| long(&part))
-        || Phone::parse(text, country) == Err(PhoneFault::Date)
-    {
+    if several.len() < 2 || !several.iter().all(long) || Phone::parse(text, country) == Err(PhoneFault::Date) {
         return vec![text];
     }
     several

@@ -45,7 +45,7 @@ pub struct LeadWriter {
 }
 
 enum Out {
-    Csv(csv::Writer<Target>),
+    Csv(Box<csv::Writer<Target>>),
     Lines(Target),
     Book { book: Box<Workbook>, target: Target },
 }
@@ -93,7 +93,7 @@ impl LeadWriter {
                 let mut writer = WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(target);
                 let names: Vec<String> = header.iter().map(|name| formula_safe(name)).collect();
                 writer.write_record(&names).map_err(|error| failed(to, &error))?;
-                Out::Csv(writer)
+                Out::Csv(Box::new(writer))
             }
             LeadFormat::JsonLines => Out::Lines(target),
             LeadFormat::Workbook => {
