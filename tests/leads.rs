@@ -255,3 +255,29 @@ fn what_a_number_is_can_be_asked() {
     assert_eq!((told[1]["country"].as_str(), told[1]["zones"][0].as_str()), (Some("GB"), Some("Europe/London")));
     assert_eq!(told[2]["fault"], "phone_date");
 }
+
+#[test]
+fn a_campaign_calls_its_segment_only() {
+    let dir = workspace();
+    let path = dir.path().join("campaigns/welcome/campaign.toml");
+    let campaign = "purpose = \"service\"\ncallers = [\"+15005550006\"]\ncountries = [\"BG\"]\nwhere = \"tag = 'vip'\"\n\
+        [greeting]\nen = \"Hello.\"\nfallback = \"en\"\n[hours]\nany = true\n";
+    fs::write(&path, campaign).expect("written");
+    let people = "phone,name,tags\n+359888123456,Ana,vip\n+359888123457,Bo,vip\n+359888123458,Vo,\n";
+    fs::write(dir.path().join("p.csv"), people).expect("written");
+    json(dir.path(), &["leads", "import", "p.csv", "--campaign", "welcome"]);
+    let callable = |args: &[&str]| {
+        let plan = json(dir.path(), &[&["campaign", "plan", "welcome"], args].concat());
+        plan["call_now"].as_object().expect("by language").values().filter_map(Value::as_u64).sum::<u64>()
+    };
+    assert_eq!(callable(&[]), 2, "where in campaign.toml");
+    assert_eq!(callable(&["--where", "name = 'Ana'"]), 1, "narrowed by the command line");
+    let (code, _, err) = ahoy(dir.path(), &["campaign", "plan", "welcome", "--where", "tag ="]);
+    assert!(code == 2 && err.contains("character"), "{err}");
+    let (code, _, err) =
+        ahoy(dir.path(), &["campaign", "run", "welcome", "--drain", "--where", "name = 'Ana'", "--json"]);
+    assert_eq!(code, 13, "no greeting is rendered here, and nobody was called: {err}");
+    fs::write(&path, campaign.replace("tag = 'vip'", "tg = 'vip'")).expect("written");
+    let (code, _, err) = ahoy(dir.path(), &["campaign", "plan", "welcome"]);
+    assert!(code == 2 && err.contains("campaign.toml:4") && err.contains("no field `tg`"), "{err}");
+}

@@ -1,11 +1,39 @@
 //! Leads: the queue of those that are due.
 
-use rusqlite::Row;
+use rusqlite::types::Value as Bound;
+use rusqlite::{Params, Row, params_from_iter};
 
+use super::segment::Segment;
 use super::{BlockReason, Cursor, DueLead, Ledger, LedgerFault, PhoneHistory, codec};
 use crate::base::{LeadId, Phone, Slug, Wall};
+use crate::core::config::Campaign;
+use crate::core::lead::filter::Filter;
 
 const DAY_MS: i64 = 86_400_000;
+
+/// Whose leads: a campaign's, all of them or those of its segment.
+#[derive(Debug, Clone, Copy)]
+pub struct LeadsOf<'a> {
+    /// The campaign.
+    pub campaign: &'a Slug,
+    /// Only these.
+    pub segment: Option<&'a Filter>,
+}
+
+impl<'a> From<&'a Slug> for LeadsOf<'a> {
+    fn from(campaign: &'a Slug) -> LeadsOf<'a> {
+        LeadsOf { campaign, segment: None }
+    }
+}
+
+impl<'a> From<&'a Campaign> for LeadsOf<'a> {
+    fn from(campaign: &'a Campaign) -> LeadsOf<'a> {
+        LeadsOf { campaign: &campaign.name, segment: campaign.segment.as_ref() }
+    }
+}
+
+const COLUMNS: &str =
+    "l.id, l.phone, l.name, l.language, l.country, l.timezone, l.consent, l.variables, l.tries, l.caller";
 
 impl Ledger {
     /// How many of these numbers the campaign has already, in the order given (for `--dry-run`).
@@ -19,37 +47,58 @@ impl Ledger {
     }
 
     /// Ready and due leads, oldest due first; read on with `after` = the last one's place. At most `limit`.
-    pub fn due_leads(
+    pub fn due_leads<'a>(
         &self,
-        campaign: &Slug,
+        of: impl Into<LeadsOf<'a>>,
         now: Wall,
         limit: u32,
         after: Option<Cursor>,
     ) -> Result<Vec<DueLead>, LedgerFault> {
-        self.queue(campaign, now, limit, after)
+        self.queue(of.into(), now, limit, after)
     }
 
     /// All ready leads, due or not (for the plan), oldest due first; read on with `after`. At most `limit`.
-    pub fn ready_leads(&self, campaign: &Slug, limit: u32, after: Option<Cursor>) -> Result<Vec<DueLead>, LedgerFault> {
-        self.queue(campaign, Wall(i64::MAX), limit, after)
+    pub fn ready_leads<'a>(
+        &self,
+        of: impl Into<LeadsOf<'a>>,
+        limit: u32,
+        after: Option<Cursor>,
+    ) -> Result<Vec<DueLead>, LedgerFault> {
+        self.queue(of.into(), Wall(i64::MAX), limit, after)
     }
 
     fn queue(
         &self,
-        campaign: &Slug,
+        of: LeadsOf<'_>,
         until: Wall,
         limit: u32,
         after: Option<Cursor>,
     ) -> Result<Vec<DueLead>, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(Vec::new()) };
         let (due, id) = after.map_or((i64::MIN, i64::MIN), |(due, id)| (due.0, id.0));
+        let Some((condition, bound)) = self.within(of, [until.0, due, id], limit)? else { return Ok(Vec::new()) };
         self.rows(
-            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, due FROM lead \
-             WHERE campaign = ?1 AND state = 'ready' AND due <= ?2 AND (due, id) > (?3, ?4) \
-             ORDER BY due, id LIMIT ?5",
-            (campaign, until.0, due, id, limit),
+            &format!(
+                "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
+                 AND (l.due, l.id) > (?, ?) AND {condition} ORDER BY l.due, l.id LIMIT ?"
+            ),
+            bound,
             due_lead,
         )
+    }
+
+    /// A segment's condition, and the values of a query that asks in this order for: campaign, `numbers`, the segment, a
+    /// limit. `None`: no such campaign here.
+    fn within<const N: usize>(
+        &self,
+        of: LeadsOf<'_>,
+        numbers: [i64; N],
+        limit: u32,
+    ) -> Result<Option<(String, impl Params)>, LedgerFault> {
+        let Some(campaign) = self.campaign_row(of.campaign)? else { return Ok(None) };
+        let Segment { sql, bound } = Segment::of(of.segment);
+        let first = std::iter::once(campaign).chain(numbers).map(Bound::Integer);
+        let all: Vec<Bound> = first.chain(bound).chain([Bound::Integer(i64::from(limit))]).collect();
+        Ok(Some((sql, params_from_iter(all))))
     }
 
     /// What a lead carries, whatever its state: for the call's own room and for prompts.
@@ -115,44 +164,51 @@ impl Ledger {
     }
 
     /// Whether leads of a campaign wait for their calling hours to open.
-    pub fn any_waits_for_hours(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
-        self.any(
-            campaign,
-            "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND opens_at IS due AND due > ?2 LIMIT 1",
-            now,
-        )
+    pub fn any_waits_for_hours<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<bool, LedgerFault> {
+        self.any(of.into(), "l.state = 'ready' AND l.opens_at IS l.due AND l.due > ?", now)
     }
 
     /// Whether leads of a campaign are held, or ready and due now.
-    pub fn any_in_hand(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
-        let held = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'held' AND ?2 IS NOT NULL LIMIT 1";
-        let due = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2 LIMIT 1";
-        Ok(self.any(campaign, held, now)? || self.any(campaign, due, now)?)
+    pub fn any_in_hand<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<bool, LedgerFault> {
+        let of = of.into();
+        Ok(self.any(of, "l.state = 'held' AND ? IS NOT NULL", now)?
+            || self.any(of, "l.state = 'ready' AND l.due <= ?", now)?)
     }
 
     /// How many leads of a campaign are ready and due now.
-    pub fn due_count(&self, campaign: &Slug, now: Wall) -> Result<u64, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(0) };
+    pub fn due_count<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<u64, LedgerFault> {
+        let Some((condition, bound)) = self.within(of.into(), [now.0], 1)? else { return Ok(0) };
         let count = self.one(
-            "SELECT count(*) AS leads FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2",
-            (campaign, now.0),
+            &format!(
+                "SELECT count(*) AS leads FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
+                 AND {condition} LIMIT ?"
+            ),
+            bound,
             |row| codec::count(row, "leads"),
         )?;
         Ok(count.unwrap_or(0))
     }
 
-    fn any(&self, campaign: &Slug, sql: &str, now: Wall) -> Result<bool, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(false) };
-        Ok(self.one(sql, (campaign, now.0), |_| Ok(()))?.is_some())
+    fn any(&self, of: LeadsOf<'_>, which: &str, now: Wall) -> Result<bool, LedgerFault> {
+        let Some((condition, bound)) = self.within(of, [now.0], 1)? else { return Ok(false) };
+        let sql = format!("SELECT 1 FROM lead l WHERE l.campaign = ? AND {which} AND {condition} LIMIT ?");
+        Ok(self.one(&sql, bound, |_| Ok(()))?.is_some())
     }
 
     /// Ready leads that are due later for another reason than their calling hours: a retry, a cap. Soonest first.
-    pub fn due_later(&self, campaign: &Slug, now: Wall, limit: u32) -> Result<Vec<DueLead>, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(Vec::new()) };
+    pub fn due_later<'a>(
+        &self,
+        of: impl Into<LeadsOf<'a>>,
+        now: Wall,
+        limit: u32,
+    ) -> Result<Vec<DueLead>, LedgerFault> {
+        let Some((condition, bound)) = self.within(of.into(), [now.0], limit)? else { return Ok(Vec::new()) };
         self.rows(
-            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, due FROM lead \
-             WHERE campaign = ?1 AND state = 'ready' AND opens_at IS NOT due AND due > ?2 ORDER BY due, id LIMIT ?3",
-            (campaign, now.0, limit),
+            &format!(
+                "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' \
+                 AND l.opens_at IS NOT l.due AND l.due > ? AND {condition} ORDER BY l.due, l.id LIMIT ?"
+            ),
+            bound,
             due_lead,
         )
     }

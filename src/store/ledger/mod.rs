@@ -53,6 +53,7 @@ pub use accounts::{AccountStop, RestingCaller};
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};
+pub use leads::LeadsOf;
 pub use people::{FactLine, LeadOrder, Person};
 pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
