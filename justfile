@@ -69,6 +69,13 @@ twilio-sdk:
     cargo build --locked
     target/twilio-sdk/bin/python tools/twilio-sdk-check.py target/debug/ahoy
 
+# 200,000 spellings of numbers against Google's libphonenumber (needs Python; the version is that of our metadata)
+phonenumbers:
+    python3 -m venv target/phonenumbers
+    target/phonenumbers/bin/pip install --quiet phonenumbers==9.0.42
+    cargo build --locked --release
+    target/phonenumbers/bin/python tools/phonenumbers-check.py target/release/ahoy
+
 # The placing protocol, explored with more attempts than `cargo test` does (4 take minutes and gigabytes)
 model DEPTH="4":
     AHOY_MODEL_DEPTH={{DEPTH}} cargo test --locked --release --test model -- --nocapture --test-threads=1

@@ -210,3 +210,47 @@ fn rows_that_are_written_are_read_back_as_they_were() {
         assert_eq!(back, rows, "{format:?}");
     }
 }
+
+/// The same table as a Python library and LibreOffice write it (`tools/make-sheets.py` made the files).
+#[test]
+fn spreadsheets_of_a_python_library_and_of_libreoffice_are_read_alike() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sheets");
+    for name in ["openpyxl.xlsx", "libreoffice.xlsx", "libreoffice.csv"] {
+        let options = ReadOptions { country: "BG".parse().ok(), ..ReadOptions::default() };
+        let file = LeadFile::open_as(&folder.join(name), &options).expect(name);
+        let shape = file.shape().clone();
+        let (encoding, sheet) = match name {
+            "libreoffice.csv" => ("windows-1251", None),
+            _ => ("workbook", Some("Хора")),
+        };
+        assert_eq!(
+            (shape.encoding.as_str(), shape.sheet.as_deref(), shape.header_line),
+            (encoding, sheet, 3),
+            "{name}"
+        );
+        let (header, rows) = rows_of(file).expect(name);
+        assert_eq!(header, ["Име", "Телефон", "Държава", "Етикети", "Дата", "Бележка"], "{name}");
+        let columns = Columns::read(&header, &[]).expect(name);
+        let told: Vec<String> = rows
+            .iter()
+            .map(|row| {
+                let fields: Vec<&str> = row.fields.iter().map(String::as_str).collect();
+                match crate::core::lead::read_row(&columns, row.line, &fields, None) {
+                    Ok(lead) => format!("{} {} {:?}", row.line, lead.phone.expose(), lead.tags),
+                    Err(fault) => format!("{} {}", row.line, fault.kind()),
+                }
+            })
+            .collect();
+        let expected = [
+            "4 +359888123456 [\"vip\", \"нов\"]",
+            "5 +359888123457 []",
+            "6 +359888123458 []",
+            "7 phone_date",
+            "8 phone_scientific",
+            "10 +359888123459 []",
+        ];
+        assert_eq!(told, expected, "{name}");
+        assert_eq!(rows[5].fields[5], "two\nlines; \"said\"", "{name}");
+        assert_eq!(rows[0].fields[5], "=1+1 is text", "{name}");
+    }
+}
