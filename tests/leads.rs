@@ -281,3 +281,20 @@ fn a_campaign_calls_its_segment_only() {
     let (code, _, err) = ahoy(dir.path(), &["campaign", "plan", "welcome"]);
     assert!(code == 2 && err.contains("campaign.toml:4") && err.contains("no field `tg`"), "{err}");
 }
+
+#[test]
+fn a_source_is_read_again_as_it_was_saved() {
+    let dir = workspace();
+    fs::write(dir.path().join("a.csv"), "Wer;Handy;Telefon\nAna;0888123456;0888123457\n").expect("written");
+    let args =
+        ["leads", "import", "a.csv", "--campaign", "welcome", "--country", "BG", "--map", "phone=Handy,name=Wer"];
+    let first = json(dir.path(), &[&args[..], &["--tag", "crm", "--save-mapping", "crm"]].concat());
+    assert_eq!(first["added"].as_u64(), Some(1));
+    fs::write(dir.path().join("b.csv"), "Wer;Telefon;Handy\nBo;0888123459;0888123458\n").expect("written");
+    let second = json(dir.path(), &["leads", "import", "b.csv", "--campaign", "welcome", "--mapping", "crm"]);
+    assert_eq!((second["added"].as_u64(), second["rejected"].as_u64()), (Some(1), Some(0)));
+    let bo = json(dir.path(), &["leads", "show", "+359888123458"]);
+    assert_eq!((bo["name"].as_str(), bo["tags"][0].as_str()), (Some("Bo"), Some("crm")), "by column, not by word");
+    let (code, _, err) = ahoy(dir.path(), &["leads", "import", "b.csv", "--campaign", "welcome", "--mapping", "other"]);
+    assert!(code == 2 && err.contains("--save-mapping"), "{err}");
+}

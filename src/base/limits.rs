@@ -55,6 +55,8 @@ pub const SUPPRESSION_PREFIXES: u64 = 10_000;
 pub const LIST_CHUNK: usize = 500;
 /// Rows in a hundred of a do-not-call file that may be unreadable; beyond it the file proves nothing.
 pub const LIST_BAD_PERCENT: u64 = 1;
+/// Page cache of an importing connection, KiB: the indexes' upper pages of some ten million leads.
+pub const IMPORT_CACHE_KIB: i64 = 40 << 10;
 /// Chunks of an import that were read and wait to be written.
 pub const IMPORT_CHUNKS_AHEAD: usize = 4;
 /// Examples of each kind that an import shows.

@@ -18,7 +18,7 @@ pub use exit::{Exit, Failure};
 pub use id::{AttemptId, CallId, LeadId, Sid};
 pub use language::Language;
 pub use money::Money;
-pub use phone::{NeverCalled, Phone, PhoneFault, PhoneKind, Prefix};
+pub use phone::{NeverCalled, Phone, PhoneFault, PhoneKind, Prefix, ReadPhone};
 pub use secret::Secret;
 pub use slug::Slug;
 pub use time::{Boot, Wall};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 
 use serde::Serialize;
 
@@ -45,6 +45,9 @@ pub enum PhoneFault {
     /// Digits of an international number without its `+`.
     #[error("the + seems to be lost: the digits are an international number; write the +, or give its --country")]
     LostPlus,
+    /// A number for emergencies or a short service number.
+    #[error("this is an emergency or short service number: it is never called")]
+    Emergency,
     /// Words among the digits.
     #[error("there are letters in the number")]
     Letters,
@@ -65,6 +68,10 @@ impl Phone {
     /// Accepts spaces, dashes, brackets, an extension (left out of the number) and `00`; refuses what Google's numbering rules
     /// call invalid, letters, and what a spreadsheet has damaged.
     pub fn parse(text: &str, country: Option<Country>) -> Result<Phone, PhoneFault> {
+        Phone::understood(text, country).map(|(phone, _)| phone)
+    }
+
+    fn understood(text: &str, country: Option<Country>) -> Result<(Phone, PhoneNumber), PhoneFault> {
         if text.len() > 200 {
             return Err(PhoneFault::Unreadable);
         }
@@ -82,6 +89,9 @@ impl Phone {
                 PhoneFault::Unreadable
             });
         }
+        if EMERGENCY.contains(&text.as_str()) {
+            return Err(PhoneFault::Emergency);
+        }
         let international = match text.strip_prefix("00") {
             Some(rest) if country.is_none() => format!("+{rest}"),
             _ => text,
@@ -95,8 +105,21 @@ impl Phone {
             return Err(if lost_its_plus(&international) { PhoneFault::LostPlus } else { PhoneFault::Impossible });
         }
         // A few plans allow more digits than E.164 has room for; no carrier dials those.
-        Phone::from_e164(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
-            .map_err(|_| PhoneFault::Impossible)
+        let phone = Phone::from_e164(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
+            .map_err(|_| PhoneFault::Impossible)?;
+        Ok((phone, number))
+    }
+
+    /// [`Phone::parse`], with what an import asks of each number: reading it once tells all of it.
+    pub fn read(text: &str, country: Option<Country>) -> Result<ReadPhone, PhoneFault> {
+        let (phone, number) = Phone::understood(text, country)?;
+        let region = PHONE_NUMBER_UTIL.get_region_for_number(&number);
+        let kind = PHONE_NUMBER_UTIL.get_number_type(&number);
+        Ok(ReadPhone {
+            country: region.and_then(|region| region.to_string().parse().ok()),
+            never_called: never_called(number.country_code, kind),
+            phone,
+        })
     }
 
     /// A number that is already E.164 (from the ledger, from a carrier): checks the shape only, `+` and 7 to 15 digits.
@@ -132,11 +155,8 @@ impl Phone {
 
     /// Why no campaign may call it, whoever owns it. Emergency numbers are no E.164 numbers: they never become a `Phone`.
     pub fn never_called(&self) -> Option<NeverCalled> {
-        match self.calling_code()?.as_str() {
-            "870" | "881" | "882" | "883" => Some(NeverCalled::Satellite),
-            "979" => Some(NeverCalled::Premium),
-            _ => self.costs_extra().then_some(NeverCalled::Premium),
-        }
+        let number = PHONE_NUMBER_UTIL.parse(&self.e164, None).ok()?;
+        never_called(number.country_code, PHONE_NUMBER_UTIL.get_number_type(&number))
     }
 
     /// The area code of a North American number: its first three digits.
@@ -183,6 +203,34 @@ impl Phone {
         }
     }
 }
+
+/// A number and what an import asks of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadPhone {
+    /// The number.
+    pub phone: Phone,
+    /// The country whose plan it belongs to.
+    pub country: Option<Country>,
+    /// Why no campaign may call it.
+    pub never_called: Option<NeverCalled>,
+}
+
+fn never_called(calling_code: i32, kind: PhoneNumberType) -> Option<NeverCalled> {
+    match (calling_code, kind) {
+        (870 | 881..=883, _) => Some(NeverCalled::Satellite),
+        (979, _) | (_, PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost) => Some(NeverCalled::Premium),
+        _ => None,
+    }
+}
+
+/// Numbers for emergencies in the countries of the world, and short services like them. None is a number of a person.
+const EMERGENCY: &[&str] = &[
+    "000", "01", "02", "03", "04", "061", "062", "080", "085", "091", "092", "10", "100", "101", "102", "103", "104",
+    "107", "108", "110", "111", "112", "113", "114", "115", "116", "117", "118", "119", "120", "122", "123", "127",
+    "128", "129", "13", "131", "132", "133", "140", "144", "15", "150", "155", "158", "160", "166", "17", "18", "180",
+    "190", "191", "192", "193", "194", "195", "197", "198", "199", "311", "411", "511", "611", "811", "911", "988",
+    "991", "993", "995", "997", "998", "999",
+];
 
 /// Letters that are no word for an extension: a vanity number, or a remark.
 fn has_letters(text: &str) -> bool {

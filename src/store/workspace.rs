@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::secret::SecretRef;
 use crate::base::{Exit, Failure, Secret, Slug, limits};
-use crate::core::config::{Campaign, ConfigFault, WorkspaceConfig, parse_campaign, parse_workspace};
+use crate::core::config::{Campaign, ConfigFault, Mapping, WorkspaceConfig, parse_campaign, parse_workspace};
 
 /// Engines that need no table in `ahoy.toml`.
 const BUILT_IN_ENGINES: [&str; 2] = ["pico", "espeak"];
@@ -116,6 +116,31 @@ impl Workspace {
     /// The folder of rendered audio.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join(&self.config.cache)
+    }
+
+    /// The mapping of a source of lead files. Errors (exit 2): none of that name, or one that cannot be read.
+    pub fn mapping(&self, name: &Slug) -> Result<Mapping, Failure> {
+        let path = self.mapping_path(name);
+        let Some(text) = read_config(&path)? else {
+            let what = format!("there is no mapping `{name}` ({})", shown(&path));
+            return Err(Failure::usage(what).next("save one with `ahoy leads import FILE --save-mapping NAME`"));
+        };
+        Mapping::parse(&shown(&path), &text).map_err(|fault| Failure::usage(fault.to_string()))
+    }
+
+    /// Keeps a mapping; one of that name is replaced.
+    pub fn save_mapping(&self, name: &Slug, mapping: &Mapping) -> Result<PathBuf, Failure> {
+        let path = self.mapping_path(name);
+        let failed = |error: std::io::Error| Failure::bug(format!("{}: {error}", shown(&path)));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        super::folders::write_whole(&path, mapping.write().as_bytes())?;
+        Ok(path)
+    }
+
+    fn mapping_path(&self, name: &Slug) -> PathBuf {
+        self.root.join("mappings").join(format!("{name}.toml"))
     }
 
     /// The folder of call logs.

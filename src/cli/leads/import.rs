@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use crate::base::text::printable;
 use crate::base::{Country, Exit, Failure, Slug};
 use crate::cli::{Context, print_json, print_line};
+use crate::core::config::Mapping;
 use crate::core::lead::{Field, tags};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::leads::import::{self, Checked, ImportOrder, Progress};
@@ -16,12 +17,14 @@ use crate::show::progress;
 use crate::show::words::say;
 use crate::store::leadfile::{ReadOptions, default_rejects_path};
 use crate::store::ledger::OnDuplicate;
+use crate::store::workspace::shown;
 
 pub(super) const IMPORT_HELP: &str = "\
 Examples:
   ahoy leads import people.csv --campaign welcome
   ahoy leads import export.csv --campaign welcome --country BG --map phone=Mobile,name=Client --dry-run
   ahoy leads import crm.xlsx --sheet Kunden --campaign spring --tag vip --on-duplicate update --yes
+  ahoy leads import crm.csv --campaign spring --country DE --map phone=Handy --save-mapping crm   # then: --mapping crm
 
 Reads CSV (comma, semicolon, tab or bar; UTF-8, UTF-16, Windows-125x, ISO-8859) and Excel workbooks (.xlsx). Encoding,
 separator and header are found and shown; a preamble above the header is skipped. Columns: phone (needed), name or first and
@@ -49,6 +52,12 @@ pub(super) struct ImportArgs {
     /// Which column is what, such as phone=Tel,name=Client
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
     map: Vec<String>,
+    /// Read the file as files of this source are read (mappings/NAME.toml); other options win over it
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<Slug>,
+    /// Keep how this file is read, for --mapping
+    #[arg(long, value_name = "NAME")]
+    save_mapping: Option<Slug>,
     /// Encoding of the file, such as windows-1251 [default: found out]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -59,7 +68,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "N", conflicts_with = "no_header")]
     header_line: Option<u64>,
     /// The file has no header: columns are called 1, 2, 3 (use --map phone=1)
-    #[arg(long, requires = "map")]
+    #[arg(long)]
     no_header: bool,
     /// Sheet of a workbook [default: the first]
     #[arg(long, value_name = "NAME")]
@@ -105,19 +114,28 @@ impl From<HowDuplicate> for OnDuplicate {
 pub(super) fn import(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let campaign = workspace.campaign(&args.campaign)?;
+    let mapping = args.mapping.as_ref().map(|name| workspace.mapping(name)).transpose()?.unwrap_or_default();
+    let tags = tags(&mapping.tags.iter().chain(&args.tags).cloned().collect::<Vec<_>>().join(","))
+        .map_err(|fault| Failure::usage(format!("--tag: {fault}")))?;
     let order = ImportOrder {
         ledger: workspace.ledger_path(),
         file: args.file.clone(),
         campaign: args.campaign.clone(),
-        reading: reading(args)?,
+        reading: reading(args, &mapping)?,
         rejects: args.rejects.clone().unwrap_or_else(|| default_rejects_path(&args.file)),
-        tags: tags(&args.tags.join(",")).map_err(|fault| Failure::usage(format!("--tag: {fault}")))?,
+        tags,
         own_numbers: campaign.callers.clone(),
         countries: if campaign.is_rehearsal() { Vec::new() } else { campaign.countries() },
         on_duplicate: args.on_duplicate.into(),
         now: MachineClock.wall(),
     };
     let checked = import::check(&order)?;
+    if let (Some(name), false) = (&args.save_mapping, args.dry_run) {
+        let path = workspace.save_mapping(name, &kept(args, &mapping, &order, &checked))?;
+        if !context.global.quiet {
+            say(&format!("kept how this file is read in {}: --mapping {name}", shown(&path)));
+        }
+    }
     let asks = !args.yes && !context.json() && !context.global.quiet && is_terminal();
     if args.dry_run || asks || order.on_duplicate == OnDuplicate::Error {
         let preview = with_bar(context, "looking", |tell| import::preview(&order, &checked, tell))?;
@@ -179,16 +197,38 @@ fn wanted(preview: &ImportReport) -> Result<bool, Failure> {
         .map_err(|error| Failure::bug(format!("terminal: {error}")))
 }
 
-fn reading(args: &ImportArgs) -> Result<ReadOptions, Failure> {
+/// Options of the command line over those of the mapping.
+fn reading(args: &ImportArgs, mapping: &Mapping) -> Result<ReadOptions, Failure> {
+    let separator_word = args.separator.as_deref().or(mapping.separator.as_deref());
+    let mut map = args.map.iter().map(|pair| read_map(pair)).collect::<Result<Vec<_>, _>>()?;
+    for (field, column) in mapping.fields() {
+        if map.iter().all(|(other, _)| *other != field) {
+            map.push((field, column));
+        }
+    }
     Ok(ReadOptions {
-        encoding: args.encoding.clone(),
-        separator: args.separator.as_deref().map(separator).transpose()?,
-        header_line: args.header_line,
-        no_header: args.no_header,
-        sheet: args.sheet.clone(),
-        map: args.map.iter().map(|pair| read_map(pair)).collect::<Result<Vec<_>, _>>()?,
-        country: args.country,
+        encoding: args.encoding.clone().or_else(|| mapping.encoding.clone()),
+        separator: separator_word.map(separator).transpose()?,
+        header_line: args.header_line.or(mapping.header_line),
+        no_header: args.no_header || mapping.no_header,
+        sheet: args.sheet.clone().or_else(|| mapping.sheet.clone()),
+        map,
+        country: args.country.or(mapping.country),
     })
+}
+
+/// What a mapping keeps of this import: what was named, and every column as it was understood.
+fn kept(args: &ImportArgs, mapping: &Mapping, order: &ImportOrder, checked: &Checked) -> Mapping {
+    Mapping {
+        country: order.reading.country,
+        encoding: order.reading.encoding.clone(),
+        separator: args.separator.clone().or_else(|| mapping.separator.clone()),
+        header_line: order.reading.header_line,
+        no_header: order.reading.no_header,
+        sheet: order.reading.sheet.clone(),
+        tags: order.tags.clone(),
+        columns: checked.mapping().into_iter().collect(),
+    }
 }
 
 fn separator(text: &str) -> Result<u8, Failure> {

@@ -3,6 +3,7 @@
 mod campaign;
 mod fault;
 mod faults;
+mod mapping;
 mod typed;
 mod workspace;
 
@@ -12,6 +13,7 @@ pub use campaign::{
 };
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};
+pub use mapping::Mapping;
 pub use typed::Span;
 pub use workspace::{
     CarrierConfig, CarrierKind, DiskRoom, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,

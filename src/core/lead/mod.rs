@@ -102,6 +102,7 @@ impl RowFault {
             RowFault::Phone(PhoneFault::ErrorCell) => "phone_error_cell",
             RowFault::Phone(PhoneFault::Grouped) => "phone_grouped",
             RowFault::Phone(PhoneFault::LostPlus) => "phone_lost_plus",
+            RowFault::Phone(PhoneFault::Emergency) => "phone_emergency",
             RowFault::Phone(PhoneFault::Letters) => "phone_letters",
             RowFault::Premium => "phone_premium",
             RowFault::Country(_) => "country",
@@ -125,9 +126,9 @@ pub fn read_row(columns: &Columns, line: u64, fields: &[&str], country: Option<C
     }
     let cell = |field: Field| columns.place(field).map(|at| fields[at].trim()).filter(|text| !text.is_empty());
     let row_country: Option<Country> = cell(Field::Country).map(Country::named).transpose()?;
-    let mut numbers = numbers(columns, fields, row_country.or(country))?.into_iter();
+    let (numbers, own_country) = numbers(columns, fields, row_country.or(country))?;
+    let mut numbers = numbers.into_iter();
     let first = numbers.next().expect("without a usable number there was a fault");
-    let own_country = first.phone.country();
     let language = match cell(Field::Language) {
         Some(text) => Some(text.parse()?),
         None => own_country.and_then(Country::language),
@@ -164,22 +165,31 @@ pub fn read_row(columns: &Columns, line: u64, fields: &[&str], country: Option<C
     })
 }
 
-/// Every usable number of a row, each once, the one to dial first. A cell may hold several, as people write them.
-fn numbers(columns: &Columns, fields: &[&str], country: Option<Country>) -> Result<Vec<OtherPhone>, RowFault> {
+/// Every usable number of a row, each once, the one to dial first, and the country of that one. A cell may hold several, as
+/// people write them.
+fn numbers(
+    columns: &Columns,
+    fields: &[&str],
+    country: Option<Country>,
+) -> Result<(Vec<OtherPhone>, Option<Country>), RowFault> {
+    let mut own_country = None;
     let main = columns.place(Field::Phone).map(|at| (None, at));
     let more = columns.more_phones().iter().map(|(label, at)| (Some(label.clone()), *at));
     let mut found: Vec<OtherPhone> = Vec::new();
     let mut fault = None;
     for (label, at) in main.into_iter().chain(more) {
         for text in parts(fields[at], country) {
-            let good = match Phone::parse(text, country) {
-                Ok(phone) if phone.never_called().is_some() => Err(RowFault::Premium),
-                Ok(phone) => Ok(phone),
+            let good = match Phone::read(text, country) {
+                Ok(read) if read.never_called.is_some() => Err(RowFault::Premium),
+                Ok(read) => Ok(read),
                 Err(why) => Err(RowFault::Phone(why)),
             };
             match good {
-                Ok(phone) if found.len() <= limits::MORE_PHONES && found.iter().all(|it| it.phone != phone) => {
-                    found.push(OtherPhone { phone, label: label.clone() });
+                Ok(read) if found.len() <= limits::MORE_PHONES && found.iter().all(|it| it.phone != read.phone) => {
+                    if found.is_empty() {
+                        own_country = read.country;
+                    }
+                    found.push(OtherPhone { phone: read.phone, label: label.clone() });
                 }
                 Ok(_) => {}
                 // The dialed column's own fault is the one to tell; an empty cell is none beside a number.
@@ -190,12 +200,15 @@ fn numbers(columns: &Columns, fields: &[&str], country: Option<Country>) -> Resu
     match (found.is_empty(), fault) {
         (true, Some(fault)) => Err(fault),
         (true, None) => Err(RowFault::Phone(PhoneFault::Empty)),
-        (false, _) => Ok(found),
+        (false, _) => Ok((found, own_country)),
     }
 }
 
 /// `0888 123 456 / 0888 654 321`: the numbers of one cell. One that can be read whole is one.
 fn parts(text: &str, country: Option<Country>) -> Vec<&str> {
+    if !text.contains(['/', ';', '|', '\n']) {
+        return vec![text];
+    }
     let several: Vec<&str> = text.split(['/', ';', '|', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect();
     let long = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= 6;
     if several.len() < 2 || !several.iter().all(long) || Phone::parse(text, country) == Err(PhoneFault::Date) {
@@ -281,7 +294,7 @@ mod tests {
             (["3.59889E+11", "BG", "", ""], "phone_scientific"),
             (["call me", "BG", "", ""], "phone_unreadable"),
             (["+3598881", "", "", ""], "phone_impossible"),
-            (["112", "BG", "", ""], "phone_impossible"),
+            (["112", "BG", "", ""], "phone_emergency"),
             (["+19002345678", "", "", ""], "phone_premium"),
             (["0888123456", "Bulgarai", "", ""], "country"),
             (["0888123456", "BG", "Sofia", ""], "timezone"),

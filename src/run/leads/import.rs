@@ -94,6 +94,14 @@ pub struct Checked {
     hash: [u8; 32],
 }
 
+impl Checked {
+    /// Field → column, as understood.
+    pub fn mapping(&self) -> Vec<(String, String)> {
+        let column = |field: Field| self.columns.place(field).map(|at| (field.to_string(), self.header[at].clone()));
+        FIELDS.into_iter().filter_map(column).collect()
+    }
+}
+
 /// A row, understood or not.
 enum Parsed {
     Lead(Box<Lead>),
@@ -146,6 +154,7 @@ pub fn preview(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) 
 pub fn import(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) -> Result<ImportReport, Failure> {
     let mut report = report_of(order, checked, false);
     let mut ledger = Ledger::open(&order.ledger, &OpenOptions::with_fresh_key(order.now))?;
+    ledger.widen_cache()?;
     let settings = settings_of(order, checked);
     let mut at = ledger.start_import(&ImportStart {
         campaign: &order.campaign,
@@ -196,13 +205,12 @@ pub fn import(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) -
 }
 
 fn report_of(order: &ImportOrder, checked: &Checked, dry_run: bool) -> ImportReport {
-    let column = |field: Field| checked.columns.place(field).map(|at| (field.to_string(), checked.header[at].clone()));
     ImportReport {
         campaign: order.campaign.to_string(),
         file: shown(&order.file),
         dry_run,
         rows: checked.rows,
-        mapping: FIELDS.into_iter().filter_map(column).collect(),
+        mapping: checked.mapping(),
         variables: checked.columns.others().iter().map(|(name, _)| name.clone()).collect(),
         encoding: format!("{} ({})", checked.shape.encoding, checked.shape.known_by),
         header_line: checked.shape.header_line,
@@ -304,7 +312,7 @@ fn hash_of(order: &ImportOrder) -> Result<[u8; 32], Failure> {
 fn understand(order: &ImportOrder, columns: &Columns, row: Row) -> Parsed {
     let fields: Vec<&str> = row.fields.iter().map(String::as_str).collect();
     let allowed = |lead: Lead| {
-        let country = lead.phone.country();
+        let country = lead.country;
         if order.own_numbers.contains(&lead.phone) {
             return Err(RowFault::Own);
         }

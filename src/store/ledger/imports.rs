@@ -167,7 +167,8 @@ impl Ledger {
         let campaign = self
             .one("SELECT campaign FROM import WHERE id = ?1", [at.id.0], |row| Ok(row.get(0)?))?
             .ok_or(LedgerFault::Unknown("import"))?;
-        let into = Into { campaign, import: at.id, lists: self.has_lists()?, how, now };
+        let alone = self.one("SELECT 1 FROM campaign WHERE id != ?1 LIMIT 1", [campaign], |_| Ok(()))?.is_none();
+        let into = Into { campaign, import: at.id, lists: self.has_lists()?, alone, how, now };
         self.in_portions_with(
             rows,
             boot,
@@ -190,6 +191,12 @@ impl Ledger {
         )
     }
 
+    /// Room for the pages of the indexes while an import writes to all of them.
+    pub fn widen_cache(&self) -> Result<(), LedgerFault> {
+        self.conn.pragma_update(None, "cache_size", -limits::IMPORT_CACHE_KIB)?;
+        Ok(())
+    }
+
     /// An import came to its end.
     pub fn end_import(&mut self, import: ImportId, now: Wall) -> Result<(), LedgerFault> {
         self.write(
@@ -210,7 +217,7 @@ impl Ledger {
     ) -> Result<ImportCounts, LedgerFault> {
         self.atomically(|ledger| {
             let campaign = ledger.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-            let into = Into { campaign, import, lists: true, how: OnDuplicate::Skip, now };
+            let into = Into { campaign, import, lists: true, alone: false, how: OnDuplicate::Skip, now };
             let (mut counts, mut range) = (ImportCounts::default(), None);
             for lead in rows {
                 widen(&mut range, ledger.import_one(&into, lead, &mut counts, &mut Vec::new())?);
@@ -241,7 +248,7 @@ impl Ledger {
         if let Some(row) = self.insert_lead(into, lead, suppressed)? {
             counts.added += 1;
             counts.suppressed += u64::from(suppressed);
-            counts.elsewhere += u64::from(self.has_elsewhere(into.campaign, &lead.phone)?);
+            counts.elsewhere += u64::from(!into.alone && self.has_elsewhere(into.campaign, &lead.phone)?);
             self.write_more(row, lead)?;
             return Ok(Some(row));
         }
@@ -534,6 +541,8 @@ struct Into {
     import: ImportId,
     /// Whether there is a suppression list to ask.
     lists: bool,
+    /// Whether no other campaign can have a number of these.
+    alone: bool,
     how: OnDuplicate,
     now: Wall,
 }
