@@ -18,6 +18,26 @@ pub const WAV_BYTES: usize = 64 << 20;
 pub const ASSET_SECONDS: u32 = 300;
 /// Renderings at once per engine, if the configuration says nothing.
 pub const RENDER_CONCURRENCY: usize = 4;
+/// Renderings at once per engine at most: beyond what any plan of a service allows.
+pub const RENDER_CONCURRENCY_MOST: usize = 64;
+/// Connecting to a speech service (name, TCP, TLS) may take this long.
+pub const SERVICE_CONNECT: Duration = Duration::from_secs(5);
+/// A speech service may be silent for this long: it speaks a whole phrase before its first byte.
+pub const SERVICE_IDLE: Duration = Duration::from_secs(30);
+/// A speech service's whole answer must be there within this time, however slowly it drips: less than [`RENDER_TIMEOUT`].
+pub const SERVICE_WHOLE: Duration = Duration::from_secs(55);
+/// Bytes of a speech service's answer: five minutes of 48 kHz sound in base64.
+pub const SERVICE_BODY_BYTES: usize = 64 << 20;
+/// Characters kept of a service's words about a fault.
+pub const SERVICE_WORDS: usize = 300;
+/// Waits of one request for a slot of our own, after the service said that too many are speaking.
+pub const SERVICE_SLOT_WAITS: u32 = 8;
+/// Voices that a list shows: the largest library has a few thousand.
+pub const VOICES: usize = 10_000;
+/// Pages of a service's list of voices that are followed.
+pub const VOICE_PAGES: usize = 100;
+/// Listing the voices of one engine may take this long, all pages.
+pub const VOICES_WAIT: Duration = Duration::from_secs(60);
 /// One rendering may take this long.
 pub const RENDER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Tries of one rendering: a busy engine gets two more chances, a broken one does not hold up the others.

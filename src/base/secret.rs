@@ -1,5 +1,6 @@
 //! Secrets: named in configuration, read once, never printed.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Error, MapAccess, Visitor};
@@ -19,6 +20,43 @@ impl Secret {
     /// The secret itself; `tests/tidy.rs` counts the places that call this.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+/// Characters of a secret that are never shown in a row, wherever in it they stand.
+const SHOWN_AT_MOST: usize = 6;
+
+impl Secret {
+    /// Whether the secret's own value is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with every part of the secret masked that is longer than six characters: services repeat a key, or its
+    /// beginning and end, in the message that refuses it.
+    pub fn masked_in(&self, text: &str) -> String {
+        let secret: Vec<char> = self.0.chars().collect();
+        let text: Vec<char> = text.chars().collect();
+        let long = secret.len().clamp(1, SHOWN_AT_MOST + 1);
+        if secret.is_empty() || text.len() < long {
+            return text.into_iter().collect();
+        }
+        let parts: HashSet<&[char]> = secret.windows(long).collect();
+        let mut hidden = vec![false; text.len()];
+        for (at, window) in text.windows(long).enumerate() {
+            if parts.contains(window) {
+                hidden[at..at + long].fill(true);
+            }
+        }
+        let mut out = String::new();
+        for (at, ch) in text.iter().enumerate() {
+            match (hidden[at], at > 0 && hidden[at - 1]) {
+                (false, _) => out.push(*ch),
+                (true, false) => out.push_str("***"),
+                (true, true) => {}
+            }
+        }
+        out
     }
 }
 
@@ -83,6 +121,17 @@ const WANTED: &str = "{ env = \"NAME\" } or { file = \"path\" }";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_a_service_repeats_is_masked_whole_or_in_parts() {
+        let secret = Secret::new("sk-proj-ABCDEFGHijkl".to_owned());
+        let masked = |text: &str| secret.masked_in(text);
+        assert_eq!(masked("wrong key sk-proj-ABCDEFGHijkl!"), "wrong key ***!");
+        assert_eq!(masked("wrong key sk-proj-****GHijkl, й"), "wrong key ***-****GHijkl, й".replace("***-", "***"));
+        assert_eq!(masked("nothing of it"), "nothing of it");
+        assert_eq!(Secret::new("ab".to_owned()).masked_in("cab ab"), "c*** ***");
+        assert_eq!(Secret::new(String::new()).masked_in("x"), "x");
+    }
 
     #[test]
     fn a_secret_prints_as_stars() {

@@ -17,6 +17,7 @@ pub mod calls;
 pub mod campaign;
 pub mod campaign_report;
 pub mod campaign_status;
+pub mod cost;
 pub mod demo;
 pub mod init;
 pub mod leads;
@@ -27,6 +28,7 @@ pub mod rules;
 pub mod serve;
 pub mod sim;
 mod suppress;
+pub mod voices;
 
 /// Campaign dialer and voice-asset toolkit: one cached greeting, playing the instant a person answers.
 #[derive(Debug, Parser)]
@@ -86,6 +88,10 @@ pub enum Command {
     Init(init::InitArgs),
     /// Phrases rendered once, and proved sound
     Cache(cache::CacheArgs),
+    /// Voices of the engines
+    Voices(voices::VoicesArgs),
+    /// What speech services charge, and until when their models are served
+    Cost(cost::CostArgs),
     /// People to call: import, list
     Leads(leads::LeadsArgs),
     /// Plan, run and watch campaigns
@@ -201,6 +207,8 @@ fn program() -> ExitCode {
         Command::Demo(args) => demo::run(&args, &context),
         Command::Init(args) => init::run(&args, &context),
         Command::Cache(args) => cache::run(&args, &context),
+        Command::Voices(args) => voices::run(&args, &context),
+        Command::Cost(args) => cost::run(&args, &context),
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),
         Command::Serve(args) => serve::run(&args, &context),

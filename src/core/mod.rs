@@ -5,6 +5,7 @@ pub mod audit;
 pub mod call;
 pub mod config;
 pub mod control;
+pub mod cost;
 pub mod dial;
 pub mod figures;
 pub mod lead;

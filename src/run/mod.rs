@@ -20,6 +20,7 @@ mod session;
 pub mod sim;
 pub mod stop;
 pub mod suppress;
+pub mod voices;
 
 /// Runs a command's future to its end on a runtime of `threads` workers.
 pub fn block_on<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -41,9 +41,12 @@ impl Workspace {
             return Err(Failure::usage(format!("no campaign `{name}`: {} does not exist", shown(&file)))
                 .next(format!("campaigns here: {known}")));
         };
-        let campaign =
+        let mut campaign =
             parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))?;
         self.check_engines(&campaign)?;
+        // Here, not at the engine: `cache verify` must know a changed model without one.
+        let models = self.config.engines.iter().filter_map(|(name, it)| Some((name.clone(), it.model.clone()?)));
+        campaign.voice.engine_models = models.collect();
         Ok(campaign)
     }
 

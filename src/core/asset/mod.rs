@@ -1,5 +1,6 @@
 //! Phrases and the assets made from them: phrase book, fingerprint, lock file, plan, audio checks.
 
+pub mod alignment;
 pub mod book;
 pub mod check;
 pub mod lock;

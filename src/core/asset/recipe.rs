@@ -137,7 +137,7 @@ impl Recipe {
         Recipe {
             engine: voice.engine_for(&line.language).to_owned(),
             engine_version: engine_version.to_owned(),
-            model: voice.model.clone(),
+            model: voice.model_for(&line.language).map(str::to_owned),
             voice: voice.voices.get(&line.language).cloned(),
             language: line.language.clone(),
             settings: voice.settings.clone(),

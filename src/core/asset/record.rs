@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alignment::Alignment;
 use super::check::Measured;
 use super::recipe::{Digest, Recipe};
-use crate::base::Money;
+use crate::core::cost::Usage;
 
 /// Inputs, measurements and cost of one asset. Written last, so an asset without it does not count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,10 +27,12 @@ pub struct Record {
     /// What the engine says it spoke; `None` = it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<String>,
-    /// Characters billed.
-    pub characters: u64,
-    /// What it cost, in millionths of a US dollar.
-    pub cost: Money,
+    /// What was counted and what it cost; its fields stand in the record itself.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// When each word begins and ends, if the engine says so; counted from the start of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
     /// The engine's own id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,

@@ -140,9 +140,16 @@ pub struct Voice {
     pub settings: BTreeMap<String, String>,
     /// What a person hears first, in the terms of the law. Default: recorded.
     pub kind: VoiceKind,
+    /// Models that `ahoy.toml` gives its engines, by engine name: used where the campaign names none.
+    pub engine_models: BTreeMap<String, String>,
 }
 
 impl Voice {
+    /// The model for a language: the campaign's, else the one that `ahoy.toml` gives its engine.
+    pub fn model_for(&self, language: &Language) -> Option<&str> {
+        self.model.as_deref().or_else(|| self.engine_models.get(self.engine_for(language)).map(String::as_str))
+    }
+
     /// The engine for a language.
     pub fn engine_for(&self, language: &Language) -> &str {
         self.engines.get(language).map_or(self.engine.as_str(), String::as_str)
@@ -441,6 +448,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             model: typed.voice.model,
             settings: typed.voice.settings,
             kind: typed.voice.kind,
+            engine_models: BTreeMap::new(),
         },
         agent: typed.agent.kind,
         hours,

@@ -103,7 +103,7 @@ pub struct SimConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// `command`, or `espeak` for a second set-up of it.
+    /// `command`; `espeak` for a second set-up of it; or a service: one of [`SERVICES`].
     pub kind: Option<String>,
     /// Program and arguments; `{language}` and `{voice}` are replaced. Text arrives on its standard input.
     pub command: Vec<String>,
@@ -115,7 +115,21 @@ pub struct EngineConfig {
     pub version: Option<String>,
     /// Renderings at once.
     pub concurrency: Option<usize>,
+    /// A service's key.
+    pub key: Option<SecretRef>,
+    /// Where the service is; `None` = the vendor's own address. https; plain http on loopback only.
+    pub base_url: Option<String>,
+    /// The service's model, unless a campaign names another.
+    pub model: Option<String>,
 }
+
+/// Kinds of `[engines.NAME]` that are services behind the network, and the model of each if none is named.
+pub const SERVICES: [(&str, Option<&str>); 4] = [
+    ("elevenlabs", Some("eleven_multilingual_v2")),
+    ("gemini", Some("gemini-3.8-flash-tts")),
+    ("gemini-live", Some("gemini-3.8-live")),
+    ("openai", None),
+];
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -209,8 +223,10 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         check_carrier("sim", TypedCarrier { kind: Some("sim".to_owned()), ..TypedCarrier::default() })
             .expect("the defaults of the embedded carrier are valid")
     });
-    for (name, engine) in &typed.engines {
-        check_engine(engine).map_err(|what| about(&format!("engines.{name}"), format!("[engines.{name}] {what}")))?;
+    let mut engines = typed.engines;
+    for (name, engine) in &mut engines {
+        check_engine(engine)
+            .map_err(|(key, what)| about(&format!("engines.{name}.{key}"), format!("[engines.{name}] {what}")))?;
     }
     let listen = typed.gateway.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     let public_url = typed.gateway.public_url.map(|url| url.trim_end_matches('/').to_owned());
@@ -243,7 +259,7 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     Ok(WorkspaceConfig {
         disk,
         carriers,
-        engines: typed.engines,
+        engines,
         listen,
         public_url,
         ledger: typed.ledger.path.unwrap_or_else(|| "ahoy.db".to_owned()),
@@ -253,15 +269,60 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     })
 }
 
-fn check_engine(engine: &EngineConfig) -> Result<(), String> {
-    match engine.kind.as_deref() {
-        Some("command") if engine.command.is_empty() => {
-            Err("kind `command` needs `command = [\"program\", …]`".to_owned())
+/// Checks `[engines.NAME]`, and writes the model of a service into it, so that it is part of every recipe.
+fn check_engine(engine: &mut EngineConfig) -> Result<(), (&'static str, String)> {
+    let kind = engine.kind.clone().unwrap_or_default();
+    let service = SERVICES.iter().find(|(name, _)| *name == kind);
+    match (kind.as_str(), service) {
+        ("command", _) if engine.command.is_empty() => {
+            return Err(("kind", "kind `command` needs `command = [\"program\", …]`".to_owned()));
         }
-        Some("command" | "espeak") => Ok(()),
-        Some(kind) => Err(format!("unknown kind `{kind}`: known are command and espeak")),
-        None => Err("needs `kind = \"command\"`".to_owned()),
+        ("command" | "espeak", _) | (_, Some(_)) => {}
+        ("", None) => return Err(("kind", "needs a kind, such as kind = \"command\"".to_owned())),
+        (other, None) => {
+            let known: Vec<&str> = ["command", "espeak"].into_iter().chain(SERVICES.map(|(name, _)| name)).collect();
+            return Err(("kind", format!("unknown kind `{other}`: known are {}", known.join(", "))));
+        }
     }
+    if engine.concurrency.is_some_and(|many| !(1..=limits::RENDER_CONCURRENCY_MOST).contains(&many)) {
+        return Err(("concurrency", format!("concurrency is 1 to {}", limits::RENDER_CONCURRENCY_MOST)));
+    }
+    let of_programs = [
+        ("command", !engine.command.is_empty()),
+        ("raw_rate", engine.raw_rate.is_some()),
+        ("languages", !engine.languages.is_empty()),
+    ];
+    let of_services =
+        [("key", engine.key.is_some()), ("base_url", engine.base_url.is_some()), ("model", engine.model.is_some())];
+    let foreign = if service.is_some() { &of_programs } else { &of_services };
+    if let Some((key, _)) = foreign.iter().find(|(_, written)| *written) {
+        return Err((key, format!("`{key}` has no meaning for kind `{kind}`")));
+    }
+    let Some((_, model)) = service else { return Ok(()) };
+    if let Some(url) = &engine.base_url {
+        check_service_url(url).map_err(|what| ("base_url", what))?;
+    }
+    let loopback = engine.base_url.as_deref().is_some_and(is_loopback_url);
+    if engine.key.is_none() && !loopback {
+        return Err(("kind", "needs key = { env = \"NAME\" }".to_owned()));
+    }
+    if engine.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
+        return Err(("model", "model is empty".to_owned()));
+    }
+    engine.model = engine.model.take().or(model.map(str::to_owned));
+    Ok(())
+}
+
+/// A service's address: it is given a key, so its host must be plain to see.
+fn check_service_url(url: &str) -> Result<(), String> {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    if rest.is_empty() || rest.contains(['@', '?', '#', '\\']) || rest.contains(char::is_whitespace) {
+        return Err("base_url is https://HOST or https://HOST/PATH: no user, no query".to_owned());
+    }
+    if !url.starts_with("https://") && !(url.starts_with("http://") && is_loopback_url(url)) {
+        return Err("base_url must be https; plain http is for loopback only".to_owned());
+    }
+    Ok(())
 }
 
 /// A key that only the other kind of carrier has.
@@ -434,6 +495,28 @@ mod tests {
         let fault = parse_workspace("ahoy.toml", text).expect_err("a secret in clear");
         assert_eq!(fault.line, Some(4));
         assert!(!fault.to_string().contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_service_needs_a_key_by_name_and_an_address_that_keeps_it() {
+        let with = |extra: &str| parse_workspace("a", &format!("[engines.e]\nkind = \"elevenlabs\"\n{extra}\n"));
+        let key = "key = { env = \"K\" }\n";
+        let config = with(key).expect("valid");
+        assert_eq!(config.engines["e"].model.as_deref(), Some("eleven_multilingual_v2"), "written into recipes");
+        assert!(with("").is_err() && with("base_url = \"http://127.0.0.1:9\"").is_ok());
+        assert!(with(&format!("{key}base_url = \"https://api.eu.residency.elevenlabs.io\"")).is_ok());
+        for url in
+            ["http://api.example.com", "https://a@b.example", "https://b.example?x=1", "ftp://127.0.0.1", "https://"]
+        {
+            assert!(with(&format!("{key}base_url = \"{url}\"")).is_err(), "{url}");
+        }
+        for extra in ["raw_rate = 8000", "concurrency = 0", "concurrency = 65", "model = \" \"", "command = [\"x\"]"] {
+            assert!(with(&format!("{key}{extra}")).is_err(), "{extra}");
+        }
+        let clear = with("key = \"hunter2hunter2\"").expect_err("a secret in clear").to_string();
+        assert!(!clear.contains("hunter2"), "{clear}");
+        let program = "[engines.p]\nkind = \"command\"\ncommand = [\"x\"]\nmodel = \"m\"\n";
+        assert!(parse_workspace("a", program).is_err(), "a program has no model");
     }
 
     #[test]

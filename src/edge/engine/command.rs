@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::child::{self, ChildFault};
 use super::{Boxed, Engine, EngineFault, Rendered, Request, Usage};
-use crate::base::{Language, Money, limits};
+use crate::base::{Language, limits};
 use crate::core::config::EngineConfig;
 use crate::core::sound::{Pcm, wav};
 
@@ -153,8 +153,8 @@ impl Engine for Program {
                 }
                 fault => fault,
             })?;
-            let usage = Usage { characters: request.text.chars().count() as u64, cost: Money(0) };
-            Ok(Rendered { pcm, transcript: None, usage, request_id: None })
+            let usage = Usage::free(&request.text);
+            Ok(Rendered { pcm, transcript: None, alignment: None, usage, request_id: None })
         })
     }
 }

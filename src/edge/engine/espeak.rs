@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::command::child_fault;
-use super::{Boxed, Engine, EngineFault, Rendered, Request, Usage, child, hebrew};
-use crate::base::{Language, Money, limits};
+use super::{Boxed, Engine, EngineFault, Rendered, Request, Usage, VoiceRow, child, hebrew};
+use crate::base::{Language, limits};
 use crate::core::config::EngineConfig;
 use crate::core::sound::wav;
 
@@ -25,6 +25,7 @@ pub struct Espeak {
     version: String,
     program: PathBuf,
     tags: BTreeSet<String>,
+    voices: Vec<VoiceRow>,
     concurrency: usize,
 }
 
@@ -51,10 +52,11 @@ impl Espeak {
         let number =
             version_of(&ask("--version")?).ok_or_else(|| missing("it does not tell its version".to_owned()))?;
         let more = config.version.as_deref().map_or(String::new(), |word| format!(" {word}"));
-        let tags = tags_of(&ask("--voices")?);
+        let table = ask("--voices")?;
+        let (tags, voices) = (tags_of(&table), voices_of(&table));
         let concurrency = config.concurrency.unwrap_or(limits::RENDER_CONCURRENCY).max(1);
         let version = format!("espeak-ng {number}{more}");
-        Ok(Espeak { name: name.to_owned(), version, program, tags, concurrency })
+        Ok(Espeak { name: name.to_owned(), version, program, tags, voices, concurrency })
     }
 
     /// espeak-ng's own tag for a language.
@@ -130,6 +132,22 @@ fn tags_of(table: &str) -> BTreeSet<String> {
     tags
 }
 
+/// The rows of `espeak-ng --voices`: priority, language, age and gender, name, file, other languages in brackets.
+fn voices_of(table: &str) -> Vec<VoiceRow> {
+    let row = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (tag, kind, name) = (words.next()?, words.next()?, words.next()?);
+        let (id, name) = (tag.to_ascii_lowercase(), name.replace('_', " "));
+        let note = match kind.rsplit('/').next() {
+            Some("F") => "female",
+            Some("M") => "male",
+            Some(_) | None => "",
+        };
+        Some(VoiceRow { languages: vec![id.clone()], id, name, note: note.to_owned() })
+    };
+    table.lines().skip(1).filter_map(row).take(limits::VOICES).collect()
+}
+
 impl Engine for Espeak {
     fn name(&self) -> &str {
         &self.name
@@ -159,6 +177,10 @@ impl Engine for Espeak {
         false
     }
 
+    fn voices(&self) -> Boxed<'_, Result<Vec<VoiceRow>, EngineFault>> {
+        Box::pin(async { Ok(self.voices.clone()) })
+    }
+
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>> {
         Box::pin(async move {
             let args = self.arguments(request)?;
@@ -175,8 +197,8 @@ impl Engine for Espeak {
                 "" => bad(fault.to_string()),
                 said => bad(format!("{fault}; it said: {said}")),
             })?;
-            let usage = Usage { characters: request.text.chars().count() as u64, cost: Money(0) };
-            Ok(Rendered { pcm, transcript: None, usage, request_id: None })
+            let usage = Usage::free(&request.text);
+            Ok(Rendered { pcm, transcript: None, alignment: None, usage, request_id: None })
         })
     }
 }

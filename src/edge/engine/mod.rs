@@ -6,6 +6,7 @@ mod child;
 pub mod command;
 pub mod espeak;
 mod hebrew;
+pub mod http;
 #[cfg(feature = "pico")]
 pub mod pico;
 #[cfg(test)]
@@ -18,9 +19,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Language, Money};
+use serde::Serialize;
+
+use crate::base::secret::SecretRef;
+use crate::base::{Failure, Language, Secret};
+use crate::core::asset::alignment::Alignment;
 use crate::core::config::EngineConfig;
 use crate::core::sound::Pcm;
+
+pub use crate::core::cost::Usage;
 
 /// A future that an engine or carrier door returns.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -47,19 +54,34 @@ pub struct Rendered {
     pub pcm: Pcm,
     /// What the engine says it spoke, if it says so.
     pub transcript: Option<String>,
-    /// What it cost and counted.
+    /// When each word is spoken, from the start of `pcm`, if the engine says so.
+    pub alignment: Option<Alignment>,
+    /// What it counted. Services leave the cost to the dated table (`core/cost`), which knows today.
     pub usage: Usage,
     /// The engine's own id of this request, for its support desk.
     pub request_id: Option<String>,
 }
 
-/// What a rendering used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Characters billed.
-    pub characters: u64,
-    /// Cost; zero for engines that run here.
-    pub cost: Money,
+/// A voice of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VoiceRow {
+    /// What `[voice] voices` takes.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Languages it is known to speak, lower-case tags; empty = those of the model.
+    pub languages: Vec<String>,
+    /// More about it.
+    pub note: String,
+}
+
+/// The model that a request is made with, as the dated table knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelName {
+    /// Kind of service: `elevenlabs`, `openai`, `gemini`, `gemini-live`.
+    pub kind: &'static str,
+    /// The service's id of the model.
+    pub id: String,
 }
 
 /// Why an engine gave no sound.
@@ -74,6 +96,14 @@ pub enum EngineFault {
         language: Language,
         /// More, starting with a colon and a space, or empty.
         detail: String,
+    },
+    /// The service refuses the credentials, or the account is out of credit or stopped.
+    #[error("engine `{engine}`: the account is refused: {why}")]
+    Account {
+        /// Engine's name.
+        engine: String,
+        /// Why.
+        why: String,
     },
     /// The program or the service is not here: not installed, not reachable, no key.
     #[error("engine `{engine}` is not available: {why}")]
@@ -132,6 +162,26 @@ pub trait Engine: Send + Sync {
     /// Whether this engine can speak the language, with the reason if not.
     fn speaks(&self, language: &Language) -> Result<(), EngineFault>;
 
+    /// As [`Engine::speaks`], for a model other than the engine's own.
+    fn speaks_with(&self, language: &Language, model: Option<&str>) -> Result<(), EngineFault> {
+        let _same_for_all_models = model;
+        self.speaks(language)
+    }
+
+    /// The model that a request with this one (`None` = the engine's own) is made with; `None` = an engine of this
+    /// machine, which costs nothing and never ends.
+    fn model(&self, asked: Option<&str>) -> Option<ModelName> {
+        let _has_none = asked;
+        None
+    }
+
+    /// The engine's voices; a service is asked for them.
+    fn voices(&self) -> Boxed<'_, Result<Vec<VoiceRow>, EngineFault>> {
+        let why = "it does not list its voices".to_owned();
+        let fault = EngineFault::Refused { engine: self.name().to_owned(), why };
+        Box::pin(async move { Err(fault) })
+    }
+
     /// Longest text of one request, in characters.
     fn max_characters(&self) -> usize;
 
@@ -145,14 +195,18 @@ pub trait Engine: Send + Sync {
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>>;
 }
 
+/// Reads a key by its reference in the configuration; the text says what it is for.
+pub type ReadSecret<'a> = &'a dyn Fn(&SecretRef, &str) -> Result<Secret, Failure>;
+
 /// Opens the engine of a name: `pico`, `espeak`, or a name of `[engines.NAME]`.
 ///
 /// `scratch`: a folder where an engine may keep files of its own between runs (Pico's voices, 6 MB at most).
-/// May block for some milliseconds while it looks for a program.
+/// `secret` reads a key by its reference. May block for some milliseconds while it looks for a program.
 pub fn open(
     name: &str,
     engines: &BTreeMap<String, EngineConfig>,
     scratch: &Path,
+    secret: ReadSecret<'_>,
 ) -> Result<Arc<dyn Engine>, EngineFault> {
     let config = engines.get(name);
     let kind = config.and_then(|config| config.kind.as_deref());
@@ -162,13 +216,29 @@ pub fn open(
         ("espeak", _) | (_, Some("espeak")) => {
             Ok(Arc::new(espeak::Espeak::open(name, config.unwrap_or(&EngineConfig::default()))?))
         }
-        (_, _) => {
+        (_, Some(kind)) => open_service(name, kind, config.unwrap_or(&EngineConfig::default()), secret),
+        (_, None) => {
             let mut known: Vec<&str> = engines.keys().map(String::as_str).chain(["pico", "espeak"]).collect();
             known.sort_unstable();
             known.dedup();
             let why = format!("no engine has this name; known are {}", known.join(", "));
             Err(EngineFault::Missing { engine: crate::base::text::printable(name), why })
         }
+    }
+}
+
+/// A service behind HTTP or a socket: one arm per kind.
+fn open_service(
+    name: &str,
+    kind: &str,
+    config: &EngineConfig,
+    secret: ReadSecret<'_>,
+) -> Result<Arc<dyn Engine>, EngineFault> {
+    let missing = |why: String| EngineFault::Missing { engine: name.to_owned(), why };
+    let key = config.key.as_ref().map(|key| secret(key, &format!("[engines.{name}] key"))).transpose();
+    let _key = key.map_err(|failure| EngineFault::Account { engine: name.to_owned(), why: failure.what })?;
+    match kind {
+        other => Err(missing(format!("this version has no engine of kind `{other}`"))),
     }
 }
 

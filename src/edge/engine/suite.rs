@@ -5,7 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use super::*;
+use crate::base::Failure;
 use crate::core::sound::{Pcm, wav};
+
+/// Programs need no key.
+const NO_KEYS: fn(&SecretRef, &str) -> Result<Secret, Failure> = |_, what| Err(Failure::usage(what.to_owned()));
 
 /// A folder with a WAV in it, and shell scripts as engines.
 struct Bench {
@@ -33,7 +37,7 @@ impl Bench {
         };
         more(&mut config);
         let engines = BTreeMap::from([("mine".to_owned(), config)]);
-        open("mine", &engines, self.folder.path()).expect("sh is everywhere")
+        open("mine", &engines, self.folder.path(), &NO_KEYS).expect("sh is everywhere")
     }
 
     async fn fault(&self, script: &str) -> EngineFault {
@@ -60,7 +64,7 @@ async fn a_program_that_writes_a_wav_is_an_engine() {
     let bench = Bench::new();
     let rendered = bench.engine("cat >/dev/null; cat $DIR/good.wav", |_| ()).render(&hello()).await.expect("sound");
     assert_eq!(rendered.pcm, tone());
-    assert_eq!(rendered.usage, Usage { characters: 6, cost: Money(0) });
+    assert_eq!(rendered.usage, Usage { characters: 6, ..Usage::default() });
 }
 
 #[tokio::test]
@@ -200,14 +204,16 @@ async fn many_at_once_get_each_their_own() {
 #[test]
 fn an_unknown_engine_is_told_the_known_ones() {
     let engines = BTreeMap::from([("piper".to_owned(), EngineConfig::default())]);
-    let fault = open("pcio", &engines, Path::new("/nonexistent")).err().expect("unknown");
+    let fault = open("pcio", &engines, Path::new("/nonexistent"), &NO_KEYS).err().expect("unknown");
     assert!(fault.to_string().ends_with("known are espeak, pico, piper"), "{fault}");
     let config = EngineConfig {
         kind: Some("command".to_owned()),
         command: vec!["no-such-program-here".to_owned()],
         ..EngineConfig::default()
     };
-    let fault = open("piper", &BTreeMap::from([("piper".to_owned(), config)]), Path::new("/")).err().expect("missing");
+    let fault = open("piper", &BTreeMap::from([("piper".to_owned(), config)]), Path::new("/"), &NO_KEYS)
+        .err()
+        .expect("missing");
     assert!(matches!(fault, EngineFault::Missing { .. }), "{fault}");
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use crate::base::{Exit, Failure, limits};
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::{Digest, Recipe, Record};
+use crate::core::cost;
 use crate::core::sound::{pipeline, wav};
 use crate::edge::engine::{Engine, EngineFault, Rendered, Request, Usage};
 use crate::run::clock::{Clock, MachineClock};
@@ -90,8 +91,8 @@ impl Job {
             done.engine_calls += 1;
             let fault = match tokio::time::timeout(self.timeout, self.engine.render(&request)).await {
                 Ok(Ok(rendered)) => {
-                    done.usage.characters += rendered.usage.characters;
-                    done.usage.cost += rendered.usage.cost;
+                    let rendered = self.priced(rendered);
+                    done.usage += rendered.usage;
                     match self.prepare(rendered) {
                         Ok(good) => return Ok(good),
                         Err(why) => EngineFault::BadSound { engine: recipe.engine.clone(), why },
@@ -107,10 +108,26 @@ impl Job {
                 return Err(told(&fault));
             };
             tracing::info!(%fault, attempt, "rendering is tried again");
-            MachineClock.sleep(pause).await;
+            MachineClock.sleep(self.scattered(pause, attempt)).await;
             wait *= 2;
         }
         unreachable!("the loop ends at the last try")
+    }
+
+    /// A pause with jitter: up to a half longer, by the asset's own name, so that renderings which met the same busy
+    /// service do not all come back at once. Never shorter: the service may have named the pause.
+    fn scattered(&self, pause: Duration, attempt: u32) -> Duration {
+        let digits = &self.fingerprint.as_str()[(attempt as usize * 2) % 60..][..4];
+        let part = u32::from_str_radix(digits, 16).expect("a digest is hex digits");
+        pause + pause * part / (2 * 0xFFFF)
+    }
+
+    /// What a service reported, with today's price; engines of this machine keep what they say.
+    fn priced(&self, mut rendered: Rendered) -> Rendered {
+        if let Some(model) = self.engine.model(self.recipe.model.as_deref()) {
+            rendered.usage = cost::table().bill(model.kind, &model.id, rendered.usage, MachineClock.wall());
+        }
+        rendered
     }
 
     /// From the engine's sound to the bytes of the file and their record; `Err` says what the ear refused.
@@ -134,8 +151,8 @@ impl Job {
             trimmed_head_ms: prepared.trimmed_head_ms,
             trimmed_tail_ms: prepared.trimmed_tail_ms,
             transcript: rendered.transcript,
-            characters: rendered.usage.characters,
-            cost: rendered.usage.cost,
+            usage: rendered.usage,
+            alignment: rendered.alignment.map(|words| words.trimmed(prepared.trimmed_head_ms)),
             request_id: rendered.request_id,
             rendered_at: MachineClock.wall().rfc3339(),
         };
@@ -149,6 +166,7 @@ fn pause_after(fault: &EngineFault, wait: Duration) -> Option<Duration> {
         EngineFault::Busy { after, .. } => Some(after.unwrap_or(wait).min(limits::RENDER_BACKOFF_MOST)),
         EngineFault::Failed { .. } => Some(wait),
         EngineFault::Language { .. }
+        | EngineFault::Account { .. }
         | EngineFault::Missing { .. }
         | EngineFault::Refused { .. }
         | EngineFault::BadSound { .. } => None,
@@ -156,15 +174,25 @@ fn pause_after(fault: &EngineFault, wait: Duration) -> Option<Duration> {
 }
 
 /// An engine's fault as a person is told it.
-pub(super) fn told(fault: &EngineFault) -> Failure {
+pub fn told(fault: &EngineFault) -> Failure {
     let next = match fault {
         EngineFault::Language { .. } => {
             "choose another engine for it ([voice.engines] in campaign.toml), or write [greeting] fallback"
         }
+        EngineFault::Account { .. } => "see the account's page at the service, set its key, then run this again",
         EngineFault::Missing { .. } => "install or set what it names, then run `ahoy cache generate` again",
         EngineFault::Refused { .. } => "change the text or the [voice] settings, then run `ahoy cache generate` again",
         EngineFault::BadSound { .. } => "try the engine alone, change the text, or choose another engine",
         EngineFault::Busy { .. } | EngineFault::Failed { .. } => "run `ahoy cache generate` again later",
     };
-    Failure::new(Exit::Asset, fault.to_string()).next(next)
+    let exit = match fault {
+        EngineFault::Account { .. } => Exit::Account,
+        EngineFault::Language { .. }
+        | EngineFault::Missing { .. }
+        | EngineFault::Refused { .. }
+        | EngineFault::BadSound { .. }
+        | EngineFault::Busy { .. }
+        | EngineFault::Failed { .. } => Exit::Asset,
+    };
+    Failure::new(exit, fault.to_string()).next(next)
 }

@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 pub use kit::{VoiceKit, load_kit};
 pub use survey::{AssetRow, Verified, list, plan_campaigns, prunable, verify};
 
+pub(super) use job::told;
+pub(super) use survey::open_engine;
+
 use crate::base::{Exit, Failure, Language, Money, Slug, limits};
 use crate::core::asset::plan::{Item, Plan, Step, Why};
 use crate::core::asset::{Digest, Entry, Lock, Record};
@@ -150,6 +153,7 @@ pub async fn generate_with(
     let kept = plan.items.iter().filter(|item| item.step == Step::Keep).count() as u64;
     progress(&Progress::Planned { render: to_render.len() as u64, keep: kept });
     let mut report = GenerateReport { kept, unspoken: survey.unspoken.clone(), ..GenerateReport::default() };
+    report.notes.extend(survey.notes.iter().cloned());
     let outcomes = render_all(&survey, to_render, options, progress, &mut report).await;
     write_locks(ws, &survey, &plan, outcomes, &mut report)?;
     Ok(report)

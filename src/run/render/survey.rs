@@ -8,11 +8,14 @@ use serde::Serialize;
 
 use super::job::told;
 use super::{OpenEngine, Unspoken, shelf_of};
-use crate::base::{Failure, Language, Slug};
+use crate::base::secret::SecretRef;
+use crate::base::text::printable;
+use crate::base::{Exit, Failure, Language, Slug};
 use crate::core::asset::plan::{self, Plan, Wanted};
 use crate::core::asset::verify::{self as rules, Binding, Finding};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
+use crate::core::cost::{self, Standing};
 use crate::core::sound::pipeline::PIPELINE;
 use crate::edge::engine::{Engine, EngineFault};
 use crate::run::clock::{Clock, MachineClock};
@@ -20,8 +23,9 @@ use crate::store::shelf::{Looked, Question, Shelf, Unreferenced, read_lock, read
 use crate::store::workspace::{Workspace, shown};
 
 /// An engine of the workspace, with its scratch files in the cache folder.
-pub(super) fn open_engine(ws: &Workspace, name: &str) -> Result<Arc<dyn Engine>, EngineFault> {
-    crate::edge::engine::open(name, &ws.config.engines, &ws.cache_dir().join("engines"))
+pub fn open_engine(ws: &Workspace, name: &str) -> Result<Arc<dyn Engine>, EngineFault> {
+    let secret = |wanted: &SecretRef, what: &str| ws.secret(wanted, what);
+    crate::edge::engine::open(name, &ws.config.engines, &ws.cache_dir().join("engines"), &secret)
 }
 
 /// Everything a campaign wants, in the order of key and language.
@@ -38,6 +42,8 @@ pub(super) struct Survey {
     pub wanted: Vec<Wanted>,
     pub locks: BTreeMap<Slug, Lock>,
     pub unspoken: Vec<Unspoken>,
+    /// What a person should know about the models that are used, in whole sentences.
+    pub notes: BTreeSet<String>,
     found: BTreeMap<Digest, Looked>,
 }
 
@@ -50,6 +56,7 @@ impl Survey {
             wanted: Vec::new(),
             locks: BTreeMap::new(),
             unspoken: Vec::new(),
+            notes: BTreeSet::new(),
             found: BTreeMap::new(),
         };
         for campaign in campaigns {
@@ -81,8 +88,10 @@ impl Survey {
             let engine = open(name).map_err(|fault| here(told(&fault)))?;
             self.engines.insert(name.to_owned(), engine);
         }
+        let model = campaign.voice.model_for(&line.language);
+        self.check_model(name, model).map_err(here)?;
         let engine = &self.engines[name];
-        match (engine.speaks(&line.language), &campaign.greeting.fallback) {
+        match (engine.speaks_with(&line.language, model), &campaign.greeting.fallback) {
             (Ok(()), _) => {}
             (Err(EngineFault::Language { .. }), Some(fallback)) if *fallback != line.language => {
                 self.unspoken.push(Unspoken {
@@ -106,6 +115,30 @@ impl Survey {
             recipe: Recipe::of(line, &campaign.voice, engine.version(), rate, PIPELINE),
             reproducible: engine.reproducible(),
         });
+        Ok(())
+    }
+
+    /// Refuses a model that has ended; one that ends soon, or that the table does not know, is noted.
+    fn check_model(&mut self, engine: &str, model: Option<&str>) -> Result<(), Failure> {
+        let Some(model) = self.engines[engine].model(model) else { return Ok(()) };
+        let (id, shown) = (&model.id, printable(&model.id));
+        match cost::table().standing(model.kind, id, MachineClock.wall()) {
+            Standing::Fine => {}
+            Standing::EndsSoon { date, successor } => {
+                self.notes
+                    .insert(format!("model `{shown}` of engine `{engine}` ends on {date}: use `{successor}` then."));
+            }
+            Standing::Ended { date, successor } => {
+                let what = format!("model `{shown}` of engine `{engine}` is not served since {date}");
+                let next =
+                    format!("write model = \"{successor}\" in [engines.{engine}] or in [voice] of campaign.toml");
+                return Err(Failure::new(Exit::Asset, what).next(next));
+            }
+            Standing::Unknown => {
+                let what = "is not in the table of models: its price and its limits are not known";
+                self.notes.insert(format!("model `{shown}` of engine `{engine}` {what} (`ahoy cost models`)."));
+            }
+        }
         Ok(())
     }
 

@@ -89,8 +89,14 @@ impl Engine for Fake {
             }
             let mut samples = tone(self.amplitude);
             samples.truncate(self.keep);
-            let usage = Usage { characters: request.text.chars().count() as u64, cost: Money(7) };
-            Ok(Rendered { pcm: Pcm { samples, rate: 8_000 }, transcript: None, usage, request_id: None })
+            let usage = Usage { cost: Money(7), ..Usage::free(&request.text) };
+            Ok(Rendered {
+                pcm: Pcm { samples, rate: 8_000 },
+                transcript: None,
+                alignment: None,
+                usage,
+                request_id: None,
+            })
         })
     }
 }

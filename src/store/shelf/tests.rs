@@ -39,8 +39,8 @@ pub(crate) fn asset(text: &str) -> (Vec<u8>, Record) {
         trimmed_head_ms: 0,
         trimmed_tail_ms: 0,
         transcript: None,
-        characters: 1,
-        cost: Default::default(),
+        usage: Default::default(),
+        alignment: None,
         request_id: None,
         rendered_at: Wall(0).rfc3339(),
     };

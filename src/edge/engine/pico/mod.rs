@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 
 use self::door::{Speaker, Step};
 use self::voices::Voice;
-use super::{Boxed, Engine, EngineFault, Rendered, Request, Usage};
-use crate::base::{Language, Money, limits};
+use super::{Boxed, Engine, EngineFault, Rendered, Request, Usage, VoiceRow};
+use crate::base::{Language, limits};
 use crate::core::sound::Pcm;
 
 const NAME: &str = "pico";
@@ -150,6 +150,10 @@ impl Engine for Pico {
         false
     }
 
+    fn voices(&self) -> Boxed<'_, Result<Vec<VoiceRow>, EngineFault>> {
+        Box::pin(async { Ok(voices::VOICES.iter().map(Voice::row).collect()) })
+    }
+
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>> {
         Box::pin(async move {
             let voice = self.voice(request)?;
@@ -164,8 +168,8 @@ impl Engine for Pico {
             let (reply, answer) = oneshot::channel();
             self.send(Job { voice, pieces, reply })?;
             let pcm = answer.await.map_err(|_| failed("its thread ended on this text".to_owned()))??;
-            let usage = Usage { characters: characters as u64, cost: Money(0) };
-            Ok(Rendered { pcm, transcript: None, usage, request_id: None })
+            let usage = Usage::free(&request.text);
+            Ok(Rendered { pcm, transcript: None, alignment: None, usage, request_id: None })
         })
     }
 }

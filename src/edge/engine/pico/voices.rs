@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::super::VoiceRow;
 use crate::base::Language;
 
 /// One voice: text analysis and speech generation.
@@ -44,6 +45,16 @@ pub(super) static VOICES: [Voice; 6] = [
 impl Voice {
     fn primary(&self) -> &'static str {
         &self.name[..2]
+    }
+
+    /// The voice as a list of voices shows it.
+    pub(super) fn row(&self) -> VoiceRow {
+        VoiceRow {
+            id: self.name.to_owned(),
+            name: self.name.to_owned(),
+            languages: vec![self.name.to_ascii_lowercase()],
+            note: "embedded".to_owned(),
+        }
     }
 
     /// The voice for a whole tag (`en-gb`), else for its language.
