@@ -97,8 +97,12 @@ pub async fn check_before_dialing(
     callers: &BTreeSet<Phone>,
     shared: bool,
 ) -> Result<Option<String>, Failure> {
-    if !asker.card().lists_by_number {
-        return Ok(Some(format!("{}: the carrier cannot be asked for calls of a number", asker.account)));
+    if !asker.lists() {
+        return Ok(Some(format!(
+            "{}: the carrier has no list of calls, so nobody can tell whether this ledger is an older copy; what becomes unknown \
+             waits for a person (`ahoy leads release`, `close`)",
+            asker.account
+        )));
     }
     let mut tries = 1;
     let found = loop {
@@ -387,7 +391,7 @@ async fn one_account(
     let (open, unwanted) = asker.look().await?;
     callers.extend(open.iter().map(|entry| entry.caller.clone()));
     // The embedded carrier reaches nobody, and forgets with its process.
-    if !matches!(config.kind, CarrierKind::Sim(_)) && !callers.is_empty() && !options.dry_run {
+    if !matches!(config.kind, CarrierKind::Sim(_)) && asker.lists() && !callers.is_empty() && !options.dry_run {
         let found = strangers(asker, &callers).await.map_err(failed)?;
         account.strangers = found.calls.len();
         if options.import && !found.calls.is_empty() {

@@ -206,7 +206,7 @@ impl Breaker {
 /// call has breakers of its own).
 fn weighs(outcome: Outcome) -> Option<bool> {
     match outcome {
-        Outcome::Unheard | Outcome::Failed | Outcome::NotPlaced => Some(true),
+        Outcome::Unheard | Outcome::Failed | Outcome::NotPlaced | Outcome::Unresolved => Some(true),
         Outcome::Answered
         | Outcome::Voicemail
         | Outcome::OptedOut

@@ -223,8 +223,9 @@ impl Ledger {
         )
     }
 
-    /// A person lets leads out of review: they are ready again, and a last try that the evidence shows was never made is
-    /// given back. Gives how many.
+    /// A person lets leads out of review: they are ready again. A last try that the evidence shows was never made is given
+    /// back; one that nobody could tell about is given back to the lead, but counts towards the caps of its number. Gives
+    /// how many.
     pub fn let_out(&mut self, lead: Option<LeadId>, reason: Option<&str>, now: Wall) -> Result<u64, LedgerFault> {
         self.atomically(|ledger| {
             let leads = ledger.reviewed(lead, reason)?;
@@ -236,7 +237,7 @@ impl Ledger {
                 )?;
                 ledger.write(
                     "UPDATE lead SET state = 'ready', reason = NULL, due = ?2, changed_at = ?2, \
-                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome IS NOT NULL) \
+                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome <> 'unresolved') \
                      WHERE id = ?1",
                     (lead.0, now.0),
                 )?;
@@ -257,8 +258,9 @@ impl Ledger {
             let leads = ledger.reviewed(lead, reason)?;
             for lead in &leads {
                 ledger.write(
-                    "UPDATE lead SET state = 'done', reason = ?2, due = NULL, changed_at = ?3 WHERE id = ?1",
-                    (lead.0, Outcome::NotPlaced.as_str(), now.0),
+                    "UPDATE lead SET state = 'done', due = NULL, changed_at = ?4, \
+                         reason = CASE reason WHEN ?3 THEN ?3 ELSE ?2 END WHERE id = ?1",
+                    (lead.0, Outcome::NotPlaced.as_str(), Outcome::Unresolved.as_str(), now.0),
                 )?;
                 ledger.audit("lead_close", &lead.to_string(), reason.unwrap_or("by hand"), now)?;
             }
