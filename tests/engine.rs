@@ -181,3 +181,58 @@ fn hostile_terminals_do_not_disturb_a_run_and_its_time_is_kept() {
     assert!(calls(&sim) < 250, "it ended by its time, not by its work");
     assert_eq!(live(&sim), 0, "nobody is left on the line");
 }
+
+/// The stop of an account, as a run of this workspace would have written it.
+fn stop_account(shop: &Shop, sim: &Sim) -> String {
+    let now = ahoy::base::Wall(1_795_000_000_000);
+    let options = ahoy::store::ledger::OpenOptions { fresh_key: [7; 32], now };
+    let mut ledger = ahoy::store::ledger::Ledger::open(&shop.path("ahoy.db"), &options).expect("opens");
+    let account = ledger.open_attempts(None).expect("read").first().map(|it| it.account.clone());
+    let account = account.unwrap_or_else(|| panic!("no call is open: {}", calls(sim)));
+    let kind = ahoy::core::dial::breaker::StopKind::FailureRate;
+    assert!(ledger.stop_account(&account, kind, "a test stops it", &[], now).expect("written"));
+    account
+}
+
+#[test]
+fn a_resume_reaches_the_engine_that_runs_and_its_next_run_calls() {
+    let (_folder, sim, shop) = town(60);
+    let holder = spawn(common::ahoy(shop.dir.path()).args(["serve", "--quiet"]));
+    until("it listens", || shop.path("ahoy.db.sock").exists());
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("it calls", || calls(&sim) > 2 && live(&sim) > 0);
+    stop_account(&shop, &sim);
+    assert_eq!(ended(first), 12, "its run ends when the last call has");
+    let then = calls(&sim);
+    assert_eq!(code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]))), 12);
+    assert_eq!(calls(&sim), then, "nobody was called before a person had looked");
+    assert_eq!(code(&run(&mut shop.campaign(&["resume", "c"]))), 0);
+    // The engine never restarted: it is its own memory of the stop that must go.
+    let second = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet", "--max-runtime", "30s"]));
+    until("it calls again", || calls(&sim) > then + 2);
+    assert_eq!(code(&run(&mut shop.campaign(&["stop", "c"]))), 0);
+    assert_eq!(ended(second), 130);
+    signal(&holder, "TERM");
+    assert_eq!(ended(holder), 0);
+}
+
+#[test]
+fn calls_tail_follows_a_run_live_until_it_ends_and_reads_files_without_one() {
+    let (_folder, sim, shop) = town(12);
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]));
+    until("it calls", || calls(&sim) > 0);
+    let mut tail = common::ahoy(shop.dir.path());
+    let output = run(tail.args(["calls", "tail", "--json"]));
+    assert_eq!(code(&output), 0);
+    let lines: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one object a line"))
+        .collect();
+    let of = |what: &str| lines.iter().filter(|line| line["note"][what] != serde_json::Value::Null).count();
+    assert!(of("dialed") >= 8 && of("ended") >= 8, "{} of {lines:?}", of("ended"));
+    assert!(lines.iter().all(|line| line["at"].is_string()));
+    assert!([0, 3].contains(&ended(first)), "it ended with the engine");
+    let output = run(common::ahoy(shop.dir.path()).args(["calls", "tail", "--json"]));
+    let newest = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(code(&output) == 0 && newest.contains("\"event\":\"start\""), "the newest call's file: {newest}");
+}

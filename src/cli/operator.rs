@@ -35,8 +35,7 @@ impl Verb {
     fn request(self, campaigns: Vec<Slug>) -> Request {
         match self {
             Verb::Pause => Request::Pause(campaigns),
-            // The engine looks every quarter of a second whether a paused campaign goes on.
-            Verb::Resume => Request::Status,
+            Verb::Resume => Request::Resume(campaigns),
             Verb::Stop => Request::Stop { campaigns, hangup: false },
             Verb::HangUp => Request::Stop { campaigns, hangup: true },
         }

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod frame;
 pub mod html;
 pub mod leads;
+pub mod live;
 pub mod progress;
 pub mod report;
 pub mod rules;

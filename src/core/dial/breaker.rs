@@ -162,6 +162,11 @@ impl Breaker {
         Breaker { policy, ..Breaker::default() }
     }
 
+    /// A person has looked: what went before says nothing any more.
+    pub fn forget(&mut self) {
+        *self = Breaker::new(self.policy);
+    }
+
     /// An order was answered, or its answer was lost.
     pub fn answered(&mut self, attempt: AttemptId, answer: Answer) -> Option<Trip> {
         match answer {

@@ -239,6 +239,8 @@ impl Engine {
                 accounts.insert(carrier.clone(), self.open(ws, &carrier).await?);
             }
             let shared = Arc::clone(&accounts[&carrier].shared);
+            // A stop that was lifted while nothing ran here, or a carrier that may be there again.
+            shared.lift_stop(true).await;
             if let Some(fault) = lock(&shared.seen).ledger_failed.clone() {
                 return Err(
                     Failure::bug(format!("this engine's ledger failed: {fault}")).next("let it end, and start again")
@@ -366,6 +368,10 @@ impl Engine {
                 let Some(at) = shared.line_of(campaign) else { continue };
                 match word {
                     Word::Pause => shared.desk(Event::Paused(at, true)).await,
+                    Word::Resume => {
+                        shared.lift_stop(true).await;
+                        shared.desk(Event::Paused(at, false)).await;
+                    }
                     Word::Stop(stop) => {
                         shared.stop_line(at, stop).await;
                         shared.note_of(Some(at), &Note::Stopping(stop));
@@ -412,6 +418,8 @@ impl Engine {
 pub enum Word {
     /// Call nobody new for now.
     Pause,
+    /// Go on, and let the account dial again.
+    Resume,
     /// Stop this far.
     Stop(Stop),
 }
