@@ -236,3 +236,55 @@ fn calls_tail_follows_a_run_live_until_it_ends_and_reads_files_without_one() {
     let newest = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(code(&output) == 0 && newest.contains("\"event\":\"start\""), "the newest call's file: {newest}");
 }
+
+/// Renames the carrier in ahoy.toml and in every campaign.
+fn rename_carrier(shop: &Shop, to: &str) {
+    let swap = |file: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(shop.path(file)).expect("read");
+        assert!(text.contains(from), "{file}");
+        std::fs::write(shop.path(file), text.replace(from, to)).expect("written");
+    };
+    swap("ahoy.toml", "[carriers.main]", &format!("[carriers.{to}]"));
+    for campaign in ["campaigns/c/campaign.toml", "campaigns/d/campaign.toml"] {
+        swap(campaign, "carrier = \"main\"", &format!("carrier = \"{to}\""));
+    }
+}
+
+#[test]
+fn a_renamed_carrier_keeps_its_accounts_stop_and_asks_about_the_calls_that_were_open() {
+    let (_folder, sim, shop) = town(40);
+    let mut first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("it calls", || calls(&sim) > 3 && live(&sim) > 0);
+    let account = stop_account(&shop, &sim);
+    assert!(account.starts_with("twilio:127.0.0.1:AC"), "{account}");
+    first.kill().expect("SIGKILL");
+    first.wait().expect("reaped");
+    rename_carrier(&shop, "other");
+    let before = calls(&sim);
+    let again = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    let words = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(code(&again), 12, "{words}");
+    assert!(words.contains("a test stops it") && !words.contains("no carrier of ahoy.toml has"), "{words}");
+    assert_eq!(calls(&sim), before, "nobody was called");
+    let status = shop.status();
+    assert_eq!((status["open"].as_u64(), status["held"].as_u64()), (Some(0), Some(0)), "asked about to their end");
+    assert_eq!(code(&run(&mut shop.campaign(&["resume", "c"]))), 0);
+    assert!([0, 3].contains(&code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])))));
+    assert_eq!(sim.read_log().rung_twice(), Vec::<&str>::new());
+}
+
+#[test]
+fn two_carriers_that_are_one_account_do_not_run_side_by_side() {
+    let (_folder, sim, shop) = town(4);
+    let toml = std::fs::read_to_string(shop.path("ahoy.toml")).expect("read");
+    std::fs::write(shop.path("ahoy.toml"), format!("{toml}\n{}", toml.replace("[carriers.main]", "[carriers.twin]")))
+        .expect("written");
+    let file = shop.path("campaigns/d/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, text.replace("carrier = \"main\"", "carrier = \"twin\"")).expect("written");
+    let both = run(&mut shop.campaign(&["run", "c", "d", "--yes", "--drain"]));
+    let words = String::from_utf8_lossy(&both.stderr).into_owned();
+    assert!(code(&both) == 2 && words.contains("main") && words.contains("twin"), "{words}");
+    assert_eq!(calls(&sim), 0, "a run starts whole or not at all");
+    assert!([0, 3].contains(&code(&run(&mut shop.campaign(&["run", "d", "--yes", "--drain", "--quiet"])))));
+}

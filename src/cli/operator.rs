@@ -51,6 +51,7 @@ pub fn say(ws: &Workspace, context: &Context, names: &[Slug], verb: Verb) -> Res
         ledger.set_campaign_state(&campaign.name, verb.state(), now).map_err(|fault| ledger_failure(&fault))?;
         if verb == Verb::Resume {
             let account = account_of(ws, &campaign.carrier)?;
+            ledger.adopt_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
             ledger.resume_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
             ledger.wake_callers(&account, &campaign.callers, now).map_err(|fault| ledger_failure(&fault))?;
         }

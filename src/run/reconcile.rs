@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{AttemptId, Exit, Failure, Phone, Slug, Wall, limits};
+use crate::core::config::account::account_id;
 use crate::core::config::{CarrierConfig, CarrierKind};
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::attempt::{Source, State};
@@ -306,7 +307,7 @@ async fn asked(
             config.release_horizon,
             config.is_loopback(),
         ));
-        let told = one_account(ws, &asker, config, options).await;
+        let told = one_account(ws, &carrier, &asker, options).await;
         horizons.insert(account.clone(), asker.horizon().total);
         accounts.push(told.unwrap_or_else(|fault| Account::unasked(&account, fault.to_string())));
         if let Some(sim) = opened.sim {
@@ -352,10 +353,9 @@ fn wanted(
         None => None,
     };
     for entry in open {
-        let id = |account: &str| account.split_once(':').map_or(account.to_owned(), |(_, id)| id.to_owned());
         let carrier = known.get(&entry.account).cloned().or_else(|| {
             let (name, account) = by_hand.as_ref()?;
-            (id(account) == id(&entry.account)).then(|| name.clone())
+            (account_id(account) == account_id(&entry.account)).then(|| name.clone())
         });
         wanted.insert(entry.account.clone(), carrier);
     }
@@ -376,12 +376,12 @@ fn lines_of(ws: &Workspace, carrier: &str) -> Result<CarrierLines, Failure> {
 
 async fn one_account(
     ws: &Workspace,
+    carrier: &str,
     asker: &Arc<Asker>,
-    config: &CarrierConfig,
     options: &ReconcileOptions,
 ) -> Result<Account, Failure> {
-    let label = asker.account.split(':').next().unwrap_or_default();
-    let (mut callers, lines) = lines_of(ws, label)?;
+    let config = &ws.config.carriers[carrier];
+    let (mut callers, lines) = lines_of(ws, carrier)?;
     let failed = |fault: Unasked| unasked(&asker.account, fault);
     let mut account = Account { horizon: Some(asker.horizon()), ..Account::unasked(&asker.account, String::new()) };
     account.fault = None;

@@ -236,7 +236,8 @@ impl Engine {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
             let line = line(campaign, kit)?;
             if !accounts.contains_key(&carrier) {
-                accounts.insert(carrier.clone(), self.open(ws, &carrier).await?);
+                let opened = self.open(ws, &carrier, &accounts).await?;
+                accounts.insert(carrier.clone(), opened);
             }
             let shared = Arc::clone(&accounts[&carrier].shared);
             // A stop that was lifted while nothing ran here, or a carrier that may be there again.
@@ -278,8 +279,16 @@ impl Engine {
         Ok(lines)
     }
 
-    async fn open(&self, ws: &Workspace, carrier: &str) -> Result<Account, Failure> {
+    async fn open(
+        &self,
+        ws: &Workspace,
+        carrier: &str,
+        others: &BTreeMap<String, Account>,
+    ) -> Result<Account, Failure> {
         let carrier = carriers::open(ws, carrier, Arc::clone(&self.setup.clock)).await?;
+        if let Some(other) = others.values().find(|other| other.carrier.account == carrier.account) {
+            return Err(one_account_twice(&other.carrier.name, &carrier));
+        }
         if let Some(gateway) = &*lock(&self.gateway) {
             for token in &carrier.auth_tokens {
                 gateway.trust(token.clone());
@@ -411,6 +420,15 @@ impl Engine {
         drop(lock(&self.lock).take());
         Ok(())
     }
+}
+
+/// Two loops would each keep the pace and the cap of one account, and together break both.
+fn one_account_twice(other: &str, carrier: &OpenCarrier) -> Failure {
+    Failure::usage(format!(
+        "carriers `{other}` and `{}` of ahoy.toml are one account ({})",
+        carrier.name, carrier.account
+    ))
+    .next("let the campaigns that run together name one of them")
 }
 
 /// What an operator says about a running campaign.
