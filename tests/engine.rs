@@ -181,3 +181,110 @@ fn hostile_terminals_do_not_disturb_a_run_and_its_time_is_kept() {
     assert!(calls(&sim) < 250, "it ended by its time, not by its work");
     assert_eq!(live(&sim), 0, "nobody is left on the line");
 }
+
+/// The stop of an account, as a run of this workspace would have written it.
+fn stop_account(shop: &Shop, sim: &Sim) -> String {
+    let now = ahoy::base::Wall(1_795_000_000_000);
+    let options = ahoy::store::ledger::OpenOptions { fresh_key: [7; 32], now };
+    let mut ledger = ahoy::store::ledger::Ledger::open(&shop.path("ahoy.db"), &options).expect("opens");
+    let account = ledger.open_attempts(None).expect("read").first().map(|it| it.account.clone());
+    let account = account.unwrap_or_else(|| panic!("no call is open: {}", calls(sim)));
+    let kind = ahoy::core::dial::breaker::StopKind::FailureRate;
+    assert!(ledger.stop_account(&account, kind, "a test stops it", &[], now).expect("written"));
+    account
+}
+
+#[test]
+fn a_resume_reaches_the_engine_that_runs_and_its_next_run_calls() {
+    let (_folder, sim, shop) = town(60);
+    let holder = spawn(common::ahoy(shop.dir.path()).args(["serve", "--quiet"]));
+    until("it listens", || shop.path("ahoy.db.sock").exists());
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("it calls", || calls(&sim) > 2 && live(&sim) > 0);
+    stop_account(&shop, &sim);
+    assert_eq!(ended(first), 12, "its run ends when the last call has");
+    let then = calls(&sim);
+    assert_eq!(code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]))), 12);
+    assert_eq!(calls(&sim), then, "nobody was called before a person had looked");
+    assert_eq!(code(&run(&mut shop.campaign(&["resume", "c"]))), 0);
+    // The engine never restarted: it is its own memory of the stop that must go.
+    let second = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet", "--max-runtime", "30s"]));
+    until("it calls again", || calls(&sim) > then + 2);
+    assert_eq!(code(&run(&mut shop.campaign(&["stop", "c"]))), 0);
+    assert_eq!(ended(second), 130);
+    signal(&holder, "TERM");
+    assert_eq!(ended(holder), 0);
+}
+
+#[test]
+fn calls_tail_follows_a_run_live_until_it_ends_and_reads_files_without_one() {
+    let (_folder, sim, shop) = town(12);
+    let first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]));
+    until("it calls", || calls(&sim) > 0);
+    let mut tail = common::ahoy(shop.dir.path());
+    let output = run(tail.args(["calls", "tail", "--json"]));
+    assert_eq!(code(&output), 0);
+    let lines: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one object a line"))
+        .collect();
+    let of = |what: &str| lines.iter().filter(|line| line["note"][what] != serde_json::Value::Null).count();
+    assert!(of("dialed") >= 8 && of("ended") >= 8, "{} of {lines:?}", of("ended"));
+    assert!(lines.iter().all(|line| line["at"].is_string()));
+    assert!([0, 3].contains(&ended(first)), "it ended with the engine");
+    let output = run(common::ahoy(shop.dir.path()).args(["calls", "tail", "--json"]));
+    let newest = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(code(&output) == 0 && newest.contains("\"event\":\"start\""), "the newest call's file: {newest}");
+}
+
+/// Renames the carrier in ahoy.toml and in every campaign.
+fn rename_carrier(shop: &Shop, to: &str) {
+    let swap = |file: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(shop.path(file)).expect("read");
+        assert!(text.contains(from), "{file}");
+        std::fs::write(shop.path(file), text.replace(from, to)).expect("written");
+    };
+    swap("ahoy.toml", "[carriers.main]", &format!("[carriers.{to}]"));
+    for campaign in ["campaigns/c/campaign.toml", "campaigns/d/campaign.toml"] {
+        swap(campaign, "carrier = \"main\"", &format!("carrier = \"{to}\""));
+    }
+}
+
+#[test]
+fn a_renamed_carrier_keeps_its_accounts_stop_and_asks_about_the_calls_that_were_open() {
+    let (_folder, sim, shop) = town(40);
+    let mut first = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
+    until("it calls", || calls(&sim) > 3 && live(&sim) > 0);
+    let account = stop_account(&shop, &sim);
+    assert!(account.starts_with("twilio:127.0.0.1:AC"), "{account}");
+    first.kill().expect("SIGKILL");
+    first.wait().expect("reaped");
+    rename_carrier(&shop, "other");
+    let before = calls(&sim);
+    let again = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    let words = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(code(&again), 12, "{words}");
+    assert!(words.contains("a test stops it") && !words.contains("no carrier of ahoy.toml has"), "{words}");
+    assert_eq!(calls(&sim), before, "nobody was called");
+    let status = shop.status();
+    assert_eq!((status["open"].as_u64(), status["held"].as_u64()), (Some(0), Some(0)), "asked about to their end");
+    assert_eq!(code(&run(&mut shop.campaign(&["resume", "c"]))), 0);
+    assert!([0, 3].contains(&code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])))));
+    assert_eq!(sim.read_log().rung_twice(), Vec::<&str>::new());
+}
+
+#[test]
+fn two_carriers_that_are_one_account_do_not_run_side_by_side() {
+    let (_folder, sim, shop) = town(4);
+    let toml = std::fs::read_to_string(shop.path("ahoy.toml")).expect("read");
+    std::fs::write(shop.path("ahoy.toml"), format!("{toml}\n{}", toml.replace("[carriers.main]", "[carriers.twin]")))
+        .expect("written");
+    let file = shop.path("campaigns/d/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, text.replace("carrier = \"main\"", "carrier = \"twin\"")).expect("written");
+    let both = run(&mut shop.campaign(&["run", "c", "d", "--yes", "--drain"]));
+    let words = String::from_utf8_lossy(&both.stderr).into_owned();
+    assert!(code(&both) == 2 && words.contains("main") && words.contains("twin"), "{words}");
+    assert_eq!(calls(&sim), 0, "a run starts whole or not at all");
+    assert!([0, 3].contains(&code(&run(&mut shop.campaign(&["run", "d", "--yes", "--drain", "--quiet"])))));
+}

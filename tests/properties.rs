@@ -74,7 +74,7 @@ fn folded(start: State, newer_open: bool, facts: &[Told]) -> (Standing, Vec<Alar
             LeadMove::Release(to) | LeadMove::Correct(to) => outcome = Some(to),
             LeadMove::Stay | LeadMove::Hold => {}
         }
-        now = Standing { state: step.state, sid: step.sid, end: step.end, newer_open };
+        now = Standing { state: step.state, sid: step.sid, end: step.end, newer_open, unresolved: false };
     }
     alarms.sort_unstable();
     alarms.dedup();
@@ -239,6 +239,9 @@ proptest! {
             }
             Verdict::Review(ReviewReason::LastTryLost) => {
                 prop_assert!(outcome == Outcome::NotPlaced && used >= attempts && !suppressed);
+            }
+            Verdict::Review(ReviewReason::Unresolved) => {
+                prop_assert!(outcome == Outcome::Unresolved && !suppressed);
             }
             Verdict::Review(ReviewReason::RequestRefused) => {
                 prop_assert!(outcome == Outcome::RequestRefused && !suppressed);

@@ -140,7 +140,7 @@ fn hostile_words_from_carrier_and_lead_file_are_shown_and_paint_nothing() {
     let import =
         run(ahoy(shop.dir.path()).args(["leads", "import"]).arg(shop.path("more.csv")).args(["--campaign", "c"]));
     assert_eq!(code(&import), 0);
-    let account = "main:AC00000000000000000000000000000051";
+    let account = "sim:main:AC00000000000000000000000000000051";
     {
         let path = shop.path("ahoy.db");
         let mut ledger = Ledger::open(&path, &OpenOptions::with_fresh_key(Wall(1))).expect("the ledger");

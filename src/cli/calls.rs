@@ -11,7 +11,9 @@ use crate::base::{CallId, Exit, Failure, limits};
 use crate::core::call::report::Report;
 use crate::core::figures::Quantiles;
 use crate::run::clock::{Clock, MachineClock};
+use crate::run::control;
 use crate::show::calls as show;
+use crate::show::live::Live;
 use crate::show::words::say;
 use crate::store::calllog;
 
@@ -19,7 +21,8 @@ const EXAMPLES: &str = "\
 Examples:
   ahoy calls list --limit 5
   ahoy calls show 0192d3a4
-  ahoy calls tail --follow
+  ahoy calls tail                  # beside a run: every call, as it happens
+  ahoy calls tail 0192d3a4 --follow
   ahoy calls latency --since 2026-11-01
 
 The recording of a call is audio.wav in its folder: the callee left, we right, 8 kHz. docs/CALLS.md tells the rest.
@@ -49,7 +52,8 @@ enum CallsCommand {
         /// The call's id, or its first characters
         id: String,
     },
-    /// The events of a call, as they were written
+    /// Beside a run: what happens to every call, until the run ends or Ctrl-C; else, or with an id, the events of one
+    /// call as they were written
     Tail {
         /// The call's id, or its first characters; the newest call if absent
         id: Option<String>,
@@ -75,6 +79,9 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
         CallsCommand::List { limit } => list(&calls, *limit, context),
         CallsCommand::Show { id } => show_one(&calls, id, context),
         CallsCommand::Tail { id, follow } => {
+            if id.is_none() && args.dir.is_none() && crate::run::block_on(1, live(context))? {
+                return Ok(Exit::Done);
+            }
             let (call, folder) = find(&calls, id.as_deref())?;
             crate::run::block_on(1, tail(call, &folder, *follow, context.json()))?;
             Ok(Exit::Done)
@@ -135,6 +142,20 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the engine of this workspace tells, if there is one.
+async fn live(context: &Context) -> Result<bool, Failure> {
+    let ws = context.workspace()?;
+    let mut told = Live::default();
+    control::follow(&ws, &MachineClock, |note| {
+        let at = MachineClock.wall();
+        if context.json() {
+            return print_json(&json!({ "at": at.rfc3339(), "note": note }));
+        }
+        told.line(at, note).map_or(Ok(()), |line| print_line(&line))
+    })
+    .await
 }
 
 async fn tail(call: CallId, folder: &Path, follow: bool, json: bool) -> Result<(), Failure> {

@@ -35,8 +35,7 @@ impl Verb {
     fn request(self, campaigns: Vec<Slug>) -> Request {
         match self {
             Verb::Pause => Request::Pause(campaigns),
-            // The engine looks every quarter of a second whether a paused campaign goes on.
-            Verb::Resume => Request::Status,
+            Verb::Resume => Request::Resume(campaigns),
             Verb::Stop => Request::Stop { campaigns, hangup: false },
             Verb::HangUp => Request::Stop { campaigns, hangup: true },
         }
@@ -52,6 +51,7 @@ pub fn say(ws: &Workspace, context: &Context, names: &[Slug], verb: Verb) -> Res
         ledger.set_campaign_state(&campaign.name, verb.state(), now).map_err(|fault| ledger_failure(&fault))?;
         if verb == Verb::Resume {
             let account = account_of(ws, &campaign.carrier)?;
+            ledger.adopt_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
             ledger.resume_account(&account, now).map_err(|fault| ledger_failure(&fault))?;
             ledger.wake_callers(&account, &campaign.callers, now).map_err(|fault| ledger_failure(&fault))?;
         }

@@ -26,6 +26,8 @@ pub enum Request {
     Run(RunRequest),
     /// The ledger says that these campaigns are paused: drop what is at hand.
     Pause(Vec<Slug>),
+    /// The ledger says that these campaigns may go on, and that their accounts and numbers are no longer stopped.
+    Resume(Vec<Slug>),
     /// Stop these campaigns.
     Stop {
         /// Which.

@@ -13,12 +13,16 @@ use crate::core::dial::asking::AskPace;
 use crate::core::dial::attempt::{Input, Source, State};
 use crate::core::dial::horizon::{Horizon, Slowest};
 use crate::core::dial::sweep::{self, Ask, Open, Standing};
-use crate::edge::carrier::{AskFault, Carrier, ContractCard, Ending, ListQuery, Listed, RemoteCall};
+use crate::edge::carrier::{AskFault, Carrier, ContractCard, Ending, ListQuery, Listed, Listing, RemoteCall};
 use crate::run::clock::Clock;
 use crate::run::ledger::LedgerHandle;
 use crate::store::ledger::{
     CarrierFact, Evidence, FactResult, Ledger, LedgerFault, OpenAttempt, Settled, UnwantedCall,
 };
+
+mod shown;
+
+use shown::Shown;
 
 /// How far back the carrier's list is read: a live call made before is seen though its clock differs.
 const LIST_BACK: Duration = Duration::from_secs(3_600);
@@ -166,7 +170,7 @@ impl Asker {
 
     /// How long an unknown attempt is waited for, by all that was seen so far.
     pub fn horizon(&self) -> Horizon {
-        Horizon::of(self.configured, self.loopback, &self.inside().slowest)
+        Horizon::of(self.configured, self.loopback, &self.card().bounds, &self.inside().slowest)
     }
 
     /// Open attempts and calls that must end, with what was learned since the last look.
@@ -193,7 +197,7 @@ impl Asker {
             let mut inside = self.inside();
             let in_flight = inside.ordering.contains(&entry.attempt);
             let asked = *inside.asked.entry(entry.attempt).or_insert(Asked { first_seen: now, last: None });
-            (asked, in_flight, Horizon::of(self.configured, self.loopback, &inside.slowest).total)
+            (asked, in_flight, Horizon::of(self.configured, self.loopback, &self.card().bounds, &inside.slowest).total)
         };
         let standing = match entry.state {
             State::Intent => Standing::Intent,
@@ -233,7 +237,7 @@ impl Asker {
         for caller in callers {
             let (of_caller, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(entry, _)| entry.caller == caller);
             rest = others;
-            if of_caller.len() > limits::ASK_SINGLY && self.card().lists_by_number {
+            if of_caller.len() > limits::ASK_SINGLY && self.lists() {
                 questions.push(Question::Bulk(caller, of_caller));
                 continue;
             }
@@ -259,6 +263,10 @@ impl Asker {
     /// Asks, writes the answer down, and gives back what it settled.
     pub async fn ask(&self, question: Question, _leave: &Leave) -> Result<Vec<Settled>, Unasked> {
         match question {
+            Question::List(entry, ask) if !self.lists() => {
+                let past = matches!(ask, Ask::List { may_release: true });
+                Ok(self.without_list(&entry, past).await?.into_iter().collect())
+            }
             Question::List(entry, ask) => {
                 let query =
                     ListQuery { from: &entry.caller, to: Some(&entry.phone), since: entry.intent_at - LIST_BACK };
@@ -359,12 +367,30 @@ impl Asker {
         evidence: Evidence,
     ) -> Result<Option<Settled>, LedgerFault> {
         let (attempt, now) = (entry.attempt, self.clock.wall());
-        // A carrier that cannot be asked by number gives no evidence: its unknowns stay unknown.
-        if may_release && self.card().lists_by_number {
+        if may_release {
             return self.write(move |ledger| ledger.release(attempt, &evidence, now)).await.map(Some);
         }
         self.write(move |ledger| ledger.not_listed(attempt, evidence.asked_at)).await?;
         Ok(None)
+    }
+
+    /// A carrier without a list gives no evidence: after the horizon a person must find out what became of the order.
+    async fn without_list(&self, entry: &OpenAttempt, past_horizon: bool) -> Result<Option<Settled>, LedgerFault> {
+        let (attempt, now) = (entry.attempt, self.clock.wall());
+        self.asked(entry, now).await?;
+        if !past_horizon {
+            return Ok(None);
+        }
+        tracing::warn!(%attempt, "the carrier has no list of calls: a person must find out");
+        self.write(move |ledger| ledger.give_up(attempt, now)).await.map(Some)
+    }
+
+    /// Whether this carrier can be asked which calls exist.
+    pub fn lists(&self) -> bool {
+        match self.card().listing {
+            Listing::ByNumber => true,
+            Listing::Never => false,
+        }
     }
 
     /// Which attempts the listed calls belong to, by their ids.
@@ -535,42 +561,6 @@ impl Asker {
             }
         }
         self.ledger.run(move |ledger| unit(ledger)).await
-    }
-}
-
-/// What a list shows about one attempt.
-struct Shown {
-    /// Calls that can only be its own, earliest first.
-    mine: Vec<RemoteCall>,
-    /// Whether a live call between its numbers is no attempt's, and by its time not this one's either.
-    strangers: bool,
-    /// Calls between its numbers.
-    between: u32,
-    /// Some of their ids.
-    sids: Vec<Sid>,
-}
-
-impl Shown {
-    /// Calls of other attempts are left out; calls made since the claim are its own.
-    fn of(entry: &OpenAttempt, calls: &[RemoteCall], owners: &HashMap<Sid, AttemptId>) -> Shown {
-        let between = |call: &&RemoteCall| {
-            let to = Phone::from_e164(&call.to);
-            !call.child && call.outbound_api && to.is_ok_and(|to| to == entry.phone)
-        };
-        let mut found: Vec<RemoteCall> = calls.iter().filter(between).cloned().collect();
-        found.sort_by_key(|call| call.created);
-        let sids: Vec<Sid> = found.iter().map(|call| call.sid.clone()).collect();
-        let others = |call: &RemoteCall| owners.get(&call.sid).is_some_and(|owner| *owner != entry.attempt);
-        found.retain(|call| !others(call));
-        let own =
-            |call: &RemoteCall| owners.contains_key(&call.sid) || sweep::is_its_own(entry.intent_at, call.created);
-        let (mine, strange): (Vec<_>, Vec<_>) = found.into_iter().partition(own);
-        Shown {
-            mine,
-            strangers: strange.iter().any(|call| !call.status.is_terminal()),
-            between: u32::try_from(sids.len()).unwrap_or(u32::MAX),
-            sids: sids.into_iter().take(limits::EVIDENCE_SIDS).collect(),
-        }
     }
 }
 

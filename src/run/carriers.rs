@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::base::{Failure, Secret};
-use crate::core::config::{CarrierKind, SimConfig, TwilioConfig};
+use crate::core::config::{CarrierKind, SimConfig, TwilioConfig, account};
 use crate::edge::carrier::Carrier;
 use crate::edge::carrier::sim::CARD;
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
@@ -23,7 +23,7 @@ pub struct OpenCarrier {
     pub name: String,
     /// Its client.
     pub carrier: Arc<dyn Carrier>,
-    /// Name and account id: attempts and stops hang on it.
+    /// The account at its provider, whatever its name here: attempts and stops hang on it.
     pub account: String,
     /// Check the signatures of its callbacks: two while tokens are being exchanged.
     pub auth_tokens: Vec<Secret>,
@@ -33,14 +33,11 @@ pub struct OpenCarrier {
     pub sim_log: Option<PathBuf>,
 }
 
-/// Name and account id of a carrier: what attempts and stops hang on in the ledger.
+/// The account of a carrier: what attempts and stops hang on in the ledger.
 pub fn account_of(ws: &Workspace, name: &str) -> Result<String, Failure> {
     let unknown = || Failure::usage(format!("no carrier `{name}` in ahoy.toml"));
     let config = ws.config.carriers.get(name).ok_or_else(unknown)?;
-    Ok(match &config.kind {
-        CarrierKind::Twilio(twilio) => format!("{name}:{}", twilio.account_sid),
-        CarrierKind::Sim(_) => format!("{name}:{SIM_ACCOUNT}"),
-    })
+    Ok(account::account_of(name, &config.kind, SIM_ACCOUNT))
 }
 
 /// Opens the carrier of this name.

@@ -114,6 +114,10 @@ async fn serve(desk: &Arc<Desk>, mut lines: Lines, mut pen: Pen) -> std::io::Res
             desk.engine.told(&campaigns, Word::Pause).await;
             say(desk, &mut pen, &Reply::Done { campaigns }).await
         }
+        Request::Resume(campaigns) => {
+            desk.engine.told(&campaigns, Word::Resume).await;
+            say(desk, &mut pen, &Reply::Done { campaigns }).await
+        }
         Request::Stop { campaigns, hangup } => {
             let stop = if hangup { Stop::Cancel } else { Stop::Drain };
             desk.engine.told(&campaigns, Word::Stop(stop)).await;
@@ -134,6 +138,14 @@ struct Mailbox {
     missed: AtomicU64,
 }
 
+impl Mailbox {
+    /// What to say about notes that found no room since this was last asked.
+    fn take_missed(&self) -> Option<Note> {
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        (missed > 0).then(|| Note::Say(format!("{missed} notes were not shown: this terminal reads too slowly")))
+    }
+}
+
 impl Watcher for Mailbox {
     fn note(&self, note: &Note) {
         if self.notes.try_send(note.clone()).is_err() {
@@ -149,7 +161,7 @@ fn mailbox() -> (Arc<Mailbox>, mpsc::Receiver<Note>) {
 
 async fn tail(desk: &Arc<Desk>, mut lines: Lines, mut pen: Pen) -> std::io::Result<()> {
     let (mailbox, mut inbox) = mailbox();
-    let watcher = mailbox as Arc<dyn Watcher>;
+    let watcher = Arc::clone(&mailbox) as Arc<dyn Watcher>;
     desk.engine.hub().join(None, Arc::clone(&watcher));
     let mut closing = desk.closing.subscribe();
     let ended = loop {
@@ -157,6 +169,11 @@ async fn tail(desk: &Arc<Desk>, mut lines: Lines, mut pen: Pen) -> std::io::Resu
             note = inbox.recv() => {
                 let Some(note) = note else { break Ok(()) };
                 if let Err(error) = say(desk, &mut pen, &Reply::Note(note)).await {
+                    break Err(error);
+                }
+                if let Some(missed) = mailbox.take_missed()
+                    && let Err(error) = say(desk, &mut pen, &Reply::Note(missed)).await
+                {
                     break Err(error);
                 }
             }
@@ -225,10 +242,8 @@ async fn run(desk: &Arc<Desk>, request: RunRequest, mut lines: Lines, mut pen: P
     while let Ok(note) = inbox.try_recv() {
         say(desk, &mut pen, &Reply::Note(note)).await?;
     }
-    let missed = mailbox.missed.load(Ordering::Relaxed);
-    if missed > 0 {
-        let text = format!("{missed} notes were not shown: this terminal reads too slowly");
-        say(desk, &mut pen, &Reply::Note(Note::Say(text))).await?;
+    if let Some(missed) = mailbox.take_missed() {
+        say(desk, &mut pen, &Reply::Note(missed)).await?;
     }
     let reply = match ended.and_then(|report| {
         let value = serde_json::to_value(&report).map_err(|error| Failure::bug(format!("the report: {error}")))?;
@@ -362,6 +377,30 @@ async fn knock(ws: &Workspace, clock: &dyn Clock) -> Option<(Lines, Pen, Hello)>
         }
         clock.sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Hears everything that happens in the engine of a workspace until it ends. False if there is no engine.
+///
+/// Errors: 1, if what it says cannot be read or shown.
+pub async fn follow(
+    ws: &Workspace,
+    clock: &dyn Clock,
+    mut hear: impl FnMut(&Note) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let Some((mut lines, mut pen, hello)) = knock(ws, clock).await else { return Ok(false) };
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::bug(format!("process {} said something unreadable: {error}", hello.pid))
+    };
+    pen.write(&Request::Tail).await.map_err(|error| unreadable(&error))?;
+    // An engine that dies closes its end without a word: what it said was all there is.
+    while let Ok(Some(line)) = lines.next().await {
+        match serde_json::from_str(&line).map_err(|error| unreadable(&error))? {
+            Reply::Note(note) => hear(&note)?,
+            Reply::Failure { what, next, exit } => return Err(Failure { exit: Exit::of(exit), what, next }),
+            Reply::Done { .. } | Reply::Report { .. } => {}
+        }
+    }
+    Ok(true)
 }
 
 /// Tells the engine of a workspace something, if there is one. True if it took it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{AttemptId, Exit, Failure, Phone, Slug, Wall, limits};
+use crate::core::config::account::account_id;
 use crate::core::config::{CarrierConfig, CarrierKind};
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::attempt::{Source, State};
@@ -97,8 +98,12 @@ pub async fn check_before_dialing(
     callers: &BTreeSet<Phone>,
     shared: bool,
 ) -> Result<Option<String>, Failure> {
-    if !asker.card().lists_by_number {
-        return Ok(Some(format!("{}: the carrier cannot be asked for calls of a number", asker.account)));
+    if !asker.lists() {
+        return Ok(Some(format!(
+            "{}: the carrier has no list of calls, so nobody can tell whether this ledger is an older copy; what becomes unknown \
+             waits for a person (`ahoy leads release`, `close`)",
+            asker.account
+        )));
     }
     let mut tries = 1;
     let found = loop {
@@ -302,7 +307,7 @@ async fn asked(
             config.release_horizon,
             config.is_loopback(),
         ));
-        let told = one_account(ws, &asker, config, options).await;
+        let told = one_account(ws, &carrier, &asker, options).await;
         horizons.insert(account.clone(), asker.horizon().total);
         accounts.push(told.unwrap_or_else(|fault| Account::unasked(&account, fault.to_string())));
         if let Some(sim) = opened.sim {
@@ -348,10 +353,9 @@ fn wanted(
         None => None,
     };
     for entry in open {
-        let id = |account: &str| account.split_once(':').map_or(account.to_owned(), |(_, id)| id.to_owned());
         let carrier = known.get(&entry.account).cloned().or_else(|| {
             let (name, account) = by_hand.as_ref()?;
-            (id(account) == id(&entry.account)).then(|| name.clone())
+            (account_id(account) == account_id(&entry.account)).then(|| name.clone())
         });
         wanted.insert(entry.account.clone(), carrier);
     }
@@ -372,12 +376,12 @@ fn lines_of(ws: &Workspace, carrier: &str) -> Result<CarrierLines, Failure> {
 
 async fn one_account(
     ws: &Workspace,
+    carrier: &str,
     asker: &Arc<Asker>,
-    config: &CarrierConfig,
     options: &ReconcileOptions,
 ) -> Result<Account, Failure> {
-    let label = asker.account.split(':').next().unwrap_or_default();
-    let (mut callers, lines) = lines_of(ws, label)?;
+    let config = &ws.config.carriers[carrier];
+    let (mut callers, lines) = lines_of(ws, carrier)?;
     let failed = |fault: Unasked| unasked(&asker.account, fault);
     let mut account = Account { horizon: Some(asker.horizon()), ..Account::unasked(&asker.account, String::new()) };
     account.fault = None;
@@ -387,7 +391,7 @@ async fn one_account(
     let (open, unwanted) = asker.look().await?;
     callers.extend(open.iter().map(|entry| entry.caller.clone()));
     // The embedded carrier reaches nobody, and forgets with its process.
-    if !matches!(config.kind, CarrierKind::Sim(_)) && !callers.is_empty() && !options.dry_run {
+    if !matches!(config.kind, CarrierKind::Sim(_)) && asker.lists() && !callers.is_empty() && !options.dry_run {
         let found = strangers(asker, &callers).await.map_err(failed)?;
         account.strangers = found.calls.len();
         if options.import && !found.calls.is_empty() {

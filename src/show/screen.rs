@@ -210,6 +210,12 @@ impl Screen {
                 }
                 return new.then_some(text);
             }
+            Note::AccountResumed(why) => {
+                // What was told of the stop begins with its reason.
+                let why = printable(why);
+                self.account_stopped.retain(|told| why.is_empty() || !told.starts_with(&why));
+                return Some("the account may dial again: calling goes on".to_owned());
+            }
             Note::Stopping(stop) => {
                 self.stop = self.stop.max(*stop);
                 return stopping(*stop).map(str::to_owned);

@@ -138,7 +138,13 @@ impl Ledger {
         let newer_open = (0..)
             .zip(&self.attempts)
             .any(|(n, other)| n != attempt && other.is_open() && (other.lead == row.lead || self.phone(n) == phone));
-        let standing = Standing { state: row.state, sid: row.sid.map(sid), end: row.end, newer_open };
+        let standing = Standing {
+            state: row.state,
+            sid: row.sid.map(sid),
+            end: row.end,
+            newer_open,
+            unresolved: row.outcome == Some(Outcome::Unresolved),
+        };
         let after = match &input {
             Input::Throttled { after } => *after,
             Input::FenceFailed
@@ -147,6 +153,7 @@ impl Ledger {
             | Input::AnswerLost
             | Input::OwnerGone
             | Input::ListedNone
+            | Input::NoList
             | Input::Fact(_)
             | Input::Bridged => None,
         };

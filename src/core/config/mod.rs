@@ -1,5 +1,6 @@
 //! `ahoy.toml` and `campaign.toml`: what was typed, then what it means. Text in, checked values out; no files here.
 
+pub mod account;
 mod campaign;
 mod fault;
 mod faults;

@@ -28,7 +28,8 @@ pub enum State {
     Ended,
     /// The carrier refused it. Final, unless a call surfaces all the same.
     Rejected,
-    /// Proof or evidence that no call exists. Final, unless a call surfaces all the same.
+    /// Proof or evidence that no call exists; or nobody can tell any more (outcome `unresolved`). Final, unless a call
+    /// surfaces all the same.
     NotPlaced,
     /// A call that surfaced while a newer attempt is open. Final: it is ended at once and never holds a lead.
     Zombie,
@@ -189,6 +190,8 @@ pub enum Input {
     OwnerGone,
     /// A complete listing made after the horizon shows no such call.
     ListedNone,
+    /// The horizon has passed, and the carrier has no list that could tell: a person must find out.
+    NoList,
     /// The carrier named a call of this attempt.
     Fact(Fact),
     /// The agent took over the conversation.
@@ -206,12 +209,14 @@ pub struct Standing {
     pub end: Option<(Source, CallStatus)>,
     /// Whether another attempt is open for the same lead or phone number.
     pub newer_open: bool,
+    /// Whether it was given up with nobody knowing whether a call exists: one that turns up contradicts nothing.
+    pub unresolved: bool,
 }
 
 impl Standing {
     /// An attempt as the claim leaves it.
     pub fn intent() -> Standing {
-        Standing { state: State::Intent, sid: None, end: None, newer_open: false }
+        Standing { state: State::Intent, sid: None, end: None, newer_open: false, unresolved: false }
     }
 }
 
@@ -326,6 +331,7 @@ pub fn step(standing: &Standing, input: Input) -> Result<Step, Stray> {
             to(standing.state, LeadMove::Stay)
         }
         (Unknown, Input::ListedNone) => to(NotPlaced, LeadMove::Release(Outcome::NotPlaced)),
+        (Unknown, Input::NoList) => to(NotPlaced, LeadMove::Release(Outcome::Unresolved)),
         (Bridged | Ended | Zombie, Input::Bridged) => to(standing.state, LeadMove::Stay),
         (Placed | Ringing | Answered, Input::Bridged) => to(Bridged, LeadMove::Stay),
 
@@ -355,7 +361,7 @@ pub fn step(standing: &Standing, input: Input) -> Result<Step, Stray> {
             let ended = fact.status.is_terminal();
             let lead = if ended { LeadMove::Release(Outcome::of(fact.status)) } else { LeadMove::Hold };
             let end = ended.then_some((fact.source, fact.status));
-            let alarms = vec![Alarm::Surfaced];
+            let alarms = if standing.unresolved { Vec::new() } else { vec![Alarm::Surfaced] };
             Step { sid: Some(fact.sid), end, alarms, ..to(reached(fact.status).max(Placed), lead) }
         }
         (Zombie, Input::Fact(fact)) => {

@@ -162,6 +162,11 @@ impl Breaker {
         Breaker { policy, ..Breaker::default() }
     }
 
+    /// A person has looked: what went before says nothing any more.
+    pub fn forget(&mut self) {
+        *self = Breaker::new(self.policy);
+    }
+
     /// An order was answered, or its answer was lost.
     pub fn answered(&mut self, attempt: AttemptId, answer: Answer) -> Option<Trip> {
         match answer {
@@ -206,7 +211,7 @@ impl Breaker {
 /// call has breakers of its own).
 fn weighs(outcome: Outcome) -> Option<bool> {
     match outcome {
-        Outcome::Unheard | Outcome::Failed | Outcome::NotPlaced => Some(true),
+        Outcome::Unheard | Outcome::Failed | Outcome::NotPlaced | Outcome::Unresolved => Some(true),
         Outcome::Answered
         | Outcome::Voicemail
         | Outcome::OptedOut

@@ -93,6 +93,8 @@ pub enum Event<T> {
     Paused(usize, bool),
     /// The account was stopped: dial nobody new.
     AccountStopped,
+    /// A person let the account dial again. Campaigns that are over stay over.
+    AccountResumed,
     /// The ledger cannot be written: dial nobody new.
     LedgerFailed,
     /// The operator asks to stop.
@@ -203,6 +205,9 @@ pub struct Desk<T> {
     /// Slots given out whose attempt is not open yet, with their campaign.
     pending: HashMap<Slot, usize>,
     stop: Stop,
+    /// The account may not dial, until a person resumes it.
+    stopped: bool,
+    /// The ledger cannot be written: for good.
     halted: bool,
     held: bool,
     cancelled: bool,
@@ -220,6 +225,7 @@ impl<T: Clone> Desk<T> {
             live: HashMap::new(),
             pending: HashMap::new(),
             stop: Stop::No,
+            stopped: false,
             halted: false,
             held: false,
             cancelled: false,
@@ -281,7 +287,13 @@ impl<T: Clone> Desk<T> {
                 // A paused campaign is looked at again: resuming it is noticed there.
                 line.ask_again = if paused { now + IDLE } else { now };
             }
-            Event::AccountStopped | Event::LedgerFailed => self.halted = true,
+            Event::AccountStopped => self.stopped = true,
+            Event::AccountResumed => {
+                self.stopped = false;
+                // What was read before the stop is old.
+                self.changed(now, None);
+            }
+            Event::LedgerFailed => self.halted = true,
             Event::Stop(stop) => self.stop = self.stop.max(stop),
             Event::StopLine(campaign, stop) => {
                 let line = &mut self.lines[campaign];
@@ -297,7 +309,7 @@ impl<T: Clone> Desk<T> {
     }
 
     fn may_dial(&self) -> bool {
-        self.stop == Stop::No && !self.halted
+        self.stop == Stop::No && !self.halted && !self.stopped
     }
 
     /// What to do now; call until it gives `None`.

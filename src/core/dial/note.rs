@@ -82,6 +82,8 @@ pub enum Note {
     Paused(String, bool),
     /// Nobody new is called on this account until a person has looked.
     AccountStopped(String),
+    /// A person has looked: an account that was stopped for this reason may dial again.
+    AccountResumed(String),
     /// The operator asked to stop.
     Stopping(Stop),
     /// Anything else a person should read, a sentence.

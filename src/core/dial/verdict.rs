@@ -42,6 +42,8 @@ pub enum Outcome {
     RequestRefused,
     /// The answer to our request was lost, and the carrier's list shows no call.
     NotPlaced,
+    /// The answer to our request was lost, and the carrier has no list that could tell: the call may have been made.
+    Unresolved,
     /// The send fence closed before anything was written.
     NotSent,
     /// No connection to the carrier: nothing was sent.
@@ -51,7 +53,7 @@ pub enum Outcome {
 }
 
 /// Every outcome.
-pub const OUTCOMES: [Outcome; 17] = [
+pub const OUTCOMES: [Outcome; 18] = [
     Outcome::Answered,
     Outcome::Voicemail,
     Outcome::OptedOut,
@@ -66,6 +68,7 @@ pub const OUTCOMES: [Outcome; 17] = [
     Outcome::AccountRefused,
     Outcome::RequestRefused,
     Outcome::NotPlaced,
+    Outcome::Unresolved,
     Outcome::NotSent,
     Outcome::NoConnection,
     Outcome::Throttled,
@@ -106,6 +109,7 @@ impl Outcome {
             Outcome::AccountRefused => "account_refused",
             Outcome::RequestRefused => "request_refused",
             Outcome::NotPlaced => "not_placed",
+            Outcome::Unresolved => "unresolved",
             Outcome::NotSent => "not_sent",
             Outcome::NoConnection => "no_connection",
             Outcome::Throttled => "throttled",
@@ -139,7 +143,8 @@ impl Outcome {
             | Outcome::Canceled
             | Outcome::Invalid
             | Outcome::Forbidden
-            | Outcome::NotPlaced => true,
+            | Outcome::NotPlaced
+            | Outcome::Unresolved => true,
         }
     }
 
@@ -152,6 +157,7 @@ impl Outcome {
             | Outcome::AccountRefused
             | Outcome::RequestRefused
             | Outcome::NotPlaced
+            | Outcome::Unresolved
             | Outcome::NoConnection => true,
             Outcome::Answered
             | Outcome::Voicemail
@@ -288,6 +294,8 @@ pub enum ReviewReason {
     LastTryLost,
     /// The carrier calls the request wrong, for no reason that we know.
     RequestRefused,
+    /// Its last call may have been made: the answer was lost, and the carrier cannot be asked.
+    Unresolved,
 }
 
 impl ReviewReason {
@@ -296,6 +304,7 @@ impl ReviewReason {
         match self {
             ReviewReason::LastTryLost => "last_try_lost",
             ReviewReason::RequestRefused => "request_refused",
+            ReviewReason::Unresolved => "unresolved",
         }
     }
 }
@@ -352,6 +361,8 @@ pub fn verdict(ended: Ended, policy: &VerdictPolicy) -> Verdict {
         Outcome::Canceled => again(0),
         Outcome::NotPlaced if used < policy.attempts => again(policy.failed_ms),
         Outcome::NotPlaced => Verdict::Review(ReviewReason::LastTryLost),
+        // Nobody is rung again while a call may exist that nobody can ask about, however many tries are left.
+        Outcome::Unresolved => Verdict::Review(ReviewReason::Unresolved),
         // An odd refusal is this lead's matter: dialing it again gives the same one. Several in a row stop the account.
         Outcome::RequestRefused => Verdict::Review(ReviewReason::RequestRefused),
         Outcome::NotSent | Outcome::CallerRefused | Outcome::AccountRefused => Verdict::ReadyAt(at),
@@ -408,6 +419,7 @@ mod tests {
     fn the_last_try_ends_the_lead_and_a_lost_one_goes_to_a_person() {
         assert_eq!(after(Outcome::Busy, 3), Verdict::Done(Outcome::Busy));
         assert_eq!(after(Outcome::NotPlaced, 3), Verdict::Review(ReviewReason::LastTryLost));
+        assert_eq!(after(Outcome::Unresolved, 1), Verdict::Review(ReviewReason::Unresolved), "with tries left");
     }
 
     #[test]
@@ -460,6 +472,7 @@ mod tests {
             "account_refused",
             "request_refused",
             "not_placed",
+            "unresolved",
             "no_connection",
         ];
         for outcome in OUTCOMES {
@@ -476,6 +489,8 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_string(&reason).expect("JSON"), format!("\"{reason}\""));
         }
-        assert_eq!(ReviewReason::LastTryLost.as_str(), "last_try_lost");
+        for reason in [ReviewReason::LastTryLost, ReviewReason::RequestRefused, ReviewReason::Unresolved] {
+            assert_eq!(serde_json::to_string(&reason).expect("JSON"), format!("\"{}\"", reason.as_str()));
+        }
     }
 }

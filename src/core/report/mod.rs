@@ -75,6 +75,7 @@ impl AttemptFacts {
                 | Outcome::AccountRefused
                 | Outcome::RequestRefused
                 | Outcome::NotPlaced
+                | Outcome::Unresolved
                 | Outcome::NotSent
                 | Outcome::NoConnection
                 | Outcome::Throttled,

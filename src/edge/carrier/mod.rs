@@ -1,5 +1,6 @@
 //! Carriers: one file each, one suite that all of them pass. Each declares a contract card.
 
+pub mod card;
 pub mod sim;
 pub mod twilio;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 use crate::base::{AttemptId, Phone, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
+
+pub use card::{ContractCard, Events, Listing, OwnTag, Signature, Throttled};
 
 /// A future that a carrier door returns.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -185,25 +188,6 @@ pub enum Ending {
     Cancel,
     /// Hang it up, whatever its state.
     HangUp,
-}
-
-/// What a carrier promises; the horizon and the simulator follow from it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ContractCard {
-    /// Kind of carrier: `twilio`, `sim`.
-    pub kind: &'static str,
-    /// Whether a repeated request with one key places one call.
-    pub request_key: bool,
-    /// Whether HTTP 429 means that nothing was processed.
-    pub throttled_means_not_processed: bool,
-    /// Whether calls can be listed by number: without it an unknown outcome is never released automatically.
-    pub lists_by_number: bool,
-    /// Default calls per second of an account.
-    pub default_calls_per_second: f64,
-    /// How long the carrier itself may queue a call.
-    pub queue_up_to: Duration,
-    /// Whether playing sound sent ahead is buffered by the carrier and emptied by `clear`.
-    pub buffers_media: bool,
 }
 
 /// Whoever places the call.

@@ -8,24 +8,33 @@ use std::time::Duration;
 use reqwest::{Client, Response, Url, header};
 
 use super::{
-    AskFault, Boxed, Carrier, ContractCard, Ending, Hello, ListQuery, Listed, Order, PlaceFault, Placed, Refusal,
-    RemoteCall,
+    AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
+    PlaceFault, Placed, Refusal, RemoteCall, Signature, Throttled,
 };
 use crate::base::limits::{CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::{Failure, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
+use crate::core::dial::horizon::Bounds;
 use crate::core::wire::twilio as wire;
 use crate::core::wire::{form, twilio::CallResource};
 
 /// Promises of Twilio's API.
 pub const CARD: ContractCard = ContractCard {
     kind: "twilio",
-    request_key: false,
-    throttled_means_not_processed: true,
-    lists_by_number: true,
+    request_key: None,
+    throttled: Throttled::NotProcessed,
+    own_tag: OwnTag::UrlPath,
     default_calls_per_second: 1.0,
-    queue_up_to: Duration::from_secs(24 * 3_600),
+    listing: Listing::ByNumber,
+    events: Events { ordered: false, repeated: true, repeat_token: Some("I-Twilio-Idempotency-Token") },
+    signature: Signature::HmacSha1,
+    bounds: Bounds {
+        // Bounds of ours: neither is documented. What is seen raises the horizon.
+        processing: Duration::from_secs(60),
+        list_lag: Duration::from_secs(60),
+        queue: Duration::from_secs(24 * 3_600),
+    },
     buffers_media: true,
 };
 

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::*;
 use crate::base::{LeadId, Slug};
 use crate::core::config::Caps;
-use crate::core::dial::VerdictPolicy;
+use crate::core::dial::{Outcome, VerdictPolicy};
 use crate::core::lead::Lead;
 use crate::edge::carrier::{Boxed, Order, PlaceFault, Placed};
 use crate::run::ledger::Inline;
-use crate::store::ledger::{Claim, ForeignCall, LeadState, OpenOptions};
+use crate::store::ledger::{Claim, ClaimRefused, DueLead, ForeignCall, LeadState, OpenOptions};
 
 const EPOCH: i64 = 1_795_000_000_000;
 const ACCOUNT: &str = "main:AC1";
@@ -135,16 +135,8 @@ struct Room {
     _folder: tempfile::TempDir,
 }
 
-/// `count` leads, each with one attempt whose answer was lost at the start.
-fn unknown(count: usize, books: Books, attempts_allowed: u32) -> Room {
-    let folder = tempfile::tempdir().expect("a folder");
-    let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
-    let now = clock.wall();
-    let options = OpenOptions { fresh_key: [7; 32], now };
-    let mut ledger = Ledger::open(&folder.path().join("ahoy.db"), &options).expect("a ledger");
-    let campaign: Slug = "c".parse().expect("a slug");
-    let import = ledger.begin_import(&campaign, "leads.csv", now).expect("begun");
-    let lead = |at: usize| Lead {
+fn lead(at: usize) -> Lead {
+    Lead {
         line: at as u64 + 2,
         phone: number(at),
         name: None,
@@ -155,38 +147,57 @@ fn unknown(count: usize, books: Books, attempts_allowed: u32) -> Room {
         variables: BTreeMap::new(),
         tags: Vec::new(),
         more_phones: Vec::new(),
-    };
+    }
+}
+
+fn claim(at: usize, due: &DueLead, now: Wall, attempts: u32) -> Claim {
+    let mut random = [0; 10];
+    random[6..].copy_from_slice(&(at as u32).to_be_bytes());
+    Claim {
+        attempt: AttemptId::mint(u64::try_from(now.0).expect("after 1970"), random),
+        campaign: "c".parse().expect("a slug"),
+        lead: due.id,
+        phone: due.phone.clone(),
+        caller: caller(at),
+        account: ACCOUNT.to_owned(),
+        language: "en".parse().expect("a tag"),
+        greeting: String::new(),
+        intent_at: now,
+        send_by: now + limits::SEND_WINDOW,
+        release_after: now + Duration::from_secs(300),
+        owner: Uuid::nil(),
+        caps: Caps { per_day: 3, per_30_days: 4, gap: Duration::from_secs(3_600) },
+        policy: policy(attempts),
+    }
+}
+
+fn policy(attempts: u32) -> VerdictPolicy {
+    VerdictPolicy {
+        attempts,
+        busy_ms: 1_200_000,
+        no_answer_ms: 7_200_000,
+        failed_ms: 1_800_000,
+        voicemail_ms: 14_400_000,
+        gap_ms: 3_600_000,
+    }
+}
+
+/// `count` leads, each with one attempt whose answer was lost at the start.
+fn unknown(count: usize, books: Books, attempts_allowed: u32) -> Room {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
+    let now = clock.wall();
+    let options = OpenOptions { fresh_key: [7; 32], now };
+    let mut ledger = Ledger::open(&folder.path().join("ahoy.db"), &options).expect("a ledger");
+    let campaign: Slug = "c".parse().expect("a slug");
+    let import = ledger.begin_import(&campaign, "leads.csv", now).expect("begun");
     let leads: Vec<Lead> = (0..count).map(lead).collect();
     ledger.import_chunk(&campaign, import, &leads, now).expect("imported");
     let claim_all = |ledger: &mut Ledger| -> Result<Vec<AttemptId>, LedgerFault> {
         let mut attempts = Vec::new();
         for (at, due) in ledger.due_leads(&campaign, now, 10_000, None).expect("due").into_iter().enumerate() {
-            let mut random = [0; 10];
-            random[6..].copy_from_slice(&(at as u32).to_be_bytes());
-            let attempt = AttemptId::mint(u64::try_from(now.0).expect("after 1970"), random);
-            let claim = Claim {
-                attempt,
-                campaign: campaign.clone(),
-                lead: due.id,
-                phone: due.phone.clone(),
-                caller: caller(at),
-                account: ACCOUNT.to_owned(),
-                language: "en".parse().expect("a tag"),
-                greeting: String::new(),
-                intent_at: now,
-                send_by: now + limits::SEND_WINDOW,
-                release_after: now + Duration::from_secs(300),
-                owner: Uuid::nil(),
-                caps: Caps { per_day: 3, per_30_days: 4, gap: Duration::from_secs(3_600) },
-                policy: VerdictPolicy {
-                    attempts: attempts_allowed,
-                    busy_ms: 1_200_000,
-                    no_answer_ms: 7_200_000,
-                    failed_ms: 1_800_000,
-                    voicemail_ms: 14_400_000,
-                    gap_ms: 3_600_000,
-                },
-            };
+            let claim = claim(at, &due, now, attempts_allowed);
+            let attempt = claim.attempt;
             ledger.claim(&claim).expect("claimed");
             ledger.settle(attempt, Input::AnswerLost, now).expect("unknown");
             attempts.push(attempt);
@@ -305,16 +316,86 @@ async fn a_list_cut_short_releases_nobody_however_long_it_takes() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_carrier_that_cannot_list_by_number_releases_nobody() {
+/// A carrier without a list.
+fn silent_books() -> Books {
     let mut books = Books::new();
-    books.card.lists_by_number = false;
-    let room = unknown(1, books, 3);
-    for _ in 0..10 {
+    books.card.listing = Listing::Never;
+    books
+}
+
+/// Whether another campaign may call the number of the first lead now, seen from inside a claim.
+async fn another_campaign_claims(room: &Room, campaign: &'static str) -> Result<(), ClaimRefused> {
+    let now = room.asker.clock.wall();
+    let unit = move |ledger: &mut Ledger| -> Result<Result<(), ClaimRefused>, LedgerFault> {
+        let campaign: Slug = campaign.parse().expect("a slug");
+        let import = ledger.begin_import(&campaign, "leads.csv", now)?;
+        ledger.import_chunk(&campaign, import, &[lead(0)], now)?;
+        let due = ledger.due_leads(&campaign, now, 1, None)?.remove(0);
+        let none = Caps { per_day: 9, per_30_days: 9, gap: Duration::ZERO };
+        let claim = Claim { campaign, lead: due.id, intent_at: now, caps: none, ..claim(7, &due, now, 3) };
+        // Undone: only the answer counts.
+        let mut answer = Ok(());
+        let undone = ledger.atomically(|ledger| {
+            answer = ledger.claim(&claim);
+            Err::<(), _>(LedgerFault::Busy)
+        });
+        assert!(undone.is_err());
+        Ok(answer)
+    };
+    room.read(unit).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_carrier_without_a_list_an_unknown_outcome_waits_for_a_person_and_its_number_with_it() {
+    let room = unknown(7, silent_books(), 3);
+    pass(200).await;
+    room.round().await;
+    assert_eq!(room.state(0).await.0, State::Unknown, "before the horizon a callback may still come");
+    for _ in 0..3 {
+        pass(301).await;
         room.round().await;
-        pass(120).await;
     }
-    assert_eq!(room.state(0).await.0, State::Unknown);
+    for at in 0..7 {
+        assert_eq!(room.state(at).await, (State::NotPlaced, LeadState::Review), "tries are left, and nobody is rung");
+    }
+    assert_eq!(room.books.lists.load(Ordering::SeqCst), 0, "it is not asked for what it does not have");
+    assert_eq!(room.read(|ledger| ledger.review_leads()).await, [("unresolved".to_owned(), 7)]);
+    assert_eq!(another_campaign_claims(&room, "other").await, Err(ClaimRefused::Open));
+    let now = room.asker.clock.wall();
+    assert_eq!(room.read(move |ledger| ledger.close_reviewed(Some(LeadId(1)), None, now)).await, 1);
+    assert_eq!(room.state(0).await.1, LeadState::Done(Outcome::Unresolved));
+    assert_eq!(another_campaign_claims(&room, "third").await, Ok(()), "a person has decided");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_lets_a_lead_out_whose_only_try_nobody_could_tell_about_and_its_number_keeps_the_call_on_its_caps() {
+    let room = unknown(1, silent_books(), 1);
+    room.round().await;
+    pass(301).await;
+    room.round().await;
+    let now = room.asker.clock.wall();
+    assert_eq!(room.read(move |ledger| ledger.let_out(None, Some("unresolved"), now)).await, 1);
+    assert_eq!(room.state(0).await.1, LeadState::Ready(now));
+    let (lead, history) = room
+        .read(move |ledger| Ok((ledger.lead(LeadId(1))?.expect("known"), ledger.phone_history(&number(0), now)?)))
+        .await;
+    assert_eq!((lead.attempts_used, history.in_24h, history.open), (0, 1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_callback_takes_a_lead_out_of_review_without_an_alarm() {
+    let room = unknown(2, silent_books(), 3);
+    room.round().await;
+    pass(301).await;
+    room.round().await;
+    for (at, status) in [(0, CallStatus::Completed), (1, CallStatus::Ringing)] {
+        let told = call(&format!("CA{at}"), at, status, Wall(EPOCH + 1_000));
+        let settled = room.asker.told(room.attempts[at], told, Source::Callback).await.expect("written");
+        assert_eq!(settled.expect("folded").alarms, []);
+    }
+    assert_eq!(room.state(0).await, (State::Ended, LeadState::Done(Outcome::Answered)));
+    assert_eq!(room.state(1).await, (State::Ringing, LeadState::Held(room.attempts[1])));
+    assert_eq!(room.read(|ledger| ledger.account_stop(ACCOUNT)).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -397,7 +478,7 @@ async fn a_person_lets_a_lead_out_of_review_with_its_lost_try_given_back_or_clos
     let closed = room.read(move |ledger| ledger.close_reviewed(None, Some("last_try_lost"), now)).await;
     assert_eq!((out, closed), (1, 1));
     assert_eq!(room.state(0).await.1, LeadState::Ready(now));
-    assert_eq!(room.state(1).await.1, LeadState::Done(crate::core::dial::Outcome::NotPlaced));
+    assert_eq!(room.state(1).await.1, LeadState::Done(Outcome::NotPlaced));
     let lead = room.read(|ledger| ledger.lead(LeadId(1))).await.expect("known");
     assert_eq!(lead.attempts_used, 0, "a try that was never made is not used up");
     assert_eq!(room.read(move |ledger| ledger.let_out(None, None, now)).await, 0);
@@ -428,14 +509,6 @@ async fn a_carrier_renamed_in_the_configuration_keeps_its_calls_and_its_lost_ord
 #[tokio::test(start_paused = true)]
 async fn an_imported_call_becomes_its_leads_attempt_or_counts_towards_the_caps_of_its_number() {
     let room = unknown(1, Books::new(), 3);
-    let policy = VerdictPolicy {
-        attempts: 3,
-        busy_ms: 1_200_000,
-        no_answer_ms: 7_200_000,
-        failed_ms: 1_800_000,
-        voicemail_ms: 14_400_000,
-        gap_ms: 3_600_000,
-    };
     room.books.calls().clear();
     let made_at = Wall(EPOCH - 60_000);
     let foreign = |name: &str, lead: usize| ForeignCall {
@@ -450,20 +523,8 @@ async fn an_imported_call_becomes_its_leads_attempt_or_counts_towards_the_caps_o
     let import = move |ledger: &mut Ledger| {
         let campaign: Slug = "c".parse().expect("a slug");
         let id = ledger.begin_import(&campaign, "more.csv", Wall(EPOCH))?;
-        let lead = Lead {
-            line: 2,
-            phone: number(8),
-            name: None,
-            language: None,
-            country: None,
-            timezone: None,
-            consent: None,
-            variables: BTreeMap::new(),
-            tags: Vec::new(),
-            more_phones: Vec::new(),
-        };
-        ledger.import_chunk(&campaign, id, &[lead], Wall(EPOCH))?;
-        let lines = [(campaign, policy)];
+        ledger.import_chunk(&campaign, id, &[lead(8)], Wall(EPOCH))?;
+        let lines = [(campaign, policy(3))];
         let first = ledger.import_foreign(ACCOUNT, &calls, &lines, Wall(EPOCH))?;
         let again = ledger.import_foreign(ACCOUNT, &calls, &lines, Wall(EPOCH))?;
         let lead = ledger.lead(LeadId(2))?.expect("imported");

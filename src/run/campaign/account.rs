@@ -73,6 +73,40 @@ impl Shared {
         self.desk(Event::AccountStopped).await;
     }
 
+    /// Lets the account dial again if the ledger has no stop of it any more. `by_hand`: an operator or a new run asks for
+    /// it, so that a carrier that could not be reached is tried again too. True if it was lifted now.
+    pub async fn lift_stop(&self, by_hand: bool) -> bool {
+        {
+            let seen = lock(&self.seen);
+            if seen.account.is_none() && !(by_hand && seen.unreachable) {
+                return false;
+            }
+        }
+        let account = self.account.clone();
+        match self.ledger.run(move |ledger| ledger.account_stop(&account)).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return false,
+            Err(LedgerFault::Busy | LedgerFault::QueueFull) => return false,
+            Err(fault) => {
+                self.ledger_failed(fault).await;
+                return false;
+            }
+        }
+        lock(&self.health.breaker).forget();
+        let why = {
+            let mut seen = lock(&self.seen);
+            let why = seen.account.take().unwrap_or_default();
+            seen.unreachable &= !by_hand;
+            if seen.unreachable {
+                return false;
+            }
+            why
+        };
+        self.watcher.note(&Note::AccountResumed(why));
+        self.desk(Event::AccountResumed).await;
+        true
+    }
+
     /// What an order's answer says about the account, before the attempt itself is settled: the lead comes back ready,
     /// and must not be dialed into the same refusal.
     pub async fn weigh_answer(&self, attempt: AttemptId, caller: &Phone, answer: &Result<Placed, PlaceFault>) {

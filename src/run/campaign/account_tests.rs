@@ -256,3 +256,43 @@ async fn a_call_still_queued_at_the_carrier_when_its_hours_end_is_cancelled_and_
         assert_eq!(ended, want, "{hours} {status}");
     }
 }
+
+/// The operator's `resume` is in the ledger: the loop that runs goes on, not only the next one.
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_lifted_while_calls_live_is_lifted_in_the_loop_that_runs() {
+    let World { shared, inbox, clerk, _folder, .. } = world("any = true", false, None);
+    // A call of another day keeps the run alive.
+    let elder = AttemptId::mint(1, [9; 10]);
+    shared.desk(Event::Inherited(elder)).await;
+    let (running, _stop) = start(&shared, inbox);
+    seconds(2).await;
+    shared.stop_account(StopKind::FailureRate, "too many", Vec::new()).await;
+    seconds(2).await;
+    let before = clerk.orders.load(Ordering::SeqCst);
+    assert!((1..LEADS).contains(&before), "{before}");
+    seconds(60).await;
+    assert_eq!(clerk.orders.load(Ordering::SeqCst), before, "nobody new is called");
+    let now = shared.wall();
+    assert!(shared.ledger.run(move |ledger| ledger.resume_account("main:AC", now)).await.expect("written"));
+    seconds(60).await;
+    assert_eq!(clerk.orders.load(Ordering::SeqCst), LEADS, "everybody was called");
+    assert_eq!(lock(&shared.seen).account, None, "the run does not end as one with a stopped account");
+    shared.desk(Event::Closed(elder)).await;
+    assert_eq!(running.await.expect("it ends by itself"), Stop::No);
+}
+
+/// A ledger that failed is no matter of the operator's word.
+#[tokio::test(start_paused = true)]
+async fn no_word_lifts_a_ledger_that_failed_and_a_hand_lifts_a_carrier_that_did_not_answer() {
+    let World { shared, mut inbox, _folder, .. } = world("any = true", false, None);
+    lock(&shared.seen).unreachable = true;
+    assert!(!shared.lift_stop(false).await, "the ledger says nothing about it");
+    assert!(shared.lift_stop(true).await);
+    assert!(!lock(&shared.seen).unreachable);
+    let mut desk = Desk::new(1, 5.0, 8, false, shared.boot());
+    desk.handle(shared.boot(), Event::LedgerFailed);
+    while let Ok(told) = inbox.try_recv() {
+        take(&shared, &mut desk, told);
+    }
+    assert!(!matches!(desk.poll(shared.boot()), Some(crate::core::dial::desk::Command::Refill { .. })));
+}

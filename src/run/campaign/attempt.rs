@@ -13,7 +13,7 @@ use crate::core::dial::note::Note;
 use crate::core::dial::pacing::Slot;
 use crate::core::rules::{Place, book};
 use crate::core::wire::{token, twiml};
-use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal};
+use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, Throttled};
 use crate::run::gateway::Expected;
 use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
@@ -193,7 +193,11 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
         Err(PlaceFault::Throttled { after }) => {
             shared.watcher.note(&Note::Throttled);
             shared.desk(Event::Throttled { slot, after }).await;
-            settle(shared, attempt, Input::Throttled { after }).await;
+            let input = match shared.carrier.card().throttled {
+                Throttled::NotProcessed => Input::Throttled { after },
+                Throttled::Unsaid => Input::AnswerLost,
+            };
+            settle(shared, attempt, input).await;
         }
         Err(PlaceFault::NotSent { cause }) => {
             tracing::warn!(%attempt, cause, "no connection to the carrier");

@@ -236,9 +236,12 @@ impl Engine {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
             let line = line(campaign, kit)?;
             if !accounts.contains_key(&carrier) {
-                accounts.insert(carrier.clone(), self.open(ws, &carrier).await?);
+                let opened = self.open(ws, &carrier, &accounts).await?;
+                accounts.insert(carrier.clone(), opened);
             }
             let shared = Arc::clone(&accounts[&carrier].shared);
+            // A stop that was lifted while nothing ran here, or a carrier that may be there again.
+            shared.lift_stop(true).await;
             if let Some(fault) = lock(&shared.seen).ledger_failed.clone() {
                 return Err(
                     Failure::bug(format!("this engine's ledger failed: {fault}")).next("let it end, and start again")
@@ -276,8 +279,16 @@ impl Engine {
         Ok(lines)
     }
 
-    async fn open(&self, ws: &Workspace, carrier: &str) -> Result<Account, Failure> {
+    async fn open(
+        &self,
+        ws: &Workspace,
+        carrier: &str,
+        others: &BTreeMap<String, Account>,
+    ) -> Result<Account, Failure> {
         let carrier = carriers::open(ws, carrier, Arc::clone(&self.setup.clock)).await?;
+        if let Some(other) = others.values().find(|other| other.carrier.account == carrier.account) {
+            return Err(one_account_twice(&other.carrier.name, &carrier));
+        }
         if let Some(gateway) = &*lock(&self.gateway) {
             for token in &carrier.auth_tokens {
                 gateway.trust(token.clone());
@@ -366,6 +377,10 @@ impl Engine {
                 let Some(at) = shared.line_of(campaign) else { continue };
                 match word {
                     Word::Pause => shared.desk(Event::Paused(at, true)).await,
+                    Word::Resume => {
+                        shared.lift_stop(true).await;
+                        shared.desk(Event::Paused(at, false)).await;
+                    }
                     Word::Stop(stop) => {
                         shared.stop_line(at, stop).await;
                         shared.note_of(Some(at), &Note::Stopping(stop));
@@ -407,11 +422,22 @@ impl Engine {
     }
 }
 
+/// Two loops would each keep the pace and the cap of one account, and together break both.
+fn one_account_twice(other: &str, carrier: &OpenCarrier) -> Failure {
+    Failure::usage(format!(
+        "carriers `{other}` and `{}` of ahoy.toml are one account ({})",
+        carrier.name, carrier.account
+    ))
+    .next("let the campaigns that run together name one of them")
+}
+
 /// What an operator says about a running campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// Call nobody new for now.
     Pause,
+    /// Go on, and let the account dial again.
+    Resume,
     /// Stop this far.
     Stop(Stop),
 }

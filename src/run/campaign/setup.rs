@@ -199,10 +199,11 @@ async fn sent_lately(shared: &Arc<Shared>, rate: f64) -> Result<usize, Failure> 
 
 /// Open attempts of an account, and a stop that is kept in the ledger.
 async fn begin(shared: &Arc<Shared>) -> Result<(Vec<OpenAttempt>, Option<String>), Failure> {
-    let account = shared.account.clone();
+    let (account, now) = (shared.account.clone(), shared.wall());
     shared
         .ledger
         .run(move |ledger| {
+            ledger.adopt_account(&account, now)?;
             let open = ledger.open_attempts(Some(&account))?;
             // A zombie is ended by the sweep; it never counts as a live call.
             let attempts = open.into_iter().filter(|it| it.state.is_open()).collect();

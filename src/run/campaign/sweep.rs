@@ -25,6 +25,8 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         }
     };
     let_go(&shared, in_hand, &open).await;
+    // The operator's `resume` is in the ledger, whether or not its word reached this process.
+    shared.lift_stop(false).await;
     cancel(&shared, &open);
     super::account::cancel_late(&shared, &open).await;
     for call in unwanted {

@@ -269,15 +269,7 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
     let import = ledger.begin_import(&name, "leads.csv", clock.wall()).expect("begun");
     ledger.import_chunk(&name, import, &leads(), clock.wall()).expect("imported");
 
-    let card = ContractCard {
-        kind: "liar",
-        request_key: false,
-        throttled_means_not_processed: true,
-        lists_by_number: true,
-        default_calls_per_second: 1.0,
-        queue_up_to: Duration::ZERO,
-        buffers_media: true,
-    };
+    let card = ContractCard { kind: "liar", ..crate::edge::carrier::twilio::CARD };
     let liar = Arc::new(Liar {
         weather,
         random: Mutex::new(fastrand::Rng::with_seed(seed)),

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Ledger, LedgerFault, codec};
 use crate::base::{AttemptId, Phone, Wall, limits};
+use crate::core::config::account::{account_id, is_old_spelling};
 use crate::core::dial::breaker::StopKind;
 
 /// Why an account is stopped.
@@ -35,6 +36,38 @@ pub struct RestingCaller {
 }
 
 impl Ledger {
+    /// What earlier ledgers kept of an account under a carrier's name (`NAME:ID`: a stop, resting numbers, what was seen)
+    /// becomes the account's own. Gives how many names it had.
+    pub fn adopt_account(&mut self, account: &str, now: Wall) -> Result<u64, LedgerFault> {
+        let ending = format!(":{}", account_id(account));
+        self.atomically(|ledger| {
+            let found = ledger.rows(
+                "SELECT name FROM account WHERE substr(name, -length(?1)) = ?1 AND name <> ?2 \
+                 UNION SELECT account FROM caller_rest WHERE substr(account, -length(?1)) = ?1 AND account <> ?2 \
+                 UNION SELECT account FROM slowest WHERE substr(account, -length(?1)) = ?1 AND account <> ?2 LIMIT ?3",
+                (&ending, account, limits::LIST_ROWS),
+                |row| Ok(row.get::<_, String>(0)?),
+            )?;
+            let old: Vec<String> = found.into_iter().filter(|name| is_old_spelling(name)).collect();
+            for name in &old {
+                for sql in [
+                    "UPDATE OR IGNORE account SET name = ?2 WHERE name = ?1",
+                    "UPDATE OR IGNORE caller_rest SET account = ?2 WHERE account = ?1",
+                ] {
+                    ledger.write(sql, (name, account))?;
+                }
+                // A stop or a rest that the account has already is the one that counts.
+                ledger.write("DELETE FROM account WHERE name = ?1", [name])?;
+                ledger.write("DELETE FROM caller_rest WHERE account = ?1", [name])?;
+                let seen = ledger.slowest(name)?;
+                ledger.saw(account, &seen)?;
+                ledger.write("DELETE FROM slowest WHERE account = ?1", [name])?;
+                ledger.audit("account_rename", account, name, now)?;
+            }
+            Ok(old.len() as u64)
+        })
+    }
+
     /// Why an account is stopped, in words; `None` if it is not.
     pub fn account_stop(&self, account: &str) -> Result<Option<String>, LedgerFault> {
         self.one("SELECT reason FROM account WHERE name = ?1", [account], |row| Ok(row.get(0)?))

@@ -185,3 +185,25 @@ fn who_waits_for_hours_and_who_for_a_retry_is_told_apart_without_reading_them_al
     assert_eq!(later(&ledger, at(5)), 1);
     assert_eq!(ledger.any_waits_for_hours(&c, at(7)), Ok(false), "both have opened");
 }
+
+#[test]
+fn what_earlier_ledgers_kept_under_a_carriers_name_becomes_the_accounts_own() {
+    let (_dir, mut ledger) = ledger();
+    let (old, new) = ("main:AC1", "twilio:api.twilio.com:AC1");
+    ledger.stop_account(old, StopKind::Funds, "no money", &[], NOW).expect("stopped");
+    ledger.stop_account("main:AC2", StopKind::Funds, "another's", &[], NOW).expect("stopped");
+    ledger.rest_caller(old, &number(0), HOUR, "code 21210", NOW).expect("rests");
+    let seen = crate::core::dial::horizon::Slowest { unlisted_ms: 7, ..Default::default() };
+    ledger.saw(old, &seen).expect("written");
+    assert_eq!(ledger.adopt_account(new, NOW), Ok(1));
+    let stop = ledger.account_breaker(new).expect("read").expect("its stop came with it");
+    assert_eq!((stop.kind, stop.reason.as_str()), (StopKind::Funds, "no money"));
+    assert_eq!(ledger.resting_callers(new, NOW).expect("read").len(), 1);
+    assert_eq!(ledger.slowest(new), Ok(seen));
+    assert_eq!(ledger.account_stop(old), Ok(None));
+    assert!(ledger.account_stop("main:AC2").expect("read").is_some(), "another account's stop stays");
+    assert_eq!(ledger.adopt_account(new, NOW), Ok(0), "once");
+    // The same account id at another host is another account.
+    assert_eq!(ledger.adopt_account("twilio:api.dublin.ie1.twilio.com:AC1", NOW), Ok(0));
+    assert!(ledger.account_stop(new).expect("read").is_some());
+}

@@ -39,6 +39,19 @@ impl Ledger {
         })
     }
 
+    /// Gives up an unknown attempt after its horizon, at a carrier that has no list: its lead waits for a person, and its
+    /// number is nobody's to call until then.
+    pub fn give_up(&mut self, attempt: AttemptId, now: Wall) -> Result<Settled, LedgerFault> {
+        self.atomically(|ledger| {
+            let known = ledger.known(attempt)?.ok_or(LedgerFault::Unknown("attempt"))?;
+            if known.standing.state != State::Unknown {
+                // A callback was faster: it knows more.
+                return Ok(known.unchanged());
+            }
+            ledger.apply(attempt, Input::NoList, now)
+        })
+    }
+
     /// The list by which an attempt was released.
     pub fn evidence(&self, attempt: AttemptId) -> Result<Option<Evidence>, LedgerFault> {
         self.one(

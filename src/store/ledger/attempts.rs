@@ -150,6 +150,7 @@ impl Ledger {
             | Input::AnswerLost
             | Input::OwnerGone
             | Input::ListedNone
+            | Input::NoList
             | Input::Fact(_)
             | Input::Bridged => None,
         };
@@ -162,6 +163,7 @@ impl Ledger {
             | Input::AnswerLost
             | Input::OwnerGone
             | Input::ListedNone
+            | Input::NoList
             | Input::Bridged => None,
         };
         let step = match step(&known.standing, input) {
@@ -451,6 +453,7 @@ fn known_row(row: &Row<'_>) -> Result<Known, LedgerFault> {
         (Some(_), None) | (None, Some(_)) | (None, None) => None,
     };
     let held_by: Option<[u8; 16]> = row.get("held_by")?;
+    let outcome = codec::maybe_word(row, "outcome")?;
     Ok(Known {
         attempt: AttemptId(codec::uuid(row, "id")?),
         lead: LeadId(row.get("lead")?),
@@ -463,8 +466,9 @@ fn known_row(row: &Row<'_>) -> Result<Known, LedgerFault> {
             sid: codec::maybe_word(row, "sid")?,
             end,
             newer_open: row.get("newer_open")?,
+            unresolved: outcome == Some(Outcome::Unresolved),
         },
-        outcome: codec::maybe_word(row, "outcome")?,
+        outcome,
         closed_at: codec::maybe_wall(row, "closed_at")?,
         lead_state: codec::word(row, "lead_state")?,
         held_by: held_by.map(|bytes| AttemptId(Uuid::from_bytes(bytes))),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{CarrierFact, ForeignCall, ForeignCounts, Ledger, LedgerFault, PhoneHistory, codec};
 use crate::base::{AttemptId, LeadId, Phone, Sid, Slug, Wall, limits};
+use crate::core::config::account::account_id;
 use crate::core::dial::attempt::Source;
 use crate::core::dial::sweep::CLOCK_SLACK;
 use crate::core::dial::{Outcome, VerdictPolicy};
@@ -17,11 +18,11 @@ impl Ledger {
     /// the account at the carrier: a carrier that was renamed in ahoy.toml keeps its calls.
     pub fn knows_call(&self, account: &str, sid: &Sid) -> Result<bool, LedgerFault> {
         let found = self.one(
-            "SELECT 1 FROM attempt WHERE sid = ?2 AND substr(account, instr(account, ':') + 1) = ?1 \
-             UNION ALL SELECT 1 FROM unwanted_call WHERE sid = ?2 AND substr(account, instr(account, ':') + 1) = ?1 \
-             UNION ALL SELECT 1 FROM foreign_call WHERE sid = ?2 AND substr(account, instr(account, ':') + 1) = ?1 \
+            "SELECT 1 FROM attempt WHERE sid = ?2 AND substr(account, -length(?1)) = ?1 \
+             UNION ALL SELECT 1 FROM unwanted_call WHERE sid = ?2 AND substr(account, -length(?1)) = ?1 \
+             UNION ALL SELECT 1 FROM foreign_call WHERE sid = ?2 AND substr(account, -length(?1)) = ?1 \
              LIMIT 1",
-            (id_of(account), sid.as_str()),
+            (tail(account), sid.as_str()),
             |_| Ok(()),
         )?;
         Ok(found.is_some())
@@ -36,12 +37,12 @@ impl Ledger {
     ) -> Result<Option<AttemptId>, LedgerFault> {
         let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         self.one(
-            "SELECT id FROM attempt WHERE phone = ?1 AND substr(account, instr(account, ':') + 1) = ?2 AND caller = ?3 \
+            "SELECT id FROM attempt WHERE phone = ?1 AND substr(account, -length(?2)) = ?2 AND caller = ?3 \
              AND sid IS NULL AND ((state IN ('intent', 'unknown') AND intent_at - ?5 <= ?4) \
                  OR (intent_at - ?6 <= ?4 AND send_by + ?7 >= ?4)) ORDER BY abs(intent_at - ?4) LIMIT 1",
             (
                 call.to.expose(),
-                id_of(account),
+                tail(account),
                 caller.expose(),
                 call.made_at.0,
                 ms(CLOCK_SLACK),
@@ -54,9 +55,11 @@ impl Ledger {
 
     /// When this ledger last claimed on an account. Ids of attempts sort by time.
     pub fn last_claim(&self, account: &str) -> Result<Option<Wall>, LedgerFault> {
-        self.one("SELECT intent_at FROM attempt WHERE substr(account, instr(account, ':') + 1) = ?1 ORDER BY id DESC LIMIT 1", [id_of(account)], |row| {
-            codec::wall(row, "intent_at")
-        })
+        self.one(
+            "SELECT intent_at FROM attempt WHERE substr(account, -length(?1)) = ?1 ORDER BY id DESC LIMIT 1",
+            [tail(account)],
+            |row| codec::wall(row, "intent_at"),
+        )
     }
 
     /// Writes down calls of strangers, so that nobody is rung by two ledgers as if by one.
@@ -223,8 +226,9 @@ impl Ledger {
         )
     }
 
-    /// A person lets leads out of review: they are ready again, and a last try that the evidence shows was never made is
-    /// given back. Gives how many.
+    /// A person lets leads out of review: they are ready again. A last try that the evidence shows was never made is given
+    /// back; one that nobody could tell about is given back to the lead, but counts towards the caps of its number. Gives
+    /// how many.
     pub fn let_out(&mut self, lead: Option<LeadId>, reason: Option<&str>, now: Wall) -> Result<u64, LedgerFault> {
         self.atomically(|ledger| {
             let leads = ledger.reviewed(lead, reason)?;
@@ -236,7 +240,7 @@ impl Ledger {
                 )?;
                 ledger.write(
                     "UPDATE lead SET state = 'ready', reason = NULL, due = ?2, changed_at = ?2, \
-                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome IS NOT NULL) \
+                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome <> 'unresolved') \
                      WHERE id = ?1",
                     (lead.0, now.0),
                 )?;
@@ -257,8 +261,9 @@ impl Ledger {
             let leads = ledger.reviewed(lead, reason)?;
             for lead in &leads {
                 ledger.write(
-                    "UPDATE lead SET state = 'done', reason = ?2, due = NULL, changed_at = ?3 WHERE id = ?1",
-                    (lead.0, Outcome::NotPlaced.as_str(), now.0),
+                    "UPDATE lead SET state = 'done', due = NULL, changed_at = ?4, \
+                         reason = CASE reason WHEN ?3 THEN ?3 ELSE ?2 END WHERE id = ?1",
+                    (lead.0, Outcome::NotPlaced.as_str(), Outcome::Unresolved.as_str(), now.0),
                 )?;
                 ledger.audit("lead_close", &lead.to_string(), reason.unwrap_or("by hand"), now)?;
             }
@@ -267,7 +272,7 @@ impl Ledger {
     }
 }
 
-/// The account's own id, without the name that ahoy.toml gives it.
-fn id_of(account: &str) -> &str {
-    account.split_once(':').map_or(account, |(_, id)| id)
+/// How every spelling of an account ends: with the provider's own id.
+fn tail(account: &str) -> String {
+    format!(":{}", account_id(account))
 }

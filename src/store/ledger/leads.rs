@@ -215,9 +215,12 @@ impl Ledger {
 
     /// Tries of a number over all campaigns; those that were certainly never made do not count.
     pub fn phone_history(&self, phone: &Phone, now: Wall) -> Result<PhoneHistory, LedgerFault> {
+        // A call that may exist and that nobody can be asked about is open until a person has decided about its lead.
         let open = self.one(
             "SELECT 1 FROM attempt WHERE phone = ?1 \
-             AND state IN ('intent', 'unknown', 'placed', 'ringing', 'answered', 'bridged')",
+             AND state IN ('intent', 'unknown', 'placed', 'ringing', 'answered', 'bridged') \
+             UNION ALL SELECT 1 FROM attempt JOIN lead ON lead.id = attempt.lead \
+             WHERE attempt.phone = ?1 AND outcome = 'unresolved' AND lead.state = 'review' LIMIT 1",
             [phone.expose()],
             |_| Ok(()),
         )?;

@@ -18,7 +18,7 @@ fn standing(state: State) -> Standing {
         }
     };
     let end = (state == State::Ended).then_some((Source::Callback, CallStatus::NoAnswer));
-    Standing { state, sid: known, end, newer_open: false }
+    Standing { state, sid: known, end, ..Standing::intent() }
 }
 
 fn inputs() -> Vec<(&'static str, Input)> {
@@ -31,6 +31,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("lost", Input::AnswerLost),
         ("gone", Input::OwnerGone),
         ("none", Input::ListedNone),
+        ("no_list", Input::NoList),
         ("bridged", Input::Bridged),
         ("queued", callback("CA1", CallStatus::Queued)),
         ("ringing", callback("CA1", CallStatus::Ringing)),
@@ -42,17 +43,17 @@ fn inputs() -> Vec<(&'static str, Input)> {
 
 /// `-` = stray. Rows: states; columns: the inputs above, in order. `!` = an alarm is raised.
 const TABLE: &str = "\
-state      fence      not_sent   429        refused  lost     gone    none       bridged queued   ringing  answer    busy   other
-intent     not_placed not_placed not_placed rejected unknown  unknown -          -       placed   ringing  answered  ended  ringing
-unknown    -          not_placed not_placed -        unknown  -       not_placed -       placed   ringing  answered  ended  ringing
-placed     -          -          -          -        placed   -       -          bridged placed   ringing  answered  ended  placed!
-ringing    -          -          -          -        ringing  -       -          bridged ringing  ringing  answered  ended  ringing!
-answered   -          -          -          -        answered -       -          bridged answered answered answered  ended  answered!
-bridged    -          -          -          -        bridged  -       -          bridged bridged  bridged  bridged   ended  bridged!
-ended      -          -          -          -        ended    -       -          ended   ended    ended    ended     ended! ended!
-rejected   -          -          -          -        -        -       -          -       placed!  ringing! answered! ended! ringing!
-not_placed -          -          -          -        -        -       -          -       placed!  ringing! answered! ended! ringing!
-zombie     -          -          -          -        zombie   -       -          zombie  zombie   zombie   zombie    zombie zombie!";
+state      fence      not_sent   429        refused  lost     gone    none       no_list    bridged queued   ringing  answer    busy   other
+intent     not_placed not_placed not_placed rejected unknown  unknown -          -          -       placed   ringing  answered  ended  ringing
+unknown    -          not_placed not_placed -        unknown  -       not_placed not_placed -       placed   ringing  answered  ended  ringing
+placed     -          -          -          -        placed   -       -          -          bridged placed   ringing  answered  ended  placed!
+ringing    -          -          -          -        ringing  -       -          -          bridged ringing  ringing  answered  ended  ringing!
+answered   -          -          -          -        answered -       -          -          bridged answered answered answered  ended  answered!
+bridged    -          -          -          -        bridged  -       -          -          bridged bridged  bridged  bridged   ended  bridged!
+ended      -          -          -          -        ended    -       -          -          ended   ended    ended    ended     ended! ended!
+rejected   -          -          -          -        -        -       -          -          -       placed!  ringing! answered! ended! ringing!
+not_placed -          -          -          -        -        -       -          -          -       placed!  ringing! answered! ended! ringing!
+zombie     -          -          -          -        zombie   -       -          -          zombie  zombie   zombie   zombie    zombie zombie!";
 
 #[test]
 fn every_pair_of_state_and_input_does_what_the_table_says() {
@@ -97,7 +98,8 @@ fn fold(start: &Standing, facts: &[Input]) -> (Standing, Vec<Alarm>, Option<Outc
             LeadMove::Release(to) | LeadMove::Correct(to) => outcome = Some(to),
             LeadMove::Stay | LeadMove::Hold => {}
         }
-        now = Standing { state: step.state, sid: step.sid, end: step.end, newer_open: now.newer_open };
+        now =
+            Standing { state: step.state, sid: step.sid, end: step.end, newer_open: now.newer_open, unresolved: false };
     }
     alarms.sort_unstable();
     alarms.dedup();
@@ -259,4 +261,18 @@ fn among_equal_sources_a_fixed_order_of_final_words_decides() {
 fn a_second_call_that_is_already_over_need_not_be_ended() {
     let over = step(&standing(State::Ringing), fact("CA2", CallStatus::Busy, Source::Listing)).expect("listed");
     assert_eq!((over.end_call, over.alarms), (None, vec![Alarm::DoubleDial]));
+}
+
+#[test]
+fn a_call_of_an_attempt_that_nobody_could_tell_about_is_no_alarm_unless_a_newer_one_is_open() {
+    let given_up = Standing { unresolved: true, ..standing(State::NotPlaced) };
+    let ring = step(&given_up, fact("CA1", CallStatus::Ringing, Source::Callback)).expect("listed");
+    assert_eq!((ring.state, ring.lead, ring.alarms), (State::Ringing, LeadMove::Hold, vec![]));
+    let over = step(&given_up, fact("CA1", CallStatus::Completed, Source::Callback)).expect("listed");
+    assert_eq!((over.state, over.lead), (State::Ended, LeadMove::Release(Outcome::Answered)));
+    assert_eq!(over.alarms, []);
+    let beside = Standing { newer_open: true, ..given_up };
+    let second = step(&beside, fact("CA1", CallStatus::Ringing, Source::Callback)).expect("listed");
+    assert_eq!((second.state, second.alarms), (State::Zombie, vec![Alarm::Surfaced]));
+    assert_eq!(second.end_call, Some(sid("CA1")));
 }

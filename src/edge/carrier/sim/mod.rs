@@ -8,7 +8,14 @@ pub mod listener;
 pub mod log;
 pub mod media;
 
-use super::ContractCard;
+use std::time::Duration;
 
-/// Promises of the embedded carrier: those of Twilio, under its own name.
-pub const CARD: ContractCard = ContractCard { kind: "sim", ..super::twilio::CARD };
+use super::ContractCard;
+use crate::core::dial::horizon::Bounds;
+
+/// Promises of the embedded carrier: those of Twilio, under its own name; but it makes a call at once and lists it at once.
+pub const CARD: ContractCard = ContractCard {
+    kind: "sim",
+    bounds: Bounds { processing: Duration::ZERO, list_lag: Duration::ZERO, ..super::twilio::CARD.bounds },
+    ..super::twilio::CARD
+};

@@ -416,15 +416,7 @@ impl World {
         reader: &Arc<Mutex<Ledger>>,
         stop: &watch::Receiver<Stop>,
     ) -> (Arc<Shared>, mpsc::Receiver<Told>) {
-        let card = ContractCard {
-            kind: "simulated",
-            request_key: false,
-            throttled_means_not_processed: true,
-            lists_by_number: true,
-            default_calls_per_second: 1.0,
-            queue_up_to: Duration::ZERO,
-            buffers_media: true,
-        };
+        let card = ContractCard { kind: "simulated", ..crate::edge::carrier::twilio::CARD };
         let wire = Wire {
             world: Arc::clone(&self.carrier),
             fate: Arc::clone(&self.fate),

@@ -74,7 +74,7 @@ impl Hand {
         for at in 0..self.accounts {
             // Slow words were seen: the account waits longer than it was told to.
             let slowest = ledger.slowest(&account_name(at)).expect("read");
-            if Horizon::of(self.horizon, false, &slowest).raised {
+            if Horizon::of(self.horizon, false, &crate::edge::carrier::twilio::CARD.bounds, &slowest).raised {
                 continue;
             }
             for open in ledger.open_attempts(Some(&account_name(at))).expect("read") {
