@@ -227,7 +227,7 @@ fn callable_later(ledger: &mut Ledger, campaign: &Campaign, now: Wall) -> Result
 }
 
 /// Every rule about one lead, with what the ledger knows about it.
-pub(super) fn judge(ledger: &Ledger, campaign: &Campaign, lead: &DueLead, now: Wall) -> Result<Gate, LedgerFault> {
+pub fn judge(ledger: &Ledger, campaign: &Campaign, lead: &DueLead, now: Wall) -> Result<Gate, LedgerFault> {
     let history = ledger.phone_history(&lead.phone, now)?;
     decide(ledger, campaign, lead, (history.last_at, history.in_24h, history.in_30d), now)
 }

@@ -2,9 +2,9 @@
 
 use crate::base::{Failure, LeadId, Wall};
 use crate::core::config::Campaign;
-use crate::core::dial::gate::{Gate, Known, gate};
+use crate::core::dial::gate::Gate;
 use crate::core::dial::zones;
-use crate::core::rules::{Place, book};
+use crate::run::campaign::judge;
 use crate::show::person::{Happened, PersonPage};
 use crate::store::ledger::{AttemptRow, CallFilter, CallRow, LeadState, Ledger, Person};
 use crate::store::workspace::{Workspace, shown};
@@ -62,27 +62,8 @@ pub fn page(workspace: &Workspace, ledger: &Ledger, lead: LeadId, now: Wall) -> 
 
 /// Whether the rules would let this lead be called at this moment, and if not, which one speaks.
 fn verdict(ledger: &Ledger, campaign: &Campaign, person: &Person, now: Wall) -> Result<(bool, String), Failure> {
-    let place = Place::of(&person.phone, person.country);
-    let zones = zones::zones_of(&person.phone, person.timezone.as_deref()).ok();
-    let history = ledger.phone_history(&person.phone, now)?;
-    let known = Known {
-        language: person.language.as_ref(),
-        consent: person.consent.as_deref(),
-        suppressed: ledger.is_suppressed(&person.phone)?,
-        never_called: person.phone.never_called(),
-        own_number: campaign.callers.contains(&person.phone),
-        zones: zones.as_deref(),
-        place: &place,
-        dnc_dated: match place.country {
-            Some(country) => ledger.dnc_dated(country)?,
-            None => None,
-        },
-        refused_at: ledger.refused_at(&person.phone)?,
-        last_at: history.last_at,
-        in_24h: history.in_24h,
-        in_30d: history.in_30d,
-    };
-    Ok(match gate(book(), campaign, &known, now) {
+    let Some(card) = ledger.lead_card(person.id)? else { return Ok((false, "it has gone".to_owned())) };
+    Ok(match judge(ledger, campaign, &card, now)? {
         Gate::Call { language, fell_back } => {
             let fall_back = if fell_back { " (the fall-back)" } else { "" };
             (true, format!("hears `{language}`{fall_back}"))
