@@ -215,13 +215,13 @@ impl Table {
         })
     }
 
-    /// Models of a kind for speech that are known to speak a language and are served on this day.
-    pub fn speaking(&self, kind: &str, language: &Language, now: Wall) -> Vec<&str> {
+    /// Models of a kind for speech that are known to speak a language and have no known end.
+    pub fn known_to_speak(&self, kind: &str, language: &Language) -> Vec<&str> {
         let fits = |model: &&Model| {
             model.kind == kind
                 && model.purpose == Purpose::Speech
                 && model.speaks(language) == Claim::Yes
-                && model.ends.is_none_or(|ends| day(now) < ends)
+                && model.ends.is_none()
         };
         self.models.iter().filter(fits).map(|model| model.id.as_str()).collect()
     }

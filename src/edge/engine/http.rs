@@ -321,6 +321,20 @@ impl Service {
     }
 }
 
+/// Parts of a thousand by which a sound may be longer or shorter than the service says: silence at its ends.
+const LENGTH_SLACK: u64 = 300;
+/// And so much more, in ms, so that a short phrase may have its pause.
+const LENGTH_SLACK_MS: u64 = 400;
+
+/// Whether a sound is as long as the service says, within a third: half and double rates are not, nor is half a phrase.
+pub fn same_length(has_ms: u64, told_ms: u64) -> Result<(), String> {
+    let slack = told_ms * LENGTH_SLACK / 1_000 + LENGTH_SLACK_MS;
+    if has_ms.abs_diff(told_ms) <= slack {
+        return Ok(());
+    }
+    Err(format!("{has_ms} ms of sound, where the service tells {told_ms} ms"))
+}
+
 /// How sound without a header is coded: mono, as the request asked or the answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Headerless {

@@ -4,11 +4,15 @@
 
 mod child;
 pub mod command;
+pub mod elevenlabs;
 pub mod espeak;
+pub mod gemini;
 mod hebrew;
 pub mod http;
 #[cfg(feature = "pico")]
 pub mod pico;
+pub mod settings;
+pub mod slots;
 #[cfg(test)]
 mod suite;
 
@@ -236,8 +240,11 @@ fn open_service(
 ) -> Result<Arc<dyn Engine>, EngineFault> {
     let missing = |why: String| EngineFault::Missing { engine: name.to_owned(), why };
     let key = config.key.as_ref().map(|key| secret(key, &format!("[engines.{name}] key"))).transpose();
-    let _key = key.map_err(|failure| EngineFault::Account { engine: name.to_owned(), why: failure.what })?;
+    let key = key.map_err(|failure| EngineFault::Account { engine: name.to_owned(), why: failure.what })?;
+    let bounds = http::Bounds::default();
     match kind {
+        "elevenlabs" => Ok(Arc::new(elevenlabs::ElevenLabs::open(name, config, key, bounds)?)),
+        "gemini" => Ok(Arc::new(gemini::Gemini::open(name, config, key, bounds)?)),
         other => Err(missing(format!("this version has no engine of kind `{other}`"))),
     }
 }

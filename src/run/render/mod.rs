@@ -83,6 +83,9 @@ pub struct FailedPhrase {
     pub language: Language,
     /// Why, and what to do.
     pub why: String,
+    /// The exit code that it calls for.
+    #[serde(skip)]
+    pub exit: Exit,
 }
 
 /// A language of a greeting that its engine does not speak: those leads hear the fall-back.
@@ -238,7 +241,8 @@ fn write_locks(
             Some(Ok(record)) => Some(new_entry(record, old, &slot, report)),
             Some(Err(failure)) => {
                 let (campaign, (key, language)) = (wanted.campaign.clone(), slot.clone());
-                report.failed.push(FailedPhrase { campaign, key, language, why: failure.to_string() });
+                let (why, exit) = (failure.to_string(), failure.exit);
+                report.failed.push(FailedPhrase { campaign, key, language, why, exit });
                 old.cloned()
             }
             None => old.cloned(),
@@ -287,7 +291,7 @@ fn new_entry(record: &Record, old: Option<&Entry>, slot: &(Slug, Language), repo
 
 /// The exit code of a finished generation.
 pub fn generate_exit(report: &GenerateReport) -> Exit {
-    if report.failed.is_empty() { Exit::Done } else { Exit::Asset }
+    report.failed.iter().fold(Exit::Done, |exit, failed| exit.and(failed.exit))
 }
 
 /// Plays a sound file on this machine.
