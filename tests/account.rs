@@ -98,6 +98,10 @@ fn a_carrier_whose_calls_are_never_heard_is_stopped_with_the_failing_calls_named
     assert_eq!(status["account_stop_kind"].as_str(), Some("failure_rate"), "{status}");
     let named = status["account_stop_attempts"].as_array().cloned().unwrap_or_default();
     assert!(named.len() >= 4, "{status}");
+    // The text names them too, masked, with what became of them.
+    let text = run(&mut shop.campaign(&["status", "c"]));
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains(named[0].as_str().expect("an id")) && text.contains("unheard"), "{text}");
     let calls = read_log(&shop.path("sim.jsonl")).calls.len();
     assert!(calls < 150, "{calls} calls were made before it stopped");
 }
@@ -126,6 +130,9 @@ fn a_refused_number_rests_alone_and_without_any_the_campaign_pauses_unconsumed()
     let status = shop.status();
     let resting = status["resting_callers"].as_array().cloned().unwrap_or_default();
     assert_eq!(resting.len(), 1, "{status}");
+    let told = run(&mut shop.campaign(&["status", "c"]));
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("number rests") && told.contains(" until 20"), "{told}");
     assert!(!status.to_string().contains(&bad[1..]), "the number is masked: {status}");
     assert_eq!(waiting(&status), 0, "everybody was called");
 
@@ -139,7 +146,7 @@ fn a_refused_number_rests_alone_and_without_any_the_campaign_pauses_unconsumed()
         .args(["--campaign", "c"])
         .output()
         .expect("starts");
-    assert_eq!(code(&import), 0);
+    assert_eq!(code(&import), 0, "{}", String::from_utf8_lossy(&import.stderr));
     let seen = orders(&shop);
     assert_eq!(drain(&shop).0, 12);
     assert_eq!(orders(&shop), seen, "a resting number is not tried");

@@ -5,9 +5,9 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use common::process::{ended, signal, spawn, until};
 use common::{Shop, Sim, Wish, carrier_at, code, run};
 
 /// A carrier in life's own time and a shop with two campaigns, `c` and `d`, of people of their own.
@@ -36,41 +36,12 @@ fn town(leads: usize) -> (tempfile::TempDir, Sim, Shop) {
     (folder, sim, shop)
 }
 
-fn spawn(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts")
-}
-
-/// Polls a real process's traces, with a bound.
-fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if reached() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("never: {what}");
-}
-
 fn calls(sim: &Sim) -> usize {
     if sim.log.exists() { sim.read_log().calls.len() } else { 0 }
 }
 
 fn live(sim: &Sim) -> usize {
     sim.read_log().calls.iter().filter(|call| call.ended.is_none()).count()
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success());
-}
-
-fn ended(mut child: Child) -> i32 {
-    let mut status = None;
-    until("the process ends", || {
-        status = child.try_wait().expect("waited");
-        status.is_some()
-    });
-    status.and_then(|status| status.code()).expect("it ended by itself")
 }
 
 #[test]
@@ -125,7 +96,7 @@ fn ctrl_c_in_an_attached_terminal_stops_its_campaign_only() {
     let (_folder, sim, shop) = town(60);
     let first = spawn(&mut shop.campaign(&["run", "d", "c", "--yes", "--drain", "--quiet"]));
     until("the run calls", || calls(&sim) > 1);
-    signal(&first, "TERM");
+    signal(first.id(), "TERM");
     assert_eq!(ended(first), 130, "SIGTERM drains: live calls end by themselves");
     assert_eq!(live(&sim), 0);
 
@@ -134,13 +105,13 @@ fn ctrl_c_in_an_attached_terminal_stops_its_campaign_only() {
     let before = calls(&sim);
     let attached = spawn(&mut shop.campaign(&["run", "c", "--yes", "--quiet"]));
     until("the engine calls for it", || calls(&sim) > before + 2);
-    signal(&attached, "INT");
-    signal(&attached, "INT");
+    signal(attached.id(), "INT");
+    signal(attached.id(), "INT");
     let code = ended(attached);
     assert!([130].contains(&code), "{code}");
     assert_eq!(live(&sim), 0, "its calls were ended");
     assert!(shop.path("ahoy.db.sock").exists(), "the engine goes on");
-    signal(&holder, "TERM");
+    signal(holder.id(), "TERM");
     assert_eq!(ended(holder), 0);
 }
 
@@ -212,7 +183,7 @@ fn a_resume_reaches_the_engine_that_runs_and_its_next_run_calls() {
     until("it calls again", || calls(&sim) > then + 2);
     assert_eq!(code(&run(&mut shop.campaign(&["stop", "c"]))), 0);
     assert_eq!(ended(second), 130);
-    signal(&holder, "TERM");
+    signal(holder.id(), "TERM");
     assert_eq!(ended(holder), 0);
 }
 

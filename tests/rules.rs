@@ -96,3 +96,49 @@ fn the_rules_print_with_their_sources_and_tell_what_holds_at_a_time() {
     assert_eq!(code(&rules(&["Atlantis"])), 2);
     assert_eq!(code(&rules(&["FR", "--at", "soon"])), 2);
 }
+
+/// Where nobody may be called without a fresh do-not-call file or a consent reference, cron hears of it.
+#[test]
+fn a_campaign_whose_do_not_call_file_is_too_old_is_refused_with_its_age_and_what_to_do() {
+    let shop = Shop::open(&Wish { carrier: SIM, campaign: "countries = [\"GB\"]", leads: 3 });
+    let file = shop.path("campaigns/c/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let text = text.replace("\"service\"", "\"marketing\"").replace("[hours]\nany = true", "");
+    let text = text.replace("Please stay", "Press 9 and we never call again. Please stay");
+    std::fs::write(&file, text).expect("written");
+    let none = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    assert!(code(&none) == 15 && words(&none).contains("there is no do-not-call file of GB"), "{}", words(&none));
+    std::fs::write(shop.path("tps.txt"), "+442079460999\n").expect("written");
+    let tps = shop.path("tps.txt");
+    let import = |day: &str| {
+        let mut command = common::ahoy(shop.dir.path());
+        command.args(["leads", "dnc", "import"]).arg(&tps).args(["--country", "GB", "--source", "tps", "--dated", day]);
+        assert_eq!(code(&run(&mut command)), 0);
+    };
+    import("2026-01-05");
+    let old = run(&mut shop.campaign(&["run", "c", "--yes", "--drain"]));
+    let told = words(&old);
+    assert_eq!(code(&old), 15, "{told}");
+    for word in ["gb.dnc", "is of 2026-01-05", "days old, at most 28", "3 leads", "leads dnc import FILE --country GB"]
+    {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!shop.path("sim.jsonl").exists(), "no carrier was started");
+
+    // One lead with a reference: the plan names the others, and the run is not refused for them.
+    let people = "phone,consent\n+442079460900,recorded; 2026-09-02; web form 7\n";
+    std::fs::write(shop.path("more.csv"), people).expect("written");
+    let mut command = common::ahoy(shop.dir.path());
+    command.args(["leads", "import"]).arg(shop.path("more.csv")).args(["--campaign", "c"]);
+    assert_eq!(code(&run(&mut command)), 0);
+    let plan = json(&run(shop.campaign(&["plan", "c"]).arg("--json")));
+    assert_eq!(plan["do_not_call"][0]["leads"], 3, "{plan}");
+    assert_eq!(plan["do_not_call"][0]["dated"], "2026-01-05");
+    let text = run(&mut shop.campaign(&["plan", "c"]));
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("is of 2026-01-05") && text.contains("leads dnc import"), "{text}");
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]))), 0);
+    let some = run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--json"]));
+    assert!([0, 3, 10].contains(&code(&some)), "{}", words(&some));
+    assert_eq!(json(&some)["not_called"]["no_consent"], 3, "the report lists whom it left out: {}", json(&some));
+}

@@ -168,6 +168,7 @@ fn under_plan(plan: &CampaignPlan) -> String {
         plan.rehearsal.as_ref(),
         &plan.set_aside,
         plan.pause_reason.as_deref(),
+        &plan.do_not_call.iter().map(|stale| (stale.what(), stale.next())).collect::<Vec<_>>(),
         &plan.findings,
     )
 }

@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::{Context, print_json, print_line, print_text};
-use crate::base::{Exit, Failure, Slug, Wall, limits};
+use crate::base::{Exit, Failure, Phone, Slug, Wall, limits};
 use crate::core::config::Campaign;
 use crate::core::dial::attempt::State;
 use crate::run::campaign::ledger_failure;
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
-use crate::show::status::{Slot, Status, text};
+use crate::show::status::{FailingCall, Resting, Slot, Status, text};
 use crate::store::ledger::lock::holder;
 use crate::store::ledger::{CampaignState, Ledger, LedgerFault};
 use crate::store::workspace::Workspace;
@@ -72,7 +72,7 @@ fn show(ws: &Workspace, context: &Context, campaigns: &[Campaign], clear: &str) 
     let mut texts = Vec::new();
     for campaign in campaigns {
         let account = account_of(ws, &campaign.carrier)?;
-        let mut status = status(&ledger, &campaign.name, &account, now).map_err(|fault| ledger_failure(&fault))?;
+        let mut status = status(&ledger, campaign, &account, now).map_err(|fault| ledger_failure(&fault))?;
         status.holder =
             holder(&ws.ledger_path()).map(|it| format!("process {} ({}) since {}", it.pid, it.campaign, it.since));
         if !status.adds_up {
@@ -112,7 +112,37 @@ fn with_plan(
     Ok(all)
 }
 
-fn status(ledger: &Ledger, campaign: &Slug, account: &str, now: Wall) -> Result<Status, LedgerFault> {
+/// The calls that show why an account is stopped, as far as this ledger knows them.
+fn failing_calls(ledger: &Ledger, account: &str) -> Result<Vec<FailingCall>, LedgerFault> {
+    let Some(stop) = ledger.account_breaker(account)? else { return Ok(Vec::new()) };
+    let mut calls = Vec::new();
+    for attempt in stop.attempts {
+        if let Some(call) = ledger.call(attempt.call())? {
+            calls.push(FailingCall {
+                attempt: attempt.to_string(),
+                campaign: call.campaign.to_string(),
+                lead: call.lead.0,
+                phone: call.phone.to_string(),
+                since: call.started_at.rfc3339(),
+                state: call.state.to_string(),
+                outcome: call.outcome.map(|outcome| outcome.to_string()),
+                sid: call.sid.map(|sid| sid.to_string()),
+            });
+        }
+    }
+    Ok(calls)
+}
+
+fn resting(ledger: &Ledger, account: &str, callers: &[Phone], now: Wall) -> Result<Vec<Resting>, LedgerFault> {
+    let all = ledger.resting_callers(account, now)?.into_iter();
+    let own = all.filter(|rest| callers.contains(&rest.caller));
+    Ok(own
+        .map(|rest| Resting { caller: rest.caller.to_string(), until: rest.until.rfc3339(), reason: rest.reason })
+        .collect())
+}
+
+fn status(ledger: &Ledger, of: &Campaign, account: &str, now: Wall) -> Result<Status, LedgerFault> {
+    let campaign = &of.name;
     let counts = ledger.lead_counts(campaign, now)?;
     let imported = ledger.import_sum(campaign)?.imported;
     let word = ledger.campaign_word(campaign)?;
@@ -139,6 +169,8 @@ fn status(ledger: &Ledger, campaign: &Slug, account: &str, now: Wall) -> Result<
         state_by: word.and_then(|word| word.audit).map(|(what, detail)| format!("{what}: {detail}")),
         account_stopped_at: stopped.as_ref().map(|(at, _)| at.rfc3339()),
         account_stopped: stopped.map(|(_, why)| why),
+        failing_calls: failing_calls(ledger, account)?,
+        resting_callers: resting(ledger, account, &of.callers, now)?,
         leads: counts.total(),
         imported,
         adds_up: counts.total() == imported,

@@ -134,6 +134,7 @@ pub fn under_plan(
     rehearsal: Option<&BTreeMap<String, u64>>,
     set_aside: &BTreeMap<String, String>,
     paused: Option<&str>,
+    stale: &[(String, String)],
     findings: &[Finding],
 ) -> String {
     let counts = |rules: &BTreeMap<String, u64>| {
@@ -152,6 +153,9 @@ pub fn under_plan(
     }
     for (rule, reason) in set_aside {
         push(&mut text, &format!("  set aside: {rule}: {reason}"));
+    }
+    for (what, next) in stale {
+        push(&mut text, &format!("  {what}; {next}"));
     }
     for finding in findings {
         let word = match finding.weight {

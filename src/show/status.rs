@@ -27,6 +27,31 @@ pub struct Slot {
     pub not_released_before: Option<String>,
 }
 
+/// A call that shows why an account is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailingCall {
+    pub attempt: String,
+    pub campaign: String,
+    pub lead: i64,
+    /// Masked.
+    pub phone: String,
+    /// When it was claimed, UTC.
+    pub since: String,
+    pub state: String,
+    pub outcome: Option<String>,
+    /// The carrier's id, where it is known: by it the carrier's own log is found.
+    pub sid: Option<String>,
+}
+
+/// A number that rests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resting {
+    /// Masked.
+    pub caller: String,
+    pub until: String,
+    pub reason: String,
+}
+
 /// Where a campaign stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Status {
@@ -38,6 +63,11 @@ pub struct Status {
     pub state_by: Option<String>,
     pub account_stopped: Option<String>,
     pub account_stopped_at: Option<String>,
+    /// The calls that show why, oldest first.
+    pub failing_calls: Vec<FailingCall>,
+    /// Numbers that the carrier refuses to call from. In JSON the plan has them.
+    #[serde(skip)]
+    pub resting_callers: Vec<Resting>,
     /// The sum of the states below.
     pub leads: u64,
     /// Leads that came with imports: the same number, or the ledger is damaged.
@@ -74,6 +104,10 @@ pub fn text(status: &Status) -> String {
         let at = status.account_stopped_at.as_deref().unwrap_or("?");
         rows.push(row("account stopped", format!("{why} at {at} (`ahoy campaign resume` when it is mended)")));
     }
+    for rest in &status.resting_callers {
+        let why = format!("{} until {}: {}", rest.caller, rest.until, rest.reason);
+        rows.push(row("number rests", format!("{why} (`ahoy campaign resume` wakes it)")));
+    }
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     rows.extend([
         row("waiting, due now", status.ready_due.to_string()),
@@ -91,6 +125,15 @@ pub fn text(status: &Status) -> String {
     }
     let title = format!("status of {}", status.campaign);
     let mut parts = vec![table(&[&printable(&title), ""], &rows, &[])];
+    if !status.failing_calls.is_empty() {
+        let rows: Vec<Vec<String>> = status.failing_calls.iter().take(SHOWN).map(failing).collect();
+        let header = ["failing call", "campaign", "lead", "number", "since", "ended", "carrier's id"];
+        parts.push(table(&header, &rows, &[2]));
+        let more = status.failing_calls.len().saturating_sub(SHOWN);
+        if more > 0 {
+            parts.push(format!("… and {more} more failing calls (`--json` names them all)"));
+        }
+    }
     if !status.slots.is_empty() {
         let rows: Vec<Vec<String>> = status.slots.iter().take(SHOWN).map(slot).collect();
         parts.push(table(&["lead", "number", "state", "since", "from", "attempt", ""], &rows, &[0]));
@@ -100,6 +143,18 @@ pub fn text(status: &Status) -> String {
         }
     }
     parts.join("\n\n")
+}
+
+fn failing(call: &FailingCall) -> Vec<String> {
+    vec![
+        call.attempt.clone(),
+        call.campaign.clone(),
+        call.lead.to_string(),
+        call.phone.clone(),
+        call.since.clone(),
+        call.outcome.clone().unwrap_or_else(|| call.state.clone()),
+        call.sid.clone().unwrap_or_else(|| "–".to_owned()),
+    ]
 }
 
 fn slot(slot: &Slot) -> Vec<String> {
@@ -126,6 +181,21 @@ mod tests {
         let status = Status {
             campaign: evil.to_owned(),
             account_stopped: Some(evil.to_owned()),
+            failing_calls: vec![FailingCall {
+                attempt: evil.to_owned(),
+                campaign: evil.to_owned(),
+                lead: 8,
+                phone: "+44…01".to_owned(),
+                since: "2026".to_owned(),
+                state: "ended".to_owned(),
+                outcome: Some("unheard".to_owned()),
+                sid: Some(evil.to_owned()),
+            }],
+            resting_callers: vec![Resting {
+                caller: "+15…07".to_owned(),
+                until: "2027-01".to_owned(),
+                reason: evil.to_owned(),
+            }],
             leads: 3,
             imported: 4,
             slots: vec![Slot {
@@ -145,6 +215,8 @@ mod tests {
         assert!(text.contains("3  (BUT 4 were imported)"), "{text}");
         assert!(text.contains("asked 3 times, released not before 2027"), "{text}");
         assert!(text.contains("… and 1 more"), "{text}");
+        assert!(text.contains("+44…01") && text.contains("unheard"), "{text}");
+        assert!(text.contains("+15…07 until 2027-01"), "{text}");
         assert!(!text.chars().any(|ch| (ch.is_control() && ch != '\n') || ch == '\u{202e}'), "{text:?}");
     }
 }

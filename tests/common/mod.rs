@@ -1,6 +1,8 @@
 //! A workspace in a temporary folder, the real binary, and the carrier's log as the judge.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod process;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -132,6 +134,11 @@ impl Sim {
         let ready: serde_json::Value = serde_json::from_str(&first).expect("one JSON object");
         let base_url = ready["listening"].as_str().expect("its address").to_owned();
         Sim { child, base_url, log }
+    }
+
+    /// Its process, for signals.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn read_log(&self) -> Oracle {

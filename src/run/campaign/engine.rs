@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::facts::Facts;
 use super::hub::Hub;
+use super::registers;
 use super::report::{RunReport, report};
 use super::rules;
 use super::setup::{
@@ -177,6 +178,10 @@ impl Engine {
         for warning in rules::refuse_by_rule(ws, &options.campaigns, started)? {
             options.watcher.note(&Note::Say(warning));
         }
+        let (place, asked) = (ws.clone(), options.campaigns.clone());
+        // Reads as many leads as it must, beside the writer: nothing else waits for it.
+        let read = tokio::task::spawn_blocking(move || registers::refuse_stale(&place, &asked, started));
+        read.await.map_err(|error| Failure::bug(format!("the look at the registers died: {error}")))??;
         let kits = options.campaigns.iter().map(|campaign| load_kit(ws, campaign)).collect::<Result<Vec<_>, _>>()?;
         let names = self.reserve(&options.campaigns, started)?;
         let (asked, place) = (options.campaigns.clone(), ws.clone());

@@ -10,6 +10,7 @@ mod facts;
 pub(crate) mod hub;
 mod plan;
 mod refill;
+mod registers;
 mod report;
 mod rules;
 #[cfg(test)]
@@ -49,6 +50,7 @@ use crate::store::ledger::{LedgerFault, Settled};
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
 pub use refill::judge;
+pub use registers::StaleRegister;
 pub use report::RunReport;
 pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
 pub use setup::{check_rules, open_ledger};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::ledger_failure;
 use super::refill::{block_reason, judge};
+use super::registers::{StaleRegister, count, stale_for};
 use crate::base::{Failure, Language, LeadId, Money, Wall};
 use crate::core::config::Campaign;
 use crate::core::dial::gate::{Gate, Wait, spoken};
@@ -14,7 +15,7 @@ use crate::core::rules::finding::Finding;
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// Leads read at once.
-const PAGE: u32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 
 /// What a run would do now.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +42,8 @@ pub struct CampaignPlan {
     pub later: BTreeMap<String, u64>,
     /// Not called, by reason.
     pub never: BTreeMap<String, u64>,
+    /// Of those not called: leads that a fresh do-not-call file, or a consent reference, is missing for.
+    pub do_not_call: Vec<StaleRegister>,
     /// Of those waiting or not called: by which rule (`us-fl.hours`).
     pub rules: BTreeMap<String, u64>,
     /// In a rehearsal: leads that a real carrier's run would let wait or not call, by rule.
@@ -100,6 +103,7 @@ pub fn plan(
         fall_back: 0,
         later: BTreeMap::new(),
         never: BTreeMap::new(),
+        do_not_call: Vec::new(),
         rules: BTreeMap::new(),
         rehearsal: campaign.is_rehearsal().then(BTreeMap::new),
         rules_version: book().version.to_string(),
@@ -231,6 +235,9 @@ fn sort(
             *next = Some(next.map_or(until, |at| at.min(until)));
         }
         Gate::Never { bar, rule } => {
+            if let Some(stale) = stale_for(ledger, campaign, lead, bar, now)? {
+                count(&mut plan.do_not_call, stale);
+            }
             *plan.rules.entry(rule).or_default() += 1;
             *plan.never.entry(reason_name(block_reason(bar)).to_owned()).or_default() += 1;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::base::{Exit, Slug};
-use crate::core::config::parse_campaign;
+use crate::core::config::{Purpose, parse_campaign};
 use crate::core::dial::callers::Callers;
 use crate::core::lead::Lead;
 use crate::store::ledger::{CampaignState, Ledger, OpenOptions};
@@ -155,5 +155,51 @@ fn a_rule_is_set_aside_only_by_its_name_with_a_reason_and_only_where_that_is_pos
     }
     for not_a_rule in ["suppression", "default.numbers", "one-open-call"] {
         assert_eq!(aside(&[not_a_rule], &["x"]), Err(Exit::Usage), "{not_a_rule}");
+    }
+}
+
+/// Section 4 of the reference: no start without a fresh do-not-call file where the country has one, or a consent
+/// reference per lead.
+#[test]
+fn a_campaign_of_which_nobody_may_be_called_without_a_register_is_told_apart_from_one_with_somebody() {
+    let marketing = campaign("").purpose_of(Purpose::Marketing);
+    let Room { mut ledger, name, _folder } = room();
+    let stale = registers::if_nobody_else(&ledger, &marketing, NOON).expect("looked");
+    assert_eq!(stale, [], "one has a consent reference");
+    let made = plan(&ledger, &marketing, 1.0, "main:AC", NOON).expect("planned");
+    assert_eq!(made.do_not_call.len(), 1, "{:?}", made.do_not_call);
+    assert_eq!((made.do_not_call[0].rule.as_str(), made.do_not_call[0].leads), ("gb.dnc", 2));
+    assert_eq!(made.do_not_call[0].dated, None);
+
+    // The one with the reference is done: those that are left have neither.
+    let first = ledger.due_leads(&name, NOON, 1, None).expect("read").remove(0);
+    ledger.block_lead(first.id, crate::store::ledger::BlockReason::Suppressed, NOON).expect("blocked");
+    let stale = registers::if_nobody_else(&ledger, &marketing, NOON).expect("looked");
+    assert_eq!((stale.len(), stale[0].country.as_str(), stale[0].leads), (1, "GB", 2));
+    assert!(
+        stale[0].what().contains("there is no do-not-call file of GB (at most 28 days old)"),
+        "{}",
+        stale[0].what()
+    );
+    let service = registers::if_nobody_else(&ledger, &campaign(""), NOON).expect("looked");
+    assert_eq!(service, [], "a register is about marketing");
+    let rehearsal = registers::if_nobody_else(&ledger, &rehearsed(&marketing), NOON).expect("looked");
+    assert_eq!(rehearsal, []);
+}
+
+fn rehearsed(campaign: &Campaign) -> Campaign {
+    let mut campaign = campaign.clone();
+    campaign.hours.any = true;
+    campaign
+}
+
+trait PurposeOf {
+    fn purpose_of(self, purpose: Purpose) -> Self;
+}
+
+impl PurposeOf for Campaign {
+    fn purpose_of(mut self, purpose: Purpose) -> Campaign {
+        self.purpose = purpose;
+        self
     }
 }
