@@ -284,3 +284,30 @@ fn the_committed_example_is_sound_offline_and_without_an_engine() {
     let (code, out, err) = told(&output);
     assert_eq!(code, 0, "{out}{err}");
 }
+
+#[test]
+fn a_plan_tells_the_cost_before_a_cent_is_spent_and_a_bound_stops_it() {
+    let house = House::new();
+    let mut config = fs::read_to_string(house.path("ahoy.toml")).expect("there");
+    // Nobody listens on this port: a plan asks no service, and a stopped generation neither.
+    config.push_str(
+        "\n[engines.voice]\nkind = \"elevenlabs\"\nkey = { env = \"AHOY_TEST_KEY\" }\nbase_url = \"http://127.0.0.1:9\"\n",
+    );
+    fs::write(house.path("ahoy.toml"), config).expect("writable");
+    let campaign = "callers = [\"+15005550006\"]\n[greeting]\nen = \"Hello, this is the harbour line.\"\n[voice]\n\
+        engine = \"voice\"\nmodel = \"eleven_multilingual_v2\"\nvoices = { en = \"21m00Tcm4TlvDq8ikWAM\" }\n";
+    fs::write(house.path("campaigns/hello/campaign.toml"), campaign).expect("writable");
+    let run = |args: &[&str]| told(&house.command(args).env("AHOY_TEST_KEY", "k").output().expect("it runs"));
+    let (code, out, err) = run(&["plan", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let sum: serde_json::Value = serde_json::from_str(out.lines().last().expect("a sum")).expect("JSON");
+    let micros = sum["cost_usd_micros"].as_i64().expect("a number");
+    // 0.08 dollars for a thousand characters.
+    assert_eq!(micros, sum["characters"].as_i64().expect("a number") * 80, "{sum}");
+    assert_eq!(sum["estimated"], true);
+    let (code, out, _) = run(&["plan", "--max-cost", "0.001"]);
+    assert!(code == 3 && out.contains("estimated at $"), "{out}");
+    assert_eq!(run(&["plan", "--max-cost", "1"]).0, 0);
+    let (code, _, err) = run(&["generate", "--max-cost", "0.001"]);
+    assert!(code == 3 && err.contains("nothing was rendered"), "{err}");
+}

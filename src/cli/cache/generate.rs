@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::plan::{cost_words, exceeds};
 use super::{Campaigns, say_unspoken};
 use crate::base::{Exit, Failure};
 use crate::cli::{Context, print_json, print_line};
@@ -15,7 +16,8 @@ Examples:
   ahoy cache generate welcome --quiet  for cron
   ahoy cache generate welcome --again  render everything anew
 
-Exit codes: 0 every phrase has its asset · 1 I/O failure · 2 a file is wrong ·
+Exit codes: 0 every phrase has its asset · 1 I/O failure · 2 a file is wrong · 3 over --max-cost, nothing rendered ·
+12 a service refused its key, or has no money ·
 13 a phrase could not be rendered, or its engine is not here";
 
 #[derive(Debug, Args)]
@@ -25,10 +27,20 @@ pub(super) struct GenerateArgs {
     /// Render everything again, even what is on the shelf
     #[arg(long)]
     again: bool,
+    /// Render nothing if the estimate is higher, in US dollars
+    #[arg(long, value_name = "USD", conflicts_with = "again")]
+    max_cost: Option<f64>,
 }
 
 pub(super) fn generate(ws: &Workspace, args: &GenerateArgs, context: &Context) -> Result<Exit, Failure> {
     let campaigns = ws.campaigns(&args.campaigns.names)?;
+    if args.max_cost.is_some() {
+        let (_, usage, _) = render::plan_campaigns(ws, &campaigns)?;
+        if exceeds(&usage, args.max_cost) {
+            let what = format!("nothing was rendered: {}, over --max-cost", cost_words(&usage));
+            return Err(Failure::new(Exit::Findings, what).next("`ahoy cache plan` shows what costs how much"));
+        }
+    }
     let options = GenerateOptions { again: args.again, ..GenerateOptions::default() };
     let shown = !context.global.quiet && !context.json();
     let bar = crate::show::progress::bar(shown, 0, "rendering");

@@ -25,7 +25,7 @@ pub struct CacheArgs {
 enum CacheCommand {
     /// Show what generate would render, why, and how many characters; writes nothing
     #[command(after_help = plan::PLAN_HELP)]
-    Plan(Campaigns),
+    Plan(plan::PlanArgs),
     /// Render what is missing or changed, check it, and write assets.lock
     #[command(after_help = generate::GENERATE_HELP)]
     Generate(generate::GenerateArgs),
@@ -55,7 +55,7 @@ struct Campaigns {
 pub fn run(args: &CacheArgs, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
     match &args.command {
-        CacheCommand::Plan(campaigns) => plan::plan(&ws, campaigns, context),
+        CacheCommand::Plan(args) => plan::plan(&ws, args, context),
         CacheCommand::Generate(args) => generate::generate(&ws, args, context),
         CacheCommand::Verify(args) => verify::verify(&ws, args, context),
         CacheCommand::List(campaigns) => list::list(&ws, campaigns, context),

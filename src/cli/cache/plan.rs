@@ -1,11 +1,13 @@
 //! `ahoy cache plan`: what generate would do, before it costs anything.
 
+use clap::Args;
 use serde_json::json;
 
 use super::{Campaigns, say_unspoken};
 use crate::base::{Exit, Failure};
 use crate::cli::{Context, print_json, print_line};
 use crate::core::asset::plan::{Item, Plan, Step};
+use crate::core::cost::Usage;
 use crate::run::render;
 use crate::show::cache::plan_table;
 use crate::store::workspace::Workspace;
@@ -14,11 +16,22 @@ pub(super) const PLAN_HELP: &str = "\
 Examples:
   ahoy cache plan              all campaigns
   ahoy cache plan welcome --json
+  ahoy cache plan --max-cost 2.50
 
-Exit codes: 0 the plan was shown · 1 I/O failure · 2 a file is wrong · 13 an engine is not here or does not speak a language";
+Exit codes: 0 the plan was shown · 3 it is estimated to cost more than --max-cost, or has a model without a price · 1 I/O failure · 2 a file is wrong · 13 an engine is not here or does not speak a language";
 
-pub(super) fn plan(ws: &Workspace, campaigns: &Campaigns, context: &Context) -> Result<Exit, Failure> {
-    let (plan, unspoken) = render::plan_campaigns(ws, &ws.campaigns(&campaigns.names)?)?;
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    campaigns: Campaigns,
+    /// End with exit code 3 if the estimate is higher, in US dollars
+    #[arg(long, value_name = "USD")]
+    max_cost: Option<f64>,
+}
+
+pub(super) fn plan(ws: &Workspace, args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
+    let (plan, usage, unspoken) = render::plan_campaigns(ws, &ws.campaigns(&args.campaigns.names)?)?;
+    let exit = if exceeds(&usage, args.max_cost) { Exit::Findings } else { Exit::Done };
     let (render, kept) = (plan.to_render().len(), plan.items.iter().filter(|it| it.step == Step::Keep).count());
     if context.json() {
         for item in &plan.items {
@@ -26,17 +39,33 @@ pub(super) fn plan(ws: &Workspace, campaigns: &Campaigns, context: &Context) -> 
         }
         let (characters, dropped) = (plan.characters(), plan.dropped.len());
         print_json(&json!({ "render": render, "keep": kept, "dropped": dropped, "characters": characters,
-            "cost_usd_micros": 0, "unspoken": unspoken }))?;
-        return Ok(Exit::Done);
+            "cost_usd_micros": usage.cost.0, "estimated": usage.estimated, "unpriced": usage.unpriced,
+            "unspoken": unspoken }))?;
+        return Ok(exit);
     }
     print_line(&plan_table(&plan))?;
     print_line(&format!(
-        "\n{render} to render ({} characters, cost $0: engines of this machine), {kept} kept",
-        plan.characters()
+        "\n{render} to render ({} characters, {}), {kept} kept",
+        plan.characters(),
+        cost_words(&usage)
     ))?;
     say_dropped(&plan)?;
     say_unspoken(&unspoken, context);
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// Whether an estimate passes a bound; one with an unknown price passes every bound.
+pub(super) fn exceeds(usage: &Usage, max_cost: Option<f64>) -> bool {
+    max_cost.is_some_and(|most| usage.unpriced || usage.cost.0 as f64 > most * 1_000_000.0)
+}
+
+/// The cost of a plan in words.
+pub(super) fn cost_words(usage: &Usage) -> String {
+    match (usage.unpriced, usage.cost.0) {
+        (true, _) => format!("estimated at {} and more: a model has no known price", usage.cost),
+        (false, 0) => "no cost: engines of this machine".to_owned(),
+        (false, _) => format!("estimated at {}", usage.cost),
+    }
 }
 
 fn plan_row(item: &Item) -> serde_json::Value {

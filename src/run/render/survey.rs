@@ -15,7 +15,7 @@ use crate::core::asset::plan::{self, Plan, Wanted};
 use crate::core::asset::verify::{self as rules, Binding, Finding};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
-use crate::core::cost::{self, Standing};
+use crate::core::cost::{self, Standing, Usage};
 use crate::core::sound::pipeline::PIPELINE;
 use crate::edge::engine::{Engine, EngineFault};
 use crate::run::clock::{Clock, MachineClock};
@@ -156,11 +156,29 @@ impl Survey {
     }
 }
 
-/// What `generate` would do now, and the languages that fall back. Writes nothing.
-pub fn plan_campaigns(ws: &Workspace, campaigns: &[Campaign]) -> Result<(Plan, Vec<Unspoken>), Failure> {
+impl Survey {
+    /// What the engines are estimated to use up and to cost for a plan, by today's prices.
+    pub(super) fn estimate(&self, plan: &Plan) -> Usage {
+        let mut sum = Usage::default();
+        for item in plan.to_render() {
+            let recipe = &item.wanted.recipe;
+            sum += match self.engines[&recipe.engine].model(recipe.model.as_deref()) {
+                Some(model) => {
+                    cost::table().estimate(model.kind, &model.id, &recipe.text, &recipe.language, MachineClock.wall())
+                }
+                None => Usage::free(&recipe.text),
+            };
+        }
+        sum
+    }
+}
+
+/// What `generate` would do now, what that is estimated to cost, and the languages that fall back. Writes nothing.
+pub fn plan_campaigns(ws: &Workspace, campaigns: &[Campaign]) -> Result<(Plan, Usage, Vec<Unspoken>), Failure> {
     let survey = Survey::take(ws, campaigns, &|name| open_engine(ws, name))?;
     let plan = survey.plan()?;
-    Ok((plan, survey.unspoken))
+    let cost = survey.estimate(&plan);
+    Ok((plan, cost, survey.unspoken))
 }
 
 /// What a verification found.
