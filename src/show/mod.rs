@@ -9,6 +9,7 @@ pub mod demo;
 pub mod frame;
 pub mod html;
 pub mod leads;
+pub mod person;
 pub mod progress;
 pub mod report;
 pub mod rules;

@@ -153,6 +153,8 @@ fn unknown(count: usize, books: Books, attempts_allowed: u32) -> Room {
         timezone: None,
         consent: None,
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     let leads: Vec<Lead> = (0..count).map(lead).collect();
     ledger.import_chunk(&campaign, import, &leads, now).expect("imported");
@@ -457,6 +459,8 @@ async fn an_imported_call_becomes_its_leads_attempt_or_counts_towards_the_caps_o
             timezone: None,
             consent: None,
             variables: BTreeMap::new(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         };
         ledger.import_chunk(&campaign, id, &[lead], Wall(EPOCH))?;
         let lines = [(campaign, policy)];

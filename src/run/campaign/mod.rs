@@ -49,7 +49,7 @@ use crate::store::ledger::{LedgerFault, Settled};
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
 pub use report::RunReport;
-pub use rules::{findings_of, refuse_by_rule, set_aside};
+pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
 pub use setup::{check_rules, open_ledger};
 
 /// Between two looks at the open attempts.
