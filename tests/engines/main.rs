@@ -27,13 +27,15 @@ use emulator::{Act, Emulator, Vendor};
 /// The key that must never be printed, in no part longer than six characters.
 pub const KEY: &str = "sk-Qz7wK2vN9xR4tB8mL5pH";
 
+type Open = fn(&EngineConfig, Secret, Bounds) -> Result<Arc<dyn Engine>, EngineFault>;
+
 /// One service under test.
 struct Provider {
     kind: &'static str,
     model: &'static str,
     voice: &'static str,
     start: fn(Act) -> Boxed<'static, Emulator>,
-    open: fn(&EngineConfig, Secret, Bounds) -> Result<Arc<dyn Engine>, EngineFault>,
+    open: Open,
 }
 
 fn providers() -> Vec<Provider> {
