@@ -27,11 +27,6 @@ impl Secret {
 const SHOWN_AT_MOST: usize = 6;
 
 impl Secret {
-    /// Whether the secret's own value is empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The text with every part of the secret masked that is longer than six characters: services repeat a key, or its
     /// beginning and end, in the message that refuses it.
     pub fn masked_in(&self, text: &str) -> String {

@@ -319,8 +319,8 @@ fn check_service_url(url: &str) -> Result<(), String> {
     if rest.is_empty() || rest.contains(['@', '?', '#', '\\']) || rest.contains(char::is_whitespace) {
         return Err("base_url is https://HOST or https://HOST/PATH: no user, no query".to_owned());
     }
-    let plain_here = url.starts_with("http://") && is_loopback_url(url);
-    if !url.starts_with("https://") && !plain_here {
+    let plain = url.starts_with("http://") && is_loopback_url(url);
+    if !plain && !url.starts_with("https://") {
         return Err("base_url must be https; plain http is for loopback only".to_owned());
     }
     Ok(())

@@ -143,7 +143,10 @@ fn voices_of(table: &str) -> Vec<VoiceRow> {
             Some("M") => "male",
             Some(_) | None => "",
         };
-        Some(VoiceRow { languages: vec![id.clone()], id, name, note: note.to_owned() })
+        let others =
+            line.split('(').skip(1).filter_map(|other| other.split([' ', ')']).next()?.parse::<Language>().ok());
+        let languages = std::iter::once(id.clone()).chain(others.map(|tag| tag.to_string())).collect();
+        Some(VoiceRow { id, name, languages, note: note.to_owned() })
     };
     table.lines().skip(1).filter_map(row).take(limits::VOICES).collect()
 }

@@ -40,6 +40,10 @@ fn its_tables_are_read_right() {
                  5  bg              --/M      Bulgarian          zls/bg               \n \
                  5  cmn             --/M      Chinese_(Mandarin,_latin_as_English) sit/cmn  (zh-cmn 5)(zh 5)\n \
                  2  en-gb           --/M      English_(Great_Britain) gmw/en               (en 2)\n";
+    let voices = voices_of(table);
+    let told: Vec<(&str, String)> = voices.iter().map(|it| (it.id.as_str(), it.languages.join(" "))).collect();
+    assert_eq!(told, [("bg", "bg".to_owned()), ("cmn", "cmn zh-cmn zh".to_owned()), ("en-gb", "en-gb en".to_owned())]);
+    assert_eq!((voices[2].name.as_str(), voices[0].note.as_str()), ("English (Great Britain)", "male"));
     let tags = tags_of(table);
     for tag in ["bg", "cmn", "zh", "en", "en-gb"] {
         assert!(tags.contains(tag), "{tag}");

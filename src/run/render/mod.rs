@@ -197,6 +197,7 @@ async fn render_all(
         });
     }
     let mut outcomes = Outcomes::new();
+    let mut unpriced = 0u64;
     while let Some(joined) = tasks.join_next().await {
         let (key, job, done) = match joined {
             Ok(ended) => ended,
@@ -206,6 +207,7 @@ async fn render_all(
         report.engine_calls += engine_calls;
         report.characters += usage.characters;
         report.cost += usage.cost;
+        unpriced += u64::from(usage.unpriced);
         match (&record, by_us) {
             (Ok(_), true) => report.rendered += 1,
             (Ok(_), false) => report.kept += 1,
@@ -213,6 +215,9 @@ async fn render_all(
         }
         progress(&Progress::Ended { key, language: job.recipe.language.clone(), well: record.is_ok() });
         outcomes.insert(job.fingerprint, record);
+    }
+    if unpriced > 0 {
+        report.notes.push(format!("no price is known for {unpriced} of these renderings: the cost told is too low."));
     }
     outcomes
 }

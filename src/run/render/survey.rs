@@ -15,7 +15,7 @@ use crate::core::asset::plan::{self, Plan, Wanted};
 use crate::core::asset::verify::{self as rules, Binding, Finding};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
-use crate::core::cost::{self, Standing, Usage};
+use crate::core::cost::{self, Claim, Standing, Usage};
 use crate::core::sound::pipeline::PIPELINE;
 use crate::edge::engine::{Engine, EngineFault};
 use crate::run::clock::{Clock, MachineClock};
@@ -89,7 +89,7 @@ impl Survey {
             self.engines.insert(name.to_owned(), engine);
         }
         let model = campaign.voice.model_for(&line.language);
-        self.check_model(name, model).map_err(here)?;
+        self.check_model(name, model, &line.language).map_err(here)?;
         let engine = &self.engines[name];
         match (engine.speaks_with(&line.language, model), &campaign.greeting.fallback) {
             (Ok(()), _) => {}
@@ -118,10 +118,16 @@ impl Survey {
         Ok(())
     }
 
-    /// Refuses a model that has ended; one that ends soon, or that the table does not know, is noted.
-    fn check_model(&mut self, engine: &str, model: Option<&str>) -> Result<(), Failure> {
+    /// Refuses a model that has ended; one that ends soon, that the table does not know, or whose maker does not say that
+    /// it speaks the language, is noted.
+    fn check_model(&mut self, engine: &str, model: Option<&str>, language: &Language) -> Result<(), Failure> {
         let Some(model) = self.engines[engine].model(model) else { return Ok(()) };
         let (id, shown) = (&model.id, printable(&model.id));
+        let row = cost::table().model(model.kind, id);
+        if row.is_some_and(|row| row.speaks(language) == Claim::Unclaimed) {
+            let what = format!("model `{shown}` of engine `{engine}` is not known to speak `{language}`");
+            self.notes.insert(format!("{what}: listen before you use it."));
+        }
         match cost::table().standing(model.kind, id, MachineClock.wall()) {
             Standing::Fine => {}
             Standing::EndsSoon { date, successor } => {
