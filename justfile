@@ -49,6 +49,7 @@ crash KILLS="40":
 # Every write, flush, rename and removal fails once, or for good, or is the last before a power cut (hours)
 io-faults:
     AHOY_IO_FAULTS=all cargo test --locked --release --test io_faults -- --nocapture
+
 # The deterministic simulator over many seeds (docs/SIMULATOR.md); `just sim 100000` overnight
 sim SEEDS="1000" FIRST="0":
     AHOY_SEEDS={{SEEDS}} AHOY_FIRST_SEED={{FIRST}} cargo test --locked --release --lib any_weather -- --nocapture
@@ -68,6 +69,13 @@ twilio-sdk:
     cargo build --locked
     target/twilio-sdk/bin/python tools/twilio-sdk-check.py target/debug/ahoy
 
+# 200,000 spellings of numbers against Google's libphonenumber (needs Python; the version is that of our metadata)
+phonenumbers:
+    python3 -m venv target/phonenumbers
+    target/phonenumbers/bin/pip install --quiet phonenumbers==9.0.42
+    cargo build --locked --release
+    target/phonenumbers/bin/python tools/phonenumbers-check.py target/release/ahoy
+
 # The placing protocol, explored with more attempts than `cargo test` does (4 take minutes and gigabytes)
 model DEPTH="4":
     AHOY_MODEL_DEPTH={{DEPTH}} cargo test --locked --release --test model -- --nocapture --test-threads=1
@@ -76,13 +84,13 @@ model DEPTH="4":
 properties-full:
     AHOY_PROPERTIES=full cargo test --locked --release --test properties -- --nocapture
 
-# Fuzz each target for so many seconds (needs cargo-fuzz; nightly for the sanitizers' flags)
+# Fuzz each target for so many seconds (needs cargo-fuzz)
 fuzz SECONDS="60":
     #!/usr/bin/env bash
     set -euo pipefail
     for target in webhook media csv config wav twiml; do
         mkdir -p fuzz/corpus/$target
-        cargo +nightly fuzz run --sanitizer none $target fuzz/corpus/$target tests/data/fuzz/$target -- \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $target fuzz/corpus/$target tests/data/fuzz/$target -- \
             -max_total_time={{SECONDS}} -max_len=65536
     done
 

@@ -25,7 +25,7 @@ fn main() {
     let campaign = dir.path().join("campaigns/big");
     fs::create_dir_all(&campaign).expect("made");
     fs::write(dir.path().join("ahoy.toml"), "").expect("written");
-    let text = "callers = [\"+15005550006\"]\n[greeting]\nen = \"Hello, this is the harbour line. Press 9 to stop.\"\n";
+    let text = "callers = [\"+15005550006\"]\ncountries = [\"DE\"]\n[greeting]\nen = \"Hello, this is the harbour line. Press 9 to stop.\"\n";
     fs::write(campaign.join("campaign.toml"), text).expect("written");
     let mut csv = String::from("name,phone,consent,city\n");
     for at in 0..IMPORTED {
@@ -65,6 +65,8 @@ fn leads_to_claim(ledger: &mut Ledger) -> Vec<DueLead> {
             timezone: None,
             consent: None,
             variables: Default::default(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         })
         .collect();
     let id = ledger.begin_import(&slug, "live.csv", NOW).expect("begun");

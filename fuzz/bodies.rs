@@ -12,7 +12,7 @@ use ahoy::core::sound::wav;
 use ahoy::core::wire::media::{self, Event};
 use ahoy::core::wire::signature::{self, Body, Keys, Signed};
 use ahoy::core::wire::{form, twilio, twiml};
-use ahoy::store::csvfile::LeadFile;
+use ahoy::store::leadfile::LeadFile;
 
 /// A webhook: the first line is the signature, the rest the form.
 pub fn webhook(bytes: &[u8]) {

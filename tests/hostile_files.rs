@@ -49,9 +49,12 @@ fn a_line_without_end_is_refused_in_little_memory() {
 #[test]
 fn broken_files_are_refused_with_their_line_and_write_nothing() {
     let shop = shop();
-    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain("phone\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let half: Vec<u8> =
+        "\u{feff}phone\n+442079460777".encode_utf16().flat_map(u16::to_le_bytes).chain([0, 0xd8]).collect();
     for (name, bytes) in [
-        ("utf16.csv", utf16),
+        ("utf16.csv", half),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec()),
+        ("bomb.xlsx", b"PK\x03\x04 not really".to_vec()),
         ("nul.csv", b"phone,name\n+442079460777,a\0b\n".to_vec()),
         ("quote.csv", [b"phone,name\n+442079460777,\"never closed".to_vec(), vec![b'\n'; 2 << 20]].concat()),
         ("empty.csv", Vec::new()),

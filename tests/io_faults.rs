@@ -75,7 +75,7 @@ fn workspace(folder: &Path, carrier: &str) {
     fs::create_dir_all(&campaign).expect("made");
     fs::write(folder.join("ahoy.toml"), format!("{carrier}\n[limits]\nballast_mib = 1\nfree_floor_mib = 1\n"))
         .expect("written");
-    let text = "purpose = \"service\"\ncarrier = \"sim\"\ncallers = [\"+15005550006\"]\n[greeting]\n\
+    let text = "purpose = \"service\"\ncarrier = \"sim\"\ncallers = [\"+15005550006\"]\ncountries = [\"GB\"]\n[greeting]\n\
                 en = \"Hello, this is a test of the harbour line.\"\n";
     fs::write(campaign.join("campaign.toml"), text).expect("written");
     fs::write(folder.join("leads.csv"), common::people(30) + "Nobody,12,none\n").expect("written");

@@ -35,6 +35,8 @@ fn import(ledger: &mut Ledger) {
             timezone: None,
             consent: None,
             variables: Default::default(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         })
         .collect();
     let id = ledger.begin_import(&slug(), "crash.csv", NOW).expect("begun");

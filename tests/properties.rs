@@ -15,7 +15,7 @@ use ahoy::core::dial::verdict::{Ended, OUTCOMES, ReviewReason, verdict};
 use ahoy::core::dial::{CallStatus, Outcome, Verdict, VerdictPolicy};
 use ahoy::core::lead::Lead;
 use ahoy::core::wire::twilio::{date, retry_after_ms};
-use ahoy::store::csvfile::LeadFile;
+use ahoy::store::leadfile::LeadFile;
 use ahoy::store::ledger::{CarrierFact, Claim, FactResult, Ledger, OpenOptions};
 use jiff::civil::{Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -167,6 +167,8 @@ impl Book {
             timezone: None,
             consent: None,
             variables: BTreeMap::new(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         };
         self.ledger.import_chunk(&campaign, import, &[lead], NOW).expect("imported");
         let due = self.ledger.due_leads(&campaign, NOW, 100, None).expect("the queue");
@@ -297,7 +299,9 @@ proptest! {
         while let Some(row) = file.next_row().expect("a row") {
             read.push(row.fields);
         }
-        prop_assert_eq!(read, rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>());
+        // Rows without any text are no rows.
+        let said = rows.iter().filter(|row| row.iter().any(|cell| !cell.trim().is_empty()));
+        prop_assert_eq!(read, said.map(|row| row.to_vec()).collect::<Vec<_>>());
     }
 }
 

@@ -41,12 +41,38 @@ pub const CONFIG_BYTES: u64 = 1 << 20;
 pub const CSV_RECORD_BYTES: usize = 1 << 20;
 /// Bytes of one CSV field.
 pub const CSV_FIELD_BYTES: usize = 64 << 10;
+/// Rows looked at to find the header behind a preamble, and the separator.
+pub const PREAMBLE_ROWS: usize = 40;
+/// Bytes with letters beyond ASCII that are looked at to tell one encoding from another.
+pub const DETECT_BYTES: usize = 4 << 20;
+/// Rows of an Excel sheet, its header among them.
+pub const WORKBOOK_ROWS: u64 = 1_048_576;
+/// Bytes that a workbook may unpack to: its shared texts are held in memory.
+pub const WORKBOOK_BYTES: u64 = 512 << 20;
 /// Ranges of numbers on the suppression list: each check compares with all of them by index; more is a file's work.
 pub const SUPPRESSION_PREFIXES: u64 = 10_000;
 /// Numbers of a list written, removed or looked at in one transaction: about ten milliseconds, so that no call waits for it.
 pub const LIST_CHUNK: usize = 500;
 /// Rows in a hundred of a do-not-call file that may be unreadable; beyond it the file proves nothing.
 pub const LIST_BAD_PERCENT: u64 = 1;
+/// Chunks of an import that were read and wait to be written.
+pub const IMPORT_CHUNKS_AHEAD: usize = 4;
+/// Examples of each kind that an import shows.
+pub const EXAMPLES: usize = 10;
+/// Characters of a tag.
+pub const TAG_CHARS: usize = 64;
+/// Tags of one lead.
+pub const TAGS: usize = 64;
+/// Further numbers of one lead.
+pub const MORE_PHONES: usize = 8;
+/// Bytes of a filter over leads: a person typed it.
+pub const FILTER_BYTES: usize = 4_096;
+/// Questions in one filter; each may read an index or a table once a lead.
+pub const FILTER_TERMS: usize = 64;
+/// Brackets and `not` inside one another: reading them takes stack.
+pub const FILTER_DEPTH: usize = 32;
+/// Values of one `in (…)`.
+pub const FILTER_VALUES: usize = 500;
 /// Leads written in one transaction of an import.
 pub const IMPORT_CHUNK: usize = 1_000;
 

@@ -1,6 +1,7 @@
 //! Checked nouns: parsed once at the door, trusted from there on. Nothing here decides, waits or remembers.
 
 pub mod country;
+mod damage;
 pub mod exit;
 pub mod id;
 pub mod language;
@@ -17,7 +18,7 @@ pub use exit::{Exit, Failure};
 pub use id::{AttemptId, CallId, LeadId, Sid};
 pub use language::Language;
 pub use money::Money;
-pub use phone::{NeverCalled, Phone, Prefix};
+pub use phone::{NeverCalled, Phone, PhoneFault, PhoneKind, Prefix};
 pub use secret::Secret;
 pub use slug::Slug;
 pub use time::{Boot, Wall};

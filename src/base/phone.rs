@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 
-use super::Country;
+use serde::Serialize;
+
+use super::{Country, damage};
 
 /// A valid phone number in E.164 form. Prints masked; [`Phone::expose`] gives the digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +33,21 @@ pub enum PhoneFault {
     /// A spreadsheet turned the number into `3.59889E+11`: the digits are lost.
     #[error("the number was damaged by a spreadsheet (scientific notation): export the column as text")]
     Scientific,
+    /// A spreadsheet took it for a date.
+    #[error("this is a date: a spreadsheet made it of a number, or the column is another one")]
+    Date,
+    /// `#N/A`, `#REF!`: the formula in the cell has failed.
+    #[error("the cell holds a spreadsheet's error, not a number")]
+    ErrorCell,
+    /// `359,888,123,456`: written as an amount.
+    #[error("the number is written as an amount, with its digits in groups: format the column as text")]
+    Grouped,
+    /// Digits of an international number without its `+`.
+    #[error("the + seems to be lost: the digits are an international number; write the +, or give its --country")]
+    LostPlus,
+    /// Words among the digits.
+    #[error("there are letters in the number")]
+    Letters,
     /// No `+` and no country to read it in.
     #[error("a national number needs a country: write it with +, or give --country or a country column")]
     NoCountry,
@@ -45,33 +62,41 @@ pub enum PhoneFault {
 impl Phone {
     /// Reads a number in international form, or in national form if `country` is given.
     ///
-    /// Accepts spaces, dashes, brackets and `00`; refuses what Google's numbering rules call invalid.
+    /// Accepts spaces, dashes, brackets, an extension (left out of the number) and `00`; refuses what Google's numbering rules
+    /// call invalid, letters, and what a spreadsheet has damaged.
     pub fn parse(text: &str, country: Option<Country>) -> Result<Phone, PhoneFault> {
-        let text = text.trim().trim_start_matches('\'').trim();
-        if text.is_empty() {
-            return Err(PhoneFault::Empty);
-        }
-        if text.len() > 64 {
+        if text.len() > 200 {
             return Err(PhoneFault::Unreadable);
         }
-        let lower = text.to_ascii_lowercase();
-        if lower.contains("e+") && lower.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(PhoneFault::Scientific);
+        let text = damage::clean(text);
+        if let Some(fault) = damage::damage(&text) {
+            return Err(fault);
+        }
+        if text.chars().count() > 64 {
+            return Err(PhoneFault::Unreadable);
+        }
+        if has_letters(&text) {
+            return Err(if text.bytes().any(|byte| byte.is_ascii_digit()) {
+                PhoneFault::Letters
+            } else {
+                PhoneFault::Unreadable
+            });
         }
         let international = match text.strip_prefix("00") {
             Some(rest) if country.is_none() => format!("+{rest}"),
-            _ => text.to_owned(),
+            _ => text,
         };
         if !international.starts_with('+') && country.is_none() {
-            return Err(PhoneFault::NoCountry);
+            return Err(if lost_its_plus(&international) { PhoneFault::LostPlus } else { PhoneFault::NoCountry });
         }
         let region = country.and_then(|country| country.as_str().parse::<Region>().ok());
         let number = PHONE_NUMBER_UTIL.parse(&international, region).map_err(|_| PhoneFault::Unreadable)?;
         if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
-            return Err(PhoneFault::Impossible);
+            return Err(if lost_its_plus(&international) { PhoneFault::LostPlus } else { PhoneFault::Impossible });
         }
-        let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
-        Ok(Phone { e164 })
+        // A few plans allow more digits than E.164 has room for; no carrier dials those.
+        Phone::from_e164(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
+            .map_err(|_| PhoneFault::Impossible)
     }
 
     /// A number that is already E.164 (from the ledger, from a carrier): checks the shape only, `+` and 7 to 15 digits.
@@ -84,6 +109,11 @@ impl Phone {
     /// The number itself, `+` and digits. `tests/tidy.rs` counts the places that call this.
     pub fn expose(&self) -> &str {
         &self.e164
+    }
+
+    /// Its digits as one number, for sets of many: at most 15 digits, none of which leads with 0, so no two are alike.
+    pub fn as_number(&self) -> u64 {
+        self.e164.bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
     }
 
     /// The country whose plan the number belongs to; `None` for numbers of no country (satellite, universal).
@@ -128,12 +158,78 @@ impl Phone {
         Some(number.country_code.to_string())
     }
 
+    /// What kind of line it is.
+    pub fn line_kind(&self) -> PhoneKind {
+        match self.kind() {
+            PhoneNumberType::Mobile => PhoneKind::Mobile,
+            PhoneNumberType::FixedLine => PhoneKind::Fixed,
+            PhoneNumberType::FixedLineOrMobile => PhoneKind::FixedOrMobile,
+            PhoneNumberType::VoIP => PhoneKind::Voip,
+            PhoneNumberType::TollFree => PhoneKind::TollFree,
+            PhoneNumberType::PremiumRate => PhoneKind::Premium,
+            PhoneNumberType::SharedCost => PhoneKind::SharedCost,
+            PhoneNumberType::PersonalNumber => PhoneKind::Personal,
+            PhoneNumberType::Pager => PhoneKind::Pager,
+            PhoneNumberType::UAN => PhoneKind::Company,
+            PhoneNumberType::VoiceMail => PhoneKind::Voicemail,
+            PhoneNumberType::Unknown => PhoneKind::Unknown,
+        }
+    }
+
     fn kind(&self) -> PhoneNumberType {
         match PHONE_NUMBER_UTIL.parse(&self.e164, None) {
             Ok(number) => PHONE_NUMBER_UTIL.get_number_type(&number),
             Err(_) => PhoneNumberType::Unknown,
         }
     }
+}
+
+/// Letters that are no word for an extension: a vanity number, or a remark.
+fn has_letters(text: &str) -> bool {
+    let words = text.split(|ch: char| !ch.is_alphabetic()).filter(|word| !word.is_empty());
+    words.into_iter().any(|word| !EXTENSION.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// Words before an extension that the library knows.
+const EXTENSION: &[&str] = &["ext", "extn", "extension", "x", "int", "anexo"];
+
+/// Whether digits without a `+` are a valid number with one.
+fn lost_its_plus(text: &str) -> bool {
+    text.starts_with(|ch: char| ch.is_ascii_digit() && ch != '0')
+        && text.bytes().filter(u8::is_ascii_digit).count() >= 9
+        && PHONE_NUMBER_UTIL
+            .parse(format!("+{text}"), None)
+            .is_ok_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
+}
+
+/// What kind of line a number is, by its digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneKind {
+    /// A mobile.
+    Mobile,
+    /// A landline.
+    Fixed,
+    /// The plan does not tell which (North America).
+    FixedOrMobile,
+    /// An internet number.
+    Voip,
+    /// Free for the caller.
+    TollFree,
+    /// Costs more than a call.
+    Premium,
+    /// Caller and callee share the cost.
+    SharedCost,
+    /// A number for life, wherever it rings.
+    Personal,
+    /// A pager.
+    Pager,
+    /// A company's access number.
+    Company,
+    /// A mailbox.
+    Voicemail,
+    /// The plan does not say.
+    Unknown,
 }
 
 /// A range of numbers: `+` and the first digits, at least the country code and one more.
@@ -211,6 +307,15 @@ mod tests {
         assert_eq!(Phone::parse("  ", None), Err(PhoneFault::Empty));
         assert_eq!(Phone::parse("hello", Some(fr)), Err(PhoneFault::Unreadable));
         assert!(Phone::parse("+33 1", None).is_err());
+        // Found by the fuzzer: letters stand for keys, and sixteen digits are a German number to the library.
+        let de: Country = "DE".parse().expect("a country");
+        assert_eq!(Phone::parse("040 land66969 205", Some(de)), Err(PhoneFault::Letters));
+        assert_eq!(Phone::parse("040 526366969 2052", Some(de)), Err(PhoneFault::Impossible));
+        assert_eq!(Phone::parse("359888123456", None), Err(PhoneFault::LostPlus));
+        assert_eq!(Phone::parse("359888123456", Some(fr)), Err(PhoneFault::LostPlus), "never read as French");
+        assert_eq!(Phone::parse("call 0612345678 in the evening", Some(fr)), Err(PhoneFault::Letters));
+        let with_extension = Phone::parse("+1 212 555 0123 ext. 7", None).expect("a number");
+        assert_eq!(with_extension.expose(), "+12125550123");
     }
 
     /// Fault 17: whatever a file holds, such a number is no lead.

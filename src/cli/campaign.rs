@@ -15,7 +15,7 @@ use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::desk::Stop;
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::{
-    CampaignPlan, RunOptions, RunReport, check_rules, findings_of, ledger_failure, plan, set_aside,
+    CampaignPlan, RunOptions, RunReport, check_rules, findings_of, ledger_failure, narrow, plan, set_aside,
 };
 use crate::run::carriers::account_of;
 use crate::run::clock::{Clock, MachineClock};
@@ -106,11 +106,13 @@ pub fn run(args: &CampaignArgs, context: &Context) -> Result<Exit, Failure> {
         CampaignCommand::Plan { campaigns, overrides } => {
             let mut campaigns = ws.campaigns(campaigns)?;
             set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
+            narrow(&mut campaigns, overrides.filter.as_deref())?;
             show_plan(&ws, context, "plan", &campaigns)
         }
         CampaignCommand::Run { campaigns, yes, drain, max_runtime, wait, overrides } => {
             let mut campaigns = ws.campaigns(campaigns)?;
             set_aside(&mut campaigns, &overrides.rules, &overrides.reasons)?;
+            narrow(&mut campaigns, overrides.filter.as_deref())?;
             let how = How { yes: *yes, drain: *drain, max_runtime: *max_runtime, wait: *wait };
             start(&ws, context, campaigns, &how)
         }

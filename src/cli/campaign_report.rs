@@ -12,8 +12,8 @@ use crate::run::clock::{Clock, MachineClock};
 use crate::show::campaign_report as show;
 use crate::show::html::report_page;
 use crate::show::words::say;
-use crate::store::csvfile::csv_text;
 use crate::store::folders::write_whole;
+use crate::store::leadfile::csv_text;
 use crate::store::ledger::{Ledger, LedgerFault};
 use crate::store::workspace::{Workspace, shown};
 

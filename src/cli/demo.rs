@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::leads::{ImportOrder, import_file};
 use super::{Context, print_json, print_line};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind};
@@ -12,9 +11,12 @@ use crate::core::figures::Quantiles;
 use crate::run::campaign::{RunOptions, RunReport, run as run_campaigns};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::demo::{self, CarrierFigures, RenderFigures};
+use crate::run::leads::import::{self, ImportOrder};
 use crate::show::campaign::RunView;
 use crate::show::demo::{DemoView, text};
 use crate::show::leads::ImportReport;
+use crate::store::leadfile::ReadOptions;
+use crate::store::ledger::OnDuplicate;
 use crate::store::workspace::Workspace;
 
 /// Arguments of `ahoy demo`.
@@ -95,17 +97,19 @@ struct Import {
 /// Imports the campaign's `leads.csv` into the demo's ledger.
 fn import(ws: &Workspace, campaign: &Campaign, folder: &Path) -> Result<Import, Failure> {
     let rejects = folder.join("leads.rejected.csv");
-    let report = import_file(&ImportOrder {
+    let order = ImportOrder {
         ledger: ws.ledger_path(),
         file: ws.campaign_dir(&campaign.name).join("leads.csv"),
         campaign: campaign.name.clone(),
-        country: None,
-        map: Vec::new(),
+        reading: ReadOptions::default(),
         rejects: rejects.clone(),
-        dry_run: false,
+        tags: Vec::new(),
+        own_numbers: campaign.callers.clone(),
+        countries: Vec::new(),
+        on_duplicate: OnDuplicate::Skip,
         now: MachineClock.wall(),
-        bar: false,
-    })?;
+    };
+    let report = import::run(&order, &|_| ())?;
     let ImportReport { added, rejected, duplicates, .. } = report;
     Ok(Import { added, rejected, duplicates, rejects: shown(ws, &rejects) })
 }

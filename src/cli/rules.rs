@@ -26,6 +26,9 @@ pub struct OverrideArgs {
     /// Who decided that, and why: one for all, or one for each --override; kept in the audit
     #[arg(long = "reason", value_name = "TEXT")]
     pub reasons: Vec<String>,
+    /// Only leads that a filter lets through, such as "country = 'FR' and tag = 'vip'" (`ahoy leads list --help`)
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
 }
 
 /// Arguments of `ahoy rules`.

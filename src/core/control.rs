@@ -50,6 +50,9 @@ pub struct RunRequest {
     pub drain: bool,
     /// End after this time, ms.
     pub max_runtime_ms: Option<u64>,
+    /// Only leads that this filter lets through.
+    #[serde(default)]
+    pub segment: Option<String>,
 }
 
 /// The engine's line with what it says. A further word of a running terminal is a [`Stop`].

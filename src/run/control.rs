@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::campaign::{Engine, EngineOptions, RunOptions, RunReport, Word, check_rules};
+use super::campaign::{Engine, EngineOptions, RunOptions, RunReport, Word, check_rules, narrow};
 use super::clock::Clock;
 use crate::base::{Exit, Failure, Slug, limits};
 use crate::core::control::{Hand, Hello, Reply, Request, RunRequest, VERSION};
@@ -195,8 +195,10 @@ async fn run(desk: &Arc<Desk>, request: RunRequest, mut lines: Lines, mut pen: P
     let (hand, stop) = watch::channel(Stop::No);
     let started = async {
         let ws = Workspace::open(&desk.root)?;
+        let mut campaigns = ws.campaigns(&request.campaigns)?;
+        narrow(&mut campaigns, request.segment.as_deref())?;
         let options = RunOptions {
-            campaigns: ws.campaigns(&request.campaigns)?,
+            campaigns,
             drain: request.drain,
             seed: desk.seed,
             watcher: Arc::clone(&mailbox) as Arc<dyn Watcher>,
@@ -314,7 +316,8 @@ async fn attach(
     let (mut lines, mut pen, hello) = knock(ws, &*clock).await.ok_or(held)?;
     let names: Vec<Slug> = campaigns.iter().map(|campaign| campaign.name.clone()).collect();
     let max_runtime_ms = max_runtime.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
-    let request = Request::Run(RunRequest { campaigns: names, drain, max_runtime_ms });
+    let segment = campaigns.iter().find_map(|campaign| campaign.narrowed_by.clone());
+    let request = Request::Run(RunRequest { campaigns: names, drain, max_runtime_ms, segment });
     let gone = |_| {
         Failure::bug(format!("process {}, which made the calls, has gone", hello.pid))
             .next("run the same command again: what is open is in the ledger, and is asked about")

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod control;
 pub mod demo;
 pub mod gateway;
+pub mod leads;
 pub mod ledger;
 pub mod logging;
 pub mod reconcile;

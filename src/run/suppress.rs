@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::{Country, Failure, LeadId, Wall, limits};
 use crate::core::lead::dnc::NumberPlace;
-use crate::store::csvfile::{self, LeadFile};
+use crate::store::leadfile::{self, LeadFile};
 use crate::store::ledger::{Ledger, LedgerFault};
 use crate::store::workspace::shown;
 
@@ -74,7 +74,7 @@ pub struct ListReport {
 pub fn read_list(ledger: &mut Ledger, order: &ListOrder<'_>, mut step: impl FnMut(u64)) -> Result<ListReport, Failure> {
     ledger.check_suppression_key()?;
     let place = place(order)?;
-    let total = csvfile::check(order.file)? + u64::from(place.first_row_counts());
+    let total = leadfile::check(order.file)? + u64::from(place.first_row_counts());
     let mut report = ListReport { dry_run: order.dry_run, ..ListReport::default() };
     let target = match &order.purpose {
         Purpose::DoNotCall { country, source, dated } if !order.dry_run => {

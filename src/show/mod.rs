@@ -9,6 +9,7 @@ pub mod frame;
 pub mod html;
 pub mod leads;
 pub mod live;
+pub mod person;
 pub mod progress;
 pub mod report;
 pub mod rules;

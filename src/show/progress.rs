@@ -17,3 +17,13 @@ pub fn bar(shown: bool, total: u64, label: &str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
+
+/// A bar for rows, with how many pass a second; its length is set when it is known.
+pub fn rows_bar(shown: bool, label: &str) -> ProgressBar {
+    let bar = bar(shown, 0, label);
+    let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {human_pos}/{human_len} rows {per_sec} {eta}")
+        .expect("the template is a constant")
+        .progress_chars("=> ");
+    bar.set_style(style);
+    bar
+}

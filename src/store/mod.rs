@@ -1,9 +1,9 @@
 //! Rooms that remember: the ledger, the shelf of assets, call logs, CSV files, the workspace's files.
 
 pub mod calllog;
-pub mod csvfile;
 pub mod folders;
 pub mod init;
+pub mod leadfile;
 pub mod ledger;
 pub mod shelf;
 pub mod workspace;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigFault, Span};
 use crate::base::{Country, Language, Money, Phone, Slug, limits};
+use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
 
 /// A checked `campaign.toml`.
@@ -53,6 +54,10 @@ pub struct Campaign {
     pub legal_name: Option<String>,
     /// At which sums the campaign pauses itself.
     pub quota: Quota,
+    /// Only leads that this lets through are called (`where = "…"`); absent = all of the campaign.
+    pub segment: Option<Filter>,
+    /// What the command line added to it, as typed: another process that runs the campaign reads it again.
+    pub narrowed_by: Option<String>,
     /// Rules that the operator set aside for this run, with the reason: from the command line, never from the file.
     pub set_aside: BTreeMap<String, String>,
 }
@@ -62,6 +67,17 @@ impl Campaign {
     /// (docs/RULES.md).
     pub fn is_rehearsal(&self) -> bool {
         self.hours.any
+    }
+
+    /// Lets this run call only leads that `text` lets through, too.
+    pub fn narrow(&mut self, text: &str) -> Result<(), FilterFault> {
+        let added = Filter::read(text)?;
+        self.segment = Some(match self.segment.take() {
+            Some(own) => Filter::All(vec![own, added]),
+            None => added,
+        });
+        self.narrowed_by = Some(text.to_owned());
+        Ok(())
     }
 
     /// Countries that may be called.
@@ -242,6 +258,8 @@ struct Typed {
     prices: TypedPrices,
     countries: Vec<Country>,
     legal_name: Option<String>,
+    #[serde(rename = "where")]
+    segment: Option<String>,
     limits: TypedLimits,
 }
 
@@ -406,6 +424,9 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     if !(1..=100).contains(&weight) {
         return Err(about("weight", format!("weight is 1 to 100, not {weight}")));
     }
+    let segment = typed.segment.as_deref().map(Filter::read).transpose();
+    let segment =
+        segment.map_err(|fault| ConfigFault { hint: fault.hint.clone(), ..about("where", fault.to_string()) })?;
     Ok(Campaign {
         name,
         purpose: typed.purpose,
@@ -440,6 +461,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         countries: typed.countries,
         legal_name: typed.legal_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
         quota,
+        segment,
+        narrowed_by: None,
         set_aside: BTreeMap::new(),
     })
 }

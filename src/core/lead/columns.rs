@@ -12,6 +12,10 @@ pub enum Field {
     Phone,
     /// Their name.
     Name,
+    /// Their first name, where no column has the whole.
+    FirstName,
+    /// Their family name, where no column has the whole.
+    LastName,
     /// Language to speak.
     Language,
     /// Country, for national numbers.
@@ -20,79 +24,45 @@ pub enum Field {
     Timezone,
     /// What they agreed to, when and where.
     Consent,
+    /// Words that mark the lead, separated by commas or semicolons.
+    Tags,
 }
 
-/// Every field.
-pub const FIELDS: [Field; 6] =
-    [Field::Phone, Field::Name, Field::Language, Field::Country, Field::Timezone, Field::Consent];
+/// Every field, in the order in which columns are given to them.
+pub const FIELDS: [Field; 9] = [
+    Field::Phone,
+    Field::Name,
+    Field::FirstName,
+    Field::LastName,
+    Field::Language,
+    Field::Country,
+    Field::Timezone,
+    Field::Consent,
+    Field::Tags,
+];
+
+/// Columns that ahoy itself adds to a file of refused rows: no news when that file comes back.
+pub const OURS: [&str; 2] = ["rejected_line", "rejected_reason"];
 
 impl Field {
     /// The name used with `--map`.
     pub fn as_str(self) -> &'static str {
-        self.aliases()[0]
+        match self {
+            Field::Phone => "phone",
+            Field::Name => "name",
+            Field::FirstName => "first_name",
+            Field::LastName => "last_name",
+            Field::Language => "language",
+            Field::Country => "country",
+            Field::Timezone => "timezone",
+            Field::Consent => "consent",
+            Field::Tags => "tags",
+        }
     }
 
-    /// Header words that mean this field, compared without case, spaces, dots, dashes and underscores.
+    /// Header words that mean this field, folded.
     fn aliases(self) -> &'static [&'static str] {
-        match self {
-            Field::Phone => &[
-                "phone",
-                "tel",
-                "telephone",
-                "telephonenumber",
-                "phonenumber",
-                "mobile",
-                "mobilephone",
-                "mobilenumber",
-                "cell",
-                "cellphone",
-                "number",
-                "msisdn",
-                "telefon",
-                "telefonnummer",
-                "rufnummer",
-                "handy",
-                "mobil",
-                "téléphone",
-                "portable",
-                "numéro",
-                "teléfono",
-                "telefono",
-                "móvil",
-                "cellulare",
-                "телефон",
-                "телефоненномер",
-                "мобилен",
-                "номер",
-                "טלפון",
-                "נייד",
-            ],
-            Field::Name => &[
-                "name",
-                "fullname",
-                "contact",
-                "contactname",
-                "customer",
-                "nom",
-                "nombre",
-                "nome",
-                "vorname",
-                "prénom",
-                "име",
-                "имя",
-                "שם",
-            ],
-            Field::Language => {
-                &["language", "lang", "locale", "langue", "sprache", "idioma", "lingua", "език", "язык", "שפה"]
-            }
-            Field::Country => {
-                &["country", "countrycode", "pays", "land", "país", "paese", "държава", "страна", "מדינה", "ארץ"]
-            }
-            Field::Timezone => &["timezone", "tz", "zone", "zeitzone", "fuseau", "fuseauhoraire"],
-            Field::Consent => {
-                &["consent", "optin", "permission", "consentement", "einwilligung", "съгласие", "согласие", "הסכמה"]
-            }
-        }
+        super::words::words(self)
     }
 }
 
@@ -134,7 +104,7 @@ pub enum HeaderFault {
         guess: Option<String>,
     },
     /// `--map` names a field that does not exist.
-    #[error("`{0}` is no field: phone, name, language, country, timezone, consent")]
+    #[error("`{0}` is no field: phone, name, first_name, last_name, language, country, timezone, consent, tags")]
     NoField(String),
     /// Two columns mean the same field.
     #[error("the columns `{first}` and `{second}` both look like the {field}")]
@@ -177,6 +147,7 @@ impl HeaderFault {
 pub struct Columns {
     width: usize,
     places: [Option<usize>; FIELDS.len()],
+    more_phones: Vec<(String, usize)>,
     others: Vec<(String, usize)>,
 }
 
@@ -202,7 +173,7 @@ impl Columns {
             if places[field as usize].is_some() {
                 continue;
             }
-            // The first alias that is there wins: a file with `phone` and `mobile` means `phone`.
+            // The first word that is there wins: a file with `phone` and `mobile` dials `phone` first.
             for alias in field.aliases() {
                 let mut found =
                     folded.iter().enumerate().filter(|(at, name)| *name == alias && !places.contains(&Some(*at)));
@@ -225,13 +196,14 @@ impl Columns {
             let guess = best.map(|(name, _)| text::printable(name.trim()));
             return Err(HeaderFault::NoPhone { found: shown(), guess });
         }
-        let others = header
-            .iter()
-            .enumerate()
-            .filter(|(at, name)| !places.contains(&Some(*at)) && !name.trim().is_empty())
-            .map(|(at, name)| (name.trim().to_owned(), at))
-            .collect();
-        Ok(Columns { width: header.len(), places, others })
+        let free = |at: &usize| !places.contains(&Some(*at)) && !header[*at].trim().is_empty();
+        let named = |at: usize| (header[at].trim().to_owned(), at);
+        let is_phone = |at: &usize| means_phone(&folded[*at]);
+        let more_phones: Vec<_> =
+            (0..header.len()).filter(free).filter(is_phone).take(limits::MORE_PHONES).map(named).collect();
+        let known = |at: &usize| more_phones.iter().any(|(_, other)| other == at) || OURS.contains(&header[*at].trim());
+        let others = (0..header.len()).filter(free).filter(|at| !known(at)).map(named).collect();
+        Ok(Columns { width: header.len(), places, more_phones, others })
     }
 
     /// Columns of the header.
@@ -244,15 +216,34 @@ impl Columns {
         self.places[field as usize]
     }
 
+    /// Names and places of further columns with numbers of the same person, in the order of the file.
+    pub fn more_phones(&self) -> &[(String, usize)] {
+        &self.more_phones
+    }
+
     /// Names and places of the columns that are variables.
     pub fn others(&self) -> &[(String, usize)] {
         &self.others
     }
 }
 
+/// `phone 2`, `Tel. privat`, `mobile (work)`: a word for a phone, before or behind another word or a number.
+fn means_phone(folded: &str) -> bool {
+    let words = Field::Phone.aliases();
+    let bare = folded.trim_end_matches(|ch: char| ch.is_ascii_digit());
+    words.iter().any(|word| {
+        // `number` and its likes say nothing inside a longer word: a ticket number is no phone.
+        bare == *word
+            || (word.chars().count() >= 5 && !VAGUE.contains(word) && (bare.starts_with(word) || bare.ends_with(word)))
+    })
+}
+
+/// Words for a phone that also end other words.
+const VAGUE: &[&str] = &["number", "numéro", "número", "номер", "recapito", "handy", "mobil", "mobiel"];
+
 /// Lower case, without spaces, dots, dashes and underscores.
-fn fold(name: &str) -> String {
-    let dropped = |ch: char| ch.is_whitespace() || "._-:#/()\"'".contains(ch) || ch == '\u{feff}';
+pub(super) fn fold(name: &str) -> String {
+    let dropped = |ch: char| ch.is_whitespace() || "._-:#/()\"'º°№".contains(ch) || ch == '\u{feff}';
     name.to_lowercase().chars().filter(|ch| !dropped(*ch)).collect()
 }
 
@@ -279,9 +270,24 @@ mod tests {
 
     #[test]
     fn headers_of_many_languages_are_understood() {
-        for header in
-            ["Phone", "TEL.", "téléphone", "Телефон", "טלפון", "Phone Number", "mobile_phone", "\u{feff}phone"]
-        {
+        for header in [
+            "Phone",
+            "TEL.",
+            "téléphone",
+            "Телефон",
+            "טלפון",
+            "Phone Number",
+            "mobile_phone",
+            "\u{feff}phone",
+            "Telefoonnummer",
+            "Nº de teléfono",
+            "Telemóvel",
+            "Numer telefonu",
+            "رقم الهاتف",
+            "Cep Telefonu",
+            "Τηλέφωνο",
+            "Номер телефону",
+        ] {
             let columns = read(&["id", header], &[]).expect(header);
             assert_eq!(columns.place(Field::Phone), Some(1), "{header}");
         }
@@ -289,9 +295,10 @@ mod tests {
 
     #[test]
     fn a_named_column_wins_over_the_guess() {
-        let columns = read(&["phone", "Private"], &[(Field::Phone, "private")]).expect("named");
-        assert_eq!(columns.place(Field::Phone), Some(1));
-        assert_eq!(columns.others(), [("phone".to_owned(), 0)]);
+        let columns = read(&["id", "phone", "Private"], &[(Field::Phone, "private")]).expect("named");
+        assert_eq!(columns.place(Field::Phone), Some(2));
+        assert_eq!(columns.others(), [("id".to_owned(), 0)]);
+        assert_eq!(columns.more_phones(), [("phone".to_owned(), 1)], "the other one is still a number of theirs");
     }
 
     #[test]
@@ -304,6 +311,24 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(matches!(read(&["id", "city"], &[]), Err(HeaderFault::NoPhone { guess: None, .. })));
+    }
+
+    #[test]
+    fn further_numbers_are_found_and_other_numbers_are_not() {
+        let header = [
+            "Phone",
+            "phone 2",
+            "Mobile",
+            "Home phone",
+            "Telefon privat",
+            "ticket number",
+            "Kundennummer",
+            "номер заявка",
+        ];
+        let columns = read(&header, &[]).expect("a phone");
+        let names: Vec<&str> = columns.more_phones().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["phone 2", "Mobile", "Home phone", "Telefon privat"]);
+        assert_eq!(columns.others().len(), 3);
     }
 
     #[test]

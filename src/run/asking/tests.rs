@@ -145,6 +145,8 @@ fn lead(at: usize) -> Lead {
         timezone: None,
         consent: None,
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     }
 }
 

@@ -110,6 +110,8 @@ fn leads() -> Vec<Lead> {
         timezone: None,
         consent: Some("recorded; 2026-09-02; web form".to_owned()),
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     (0..LEADS).map(lead).collect()
 }

@@ -51,7 +51,7 @@ pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
 pub use registers::StaleRegister;
 pub use report::RunReport;
-pub use rules::{findings_of, refuse_by_rule, set_aside};
+pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
 pub use setup::{check_rules, open_ledger};
 
 /// Between two looks at the open attempts.

@@ -169,7 +169,7 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
     let mut next: Option<Wall> = None;
     let mut after = None;
     loop {
-        let page = ledger.ready_leads(&campaign.name, PAGE, after)?;
+        let page = ledger.ready_leads(campaign, PAGE, after)?;
         for lead in &page {
             after = Some((lead.due, lead.id));
             if lead.due > now {
@@ -254,7 +254,7 @@ pub fn missing_greetings(ledger: &Ledger, campaign: &Campaign) -> Result<BTreeMa
     }
     let mut after = None;
     loop {
-        let page = ledger.ready_leads(&campaign.name, PAGE, after)?;
+        let page = ledger.ready_leads(campaign, PAGE, after)?;
         for lead in &page {
             after = Some((lead.due, lead.id));
             if let Some(language) = lead.language.as_ref().filter(|own| spoken(campaign, Some(own)).is_none()) {

@@ -32,6 +32,13 @@ pub(super) struct Look {
     slow: bool,
 }
 
+#[cfg(test)]
+impl Look {
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting || self.more
+    }
+}
+
 /// Reads due leads of one campaign, sorts them by the gate, and tells the desk.
 pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
     let campaign = shared.line(at).campaign.clone();
@@ -145,7 +152,7 @@ pub(super) fn look(
     }
     let resting: Vec<Phone> = ledger.resting_callers(account, now)?.into_iter().map(|rest| rest.caller).collect();
     let limit = u32::try_from(BUFFER).expect("a small constant");
-    let due = ledger.due_leads(&campaign.name, now, limit, None)?;
+    let due = ledger.due_leads(campaign, now, limit, None)?;
     look.more = due.len() == BUFFER;
     let mut kept = 0;
     for lead in due {
@@ -175,8 +182,8 @@ pub(super) fn look(
     look.more &= kept < BUFFER;
     if look.candidates.is_empty() && !look.more {
         // In this order: what is looked at later may be found to wait for its hours.
-        look.waiting = callable_later(ledger, campaign, now)? || ledger.any_in_hand(&campaign.name, now)?;
-        look.closed = ledger.any_waits_for_hours(&campaign.name, now)?;
+        look.waiting = callable_later(ledger, campaign, now)? || ledger.any_in_hand(campaign, now)?;
+        look.closed = ledger.any_waits_for_hours(campaign, now)?;
     } else {
         look.waiting = true;
     }
@@ -197,7 +204,7 @@ fn put_off(ledger: &mut Ledger, lead: LeadId, until: Wall, why: Wait, now: Wall)
 /// with ten leads and with a million.
 fn callable_later(ledger: &mut Ledger, campaign: &Campaign, now: Wall) -> Result<bool, LedgerFault> {
     let limit = u32::try_from(BUFFER).expect("a small constant");
-    let soonest = ledger.due_later(&campaign.name, now, limit)?;
+    let soonest = ledger.due_later(campaign, now, limit)?;
     let full = soonest.len() == BUFFER;
     let mut sorted = 0;
     for lead in soonest {

@@ -125,7 +125,7 @@ fn figures(ledger: &mut Ledger, campaigns: &[Campaign], started: Wall, now: Wall
     let mut next_due: Option<Wall> = None;
     for campaign in campaigns {
         let name = &campaign.name;
-        report.window_closed |= ledger.any_waits_for_hours(&campaign.name, now)?;
+        report.window_closed |= ledger.any_waits_for_hours(campaign, now)?;
         let counts = ledger.lead_counts(name, now)?;
         report.waiting += counts.ready_due + counts.ready_later + counts.held;
         for (reason, n) in &counts.blocked {

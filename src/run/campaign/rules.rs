@@ -43,6 +43,21 @@ pub fn refuse_by_rule(ws: &Workspace, campaigns: &[Campaign], now: Wall) -> Resu
     Ok(warnings)
 }
 
+/// Lets this run call only leads that a filter lets through.
+pub fn narrow(campaigns: &mut [Campaign], filter: Option<&str>) -> Result<(), Failure> {
+    let Some(filter) = filter else { return Ok(()) };
+    for campaign in campaigns {
+        campaign.narrow(filter).map_err(|fault| {
+            let failure = Failure::usage(fault.to_string());
+            match fault.hint {
+                Some(hint) => failure.next(hint),
+                None => failure,
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// Sets rules aside for this run. `overrides`: rule ids with the reason of each; one reason may stand for all.
 pub fn set_aside(campaigns: &mut [Campaign], rules: &[String], reasons: &[String]) -> Result<(), Failure> {
     let reason = |at: usize| if reasons.len() == 1 { reasons.first() } else { reasons.get(at) };

@@ -48,6 +48,8 @@ fn lead(phone: &str, consent: Option<&str>) -> Lead {
         timezone: None,
         consent: consent.map(str::to_owned),
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     }
 }
 
@@ -79,6 +81,24 @@ fn only_leads_that_every_rule_allows_reach_the_desk_and_the_others_say_why() {
         refill::look(&mut ledger, &both, &HashSet::new(), "main:AC", &mut Callers::default(), Wall(NOON.0 + 3_600_000))
             .expect("looked");
     assert_eq!(open.candidates.len(), 2);
+}
+
+#[test]
+fn a_segment_reaches_the_desk_alone_and_the_rest_holds_up_no_run() {
+    let Room { mut ledger, name, _folder } = room();
+    let mut own = campaign("");
+    own.narrow("phone = '+442079460001'").expect("a filter");
+    let mut look = |own: &Campaign, now| {
+        refill::look(&mut ledger, own, &HashSet::new(), "main:AC", &mut Callers::default(), now).expect("looked")
+    };
+    let found = look(&own, NOON);
+    let phones: Vec<&str> = found.candidates.iter().map(|chosen| chosen.what.phone.expose()).collect();
+    assert_eq!(phones, ["+442079460001"]);
+    own.narrow("tag = 'nobody has it'").expect("a filter");
+    let found = look(&own, NOON);
+    assert!(found.candidates.is_empty() && !found.is_waiting(), "a run over nobody ends");
+    let counts = ledger.lead_counts(&name, NOON).expect("counted");
+    assert!(counts.blocked.is_empty(), "leads outside the segment are not even looked at: {counts:?}");
 }
 
 /// Fault 47, 48 and law 7: the last look sees everything that may have changed since the claim.

@@ -243,6 +243,8 @@ fn leads() -> Vec<Lead> {
         timezone: None,
         consent: None,
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     (0..LEADS).map(lead).collect()
 }
@@ -334,7 +336,8 @@ async fn dial_one<D: LedgerDoor + 'static>(door: impl FnOnce(Ledger) -> D) -> (u
     let World { shared, inbox: _inbox, liar, _folder } = world_with(1, CALM, door);
     let slot = Pacer::new(1.0).take(shared.boot()).expect("free");
     let now = shared.wall();
-    let due = shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse().expect("a slug"), now, 1, None)).await;
+    let due =
+        shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse::<Slug>().expect("a slug"), now, 1, None)).await;
     let lead = due.expect("read").remove(0);
     let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
     attempt::dial(Arc::clone(&shared), 0, slot, Candidate { lead: lead.id, what }).await;
@@ -361,7 +364,8 @@ async fn a_number_suppressed_after_its_claim_is_not_ordered() {
 async fn the_last_look_closes_for_lateness_and_closed_hours() {
     let World { shared, inbox: _inbox, _folder, .. } = world(1, CALM);
     let now = shared.wall();
-    let due = shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse().expect("a slug"), now, 1, None)).await;
+    let due =
+        shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse::<Slug>().expect("a slug"), now, 1, None)).await;
     let lead = due.expect("read").remove(0);
     let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
     let chosen = Candidate { lead: lead.id, what };

@@ -47,6 +47,8 @@ fn ledger() -> (TempDir, Ledger) {
         timezone: None,
         consent: None,
         variables: BTreeMap::new(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     let rows: Vec<Lead> = (1..=3).map(lead).collect();
     let import = ledger.begin_import(&slug(), "l.csv", NOW).expect("begun");

@@ -140,6 +140,13 @@ names!(
     LeadStateName::Review = "review",
 );
 
+names!(
+    super::ImportState,
+    super::ImportState::Open = "open",
+    super::ImportState::Done = "done",
+    super::ImportState::Undone = "undone",
+);
+
 impl Ledger {
     /// All rows of a query, read one by one.
     pub(super) fn rows<T>(

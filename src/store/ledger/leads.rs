@@ -1,123 +1,41 @@
-//! Leads: import, the queue of those that are due.
+//! Leads: the queue of those that are due.
 
-use rusqlite::Row;
+use rusqlite::types::Value as Bound;
+use rusqlite::{Params, Row, params_from_iter};
 
-use super::{BlockReason, Cursor, DueLead, ImportCounts, ImportId, Ledger, LedgerFault, PhoneHistory, codec};
-use crate::base::{Boot, LeadId, Phone, Slug, Wall};
-use crate::core::lead::Lead;
+use super::segment::Segment;
+use super::{BlockReason, Cursor, DueLead, Ledger, LedgerFault, PhoneHistory, codec};
+use crate::base::{LeadId, Phone, Slug, Wall};
+use crate::core::config::Campaign;
+use crate::core::lead::filter::Filter;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// Whose leads: a campaign's, all of them or those of its segment.
+#[derive(Debug, Clone, Copy)]
+pub struct LeadsOf<'a> {
+    /// The campaign.
+    pub campaign: &'a Slug,
+    /// Only these.
+    pub segment: Option<&'a Filter>,
+}
+
+impl<'a> From<&'a Slug> for LeadsOf<'a> {
+    fn from(campaign: &'a Slug) -> LeadsOf<'a> {
+        LeadsOf { campaign, segment: None }
+    }
+}
+
+impl<'a> From<&'a Campaign> for LeadsOf<'a> {
+    fn from(campaign: &'a Campaign) -> LeadsOf<'a> {
+        LeadsOf { campaign: &campaign.name, segment: campaign.segment.as_ref() }
+    }
+}
+
+const COLUMNS: &str =
+    "l.id, l.phone, l.name, l.language, l.country, l.timezone, l.consent, l.variables, l.tries, l.caller";
+
 impl Ledger {
-    /// Starts an import of one file; its id tells this file's own duplicates from numbers that were there before.
-    pub fn begin_import(&mut self, campaign: &Slug, file: &str, now: Wall) -> Result<ImportId, LedgerFault> {
-        self.atomically(|ledger| {
-            let campaign = ledger.ensure_campaign(campaign, now)?;
-            ledger.write("INSERT INTO import (campaign, file, at) VALUES (?1, ?2, ?3)", (campaign, file, now.0))?;
-            Ok(ImportId(ledger.conn.last_insert_rowid()))
-        })
-    }
-
-    /// Adds leads of one import, in one transaction. A number that the campaign has is left as it is, so importing a file
-    /// again adds nothing.
-    pub fn import_chunk(
-        &mut self,
-        campaign: &Slug,
-        import: ImportId,
-        rows: &[Lead],
-        now: Wall,
-    ) -> Result<ImportCounts, LedgerFault> {
-        self.atomically(|ledger| {
-            let campaign = ledger.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-            let mut counts = ImportCounts::default();
-            for lead in rows {
-                ledger.import_lead(campaign, import, lead, now, &mut counts)?;
-            }
-            Ok(counts)
-        })
-    }
-
-    /// The same beside a dialing process: in transactions of at most about 50 ms ([`Ledger::in_portions`]).
-    /// `boot`: the boot clock.
-    pub fn import_in_portions(
-        &mut self,
-        campaign: &Slug,
-        import: ImportId,
-        rows: &[Lead],
-        now: Wall,
-        boot: &dyn Fn() -> Boot,
-    ) -> Result<ImportCounts, LedgerFault> {
-        let campaign = self.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-        let mut counts = ImportCounts::default();
-        self.in_portions(rows, boot, |ledger, lead| ledger.import_lead(campaign, import, lead, now, &mut counts))?;
-        Ok(counts)
-    }
-
-    fn import_lead(
-        &self,
-        campaign: i64,
-        import: ImportId,
-        lead: &Lead,
-        now: Wall,
-        counts: &mut ImportCounts,
-    ) -> Result<(), LedgerFault> {
-        let suppressed = self.is_suppressed(&lead.phone)?;
-        if self.insert_lead(campaign, import, lead, suppressed, now)? {
-            counts.added += 1;
-            counts.suppressed += u64::from(suppressed);
-            return Ok(());
-        }
-        let first: Option<i64> = self.one(
-            "SELECT import FROM lead WHERE campaign = ?1 AND phone = ?2",
-            (campaign, lead.phone.expose()),
-            |row| Ok(row.get(0)?),
-        )?;
-        if first == Some(import.0) {
-            counts.duplicate_in_file += 1;
-        } else {
-            counts.already += 1;
-        }
-        Ok(())
-    }
-
-    fn insert_lead(
-        &self,
-        campaign: i64,
-        import: ImportId,
-        lead: &Lead,
-        suppressed: bool,
-        now: Wall,
-    ) -> Result<bool, LedgerFault> {
-        let (state, due, reason) = if suppressed {
-            ("blocked", None, Some(BlockReason::Suppressed.as_str()))
-        } else {
-            ("ready", Some(now.0), None)
-        };
-        let added = self.write(
-            "INSERT INTO lead (campaign, import, line, phone, name, language, country, timezone, consent, variables, \
-                               state, due, reason, created_at, changed_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14) \
-             ON CONFLICT (campaign, phone) DO NOTHING",
-            rusqlite::params![
-                campaign,
-                import.0,
-                i64::try_from(lead.line).unwrap_or(i64::MAX),
-                lead.phone.expose(),
-                lead.name,
-                lead.language.as_ref().map(|language| language.as_str()),
-                lead.country.as_ref().map(|country| country.as_str()),
-                lead.timezone,
-                lead.consent,
-                codec::to_json(&lead.variables)?,
-                state,
-                due,
-                reason,
-                now.0,
-            ],
-        )?;
-        Ok(added > 0)
-    }
-
     /// How many of these numbers the campaign has already, in the order given (for `--dry-run`).
     pub fn has_lead(&self, campaign: &Slug, phone: &Phone) -> Result<bool, LedgerFault> {
         let found = self.one(
@@ -129,37 +47,58 @@ impl Ledger {
     }
 
     /// Ready and due leads, oldest due first; read on with `after` = the last one's place. At most `limit`.
-    pub fn due_leads(
+    pub fn due_leads<'a>(
         &self,
-        campaign: &Slug,
+        of: impl Into<LeadsOf<'a>>,
         now: Wall,
         limit: u32,
         after: Option<Cursor>,
     ) -> Result<Vec<DueLead>, LedgerFault> {
-        self.queue(campaign, now, limit, after)
+        self.queue(of.into(), now, limit, after)
     }
 
     /// All ready leads, due or not (for the plan), oldest due first; read on with `after`. At most `limit`.
-    pub fn ready_leads(&self, campaign: &Slug, limit: u32, after: Option<Cursor>) -> Result<Vec<DueLead>, LedgerFault> {
-        self.queue(campaign, Wall(i64::MAX), limit, after)
+    pub fn ready_leads<'a>(
+        &self,
+        of: impl Into<LeadsOf<'a>>,
+        limit: u32,
+        after: Option<Cursor>,
+    ) -> Result<Vec<DueLead>, LedgerFault> {
+        self.queue(of.into(), Wall(i64::MAX), limit, after)
     }
 
     fn queue(
         &self,
-        campaign: &Slug,
+        of: LeadsOf<'_>,
         until: Wall,
         limit: u32,
         after: Option<Cursor>,
     ) -> Result<Vec<DueLead>, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(Vec::new()) };
         let (due, id) = after.map_or((i64::MIN, i64::MIN), |(due, id)| (due.0, id.0));
+        let Some((condition, bound)) = self.within(of, [until.0, due, id], limit)? else { return Ok(Vec::new()) };
         self.rows(
-            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, due FROM lead \
-             WHERE campaign = ?1 AND state = 'ready' AND due <= ?2 AND (due, id) > (?3, ?4) \
-             ORDER BY due, id LIMIT ?5",
-            (campaign, until.0, due, id, limit),
+            &format!(
+                "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
+                 AND (l.due, l.id) > (?, ?) AND {condition} ORDER BY l.due, l.id LIMIT ?"
+            ),
+            bound,
             due_lead,
         )
+    }
+
+    /// A segment's condition, and the values of a query that asks in this order for: campaign, `numbers`, the segment, a
+    /// limit. `None`: no such campaign here.
+    fn within<const N: usize>(
+        &self,
+        of: LeadsOf<'_>,
+        numbers: [i64; N],
+        limit: u32,
+    ) -> Result<Option<(String, impl Params)>, LedgerFault> {
+        let Some(campaign) = self.campaign_row(of.campaign)? else { return Ok(None) };
+        let Segment { sql, bound } = Segment::of(of.segment);
+        let first = std::iter::once(campaign).chain(numbers).map(Bound::Integer);
+        let all: Vec<Bound> = first.chain(bound).chain([Bound::Integer(i64::from(limit))]).collect();
+        Ok(Some((sql, params_from_iter(all))))
     }
 
     /// What a lead carries, whatever its state: for the call's own room and for prompts.
@@ -225,44 +164,51 @@ impl Ledger {
     }
 
     /// Whether leads of a campaign wait for their calling hours to open.
-    pub fn any_waits_for_hours(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
-        self.any(
-            campaign,
-            "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND opens_at IS due AND due > ?2 LIMIT 1",
-            now,
-        )
+    pub fn any_waits_for_hours<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<bool, LedgerFault> {
+        self.any(of.into(), "l.state = 'ready' AND l.opens_at IS l.due AND l.due > ?", now)
     }
 
     /// Whether leads of a campaign are held, or ready and due now.
-    pub fn any_in_hand(&self, campaign: &Slug, now: Wall) -> Result<bool, LedgerFault> {
-        let held = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'held' AND ?2 IS NOT NULL LIMIT 1";
-        let due = "SELECT 1 FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2 LIMIT 1";
-        Ok(self.any(campaign, held, now)? || self.any(campaign, due, now)?)
+    pub fn any_in_hand<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<bool, LedgerFault> {
+        let of = of.into();
+        Ok(self.any(of, "l.state = 'held' AND ? IS NOT NULL", now)?
+            || self.any(of, "l.state = 'ready' AND l.due <= ?", now)?)
     }
 
     /// How many leads of a campaign are ready and due now.
-    pub fn due_count(&self, campaign: &Slug, now: Wall) -> Result<u64, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(0) };
+    pub fn due_count<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<u64, LedgerFault> {
+        let Some((condition, bound)) = self.within(of.into(), [now.0], 1)? else { return Ok(0) };
         let count = self.one(
-            "SELECT count(*) AS leads FROM lead WHERE campaign = ?1 AND state = 'ready' AND due <= ?2",
-            (campaign, now.0),
+            &format!(
+                "SELECT count(*) AS leads FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
+                 AND {condition} LIMIT ?"
+            ),
+            bound,
             |row| codec::count(row, "leads"),
         )?;
         Ok(count.unwrap_or(0))
     }
 
-    fn any(&self, campaign: &Slug, sql: &str, now: Wall) -> Result<bool, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(false) };
-        Ok(self.one(sql, (campaign, now.0), |_| Ok(()))?.is_some())
+    fn any(&self, of: LeadsOf<'_>, which: &str, now: Wall) -> Result<bool, LedgerFault> {
+        let Some((condition, bound)) = self.within(of, [now.0], 1)? else { return Ok(false) };
+        let sql = format!("SELECT 1 FROM lead l WHERE l.campaign = ? AND {which} AND {condition} LIMIT ?");
+        Ok(self.one(&sql, bound, |_| Ok(()))?.is_some())
     }
 
     /// Ready leads that are due later for another reason than their calling hours: a retry, a cap. Soonest first.
-    pub fn due_later(&self, campaign: &Slug, now: Wall, limit: u32) -> Result<Vec<DueLead>, LedgerFault> {
-        let Some(campaign) = self.campaign_row(campaign)? else { return Ok(Vec::new()) };
+    pub fn due_later<'a>(
+        &self,
+        of: impl Into<LeadsOf<'a>>,
+        now: Wall,
+        limit: u32,
+    ) -> Result<Vec<DueLead>, LedgerFault> {
+        let Some((condition, bound)) = self.within(of.into(), [now.0], limit)? else { return Ok(Vec::new()) };
         self.rows(
-            "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, due FROM lead \
-             WHERE campaign = ?1 AND state = 'ready' AND opens_at IS NOT due AND due > ?2 ORDER BY due, id LIMIT ?3",
-            (campaign, now.0, limit),
+            &format!(
+                "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' \
+                 AND l.opens_at IS NOT l.due AND l.due > ? AND {condition} ORDER BY l.due, l.id LIMIT ?"
+            ),
+            bound,
             due_lead,
         )
     }

@@ -13,12 +13,15 @@ mod campaigns;
 mod codec;
 #[cfg(test)]
 mod dump;
+mod erase;
 mod facts;
 mod fault;
 mod foreign;
+mod imports;
 pub mod keyfile;
 mod leads;
 pub mod lock;
+mod people;
 mod portion;
 mod read;
 mod report;
@@ -27,6 +30,7 @@ mod rules;
 #[cfg(test)]
 mod rules_tests;
 mod schema;
+mod segment;
 mod space;
 mod start;
 mod suppression;
@@ -46,7 +50,11 @@ use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
 pub use accounts::{AccountStop, RestingCaller};
+pub use erase::Erased;
 pub use fault::LedgerFault;
+pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};
+pub use leads::LeadsOf;
+pub use people::{FactLine, LeadOrder, Person};
 pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
 pub use start::{Checked, StartCheck};

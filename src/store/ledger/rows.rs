@@ -15,17 +15,22 @@ pub use crate::core::dial::verdict::BlockReason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportId(pub i64);
 
-/// What a chunk of an import came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+/// What an import came to. Kept in the ledger as JSON: fields are only ever added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ImportCounts {
     /// Leads added.
     pub added: u64,
-    /// Numbers that the campaign had before this import.
+    /// Numbers that the campaign had before this import, left as they were.
     pub already: u64,
+    /// Numbers that the campaign had before, whose row was brought up to date.
+    pub updated: u64,
     /// Numbers that stood in this file before.
     pub duplicate_in_file: u64,
     /// Leads added whose number is on the suppression list: they are blocked.
     pub suppressed: u64,
+    /// Leads added whose number another campaign has, too.
+    pub elsewhere: u64,
 }
 
 /// What an operator wants of a campaign.

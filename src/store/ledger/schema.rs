@@ -21,6 +21,7 @@ pub const STEPS: &[&str] = &[
         include_str!("schema/2-disk.sql"),
         include_str!("schema/2-report.sql"),
     ),
+    include_str!("schema/3-leads.sql"),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.

@@ -120,6 +120,14 @@ impl Ledger {
         Ok(found.is_some())
     }
 
+    /// Whether there is anything on any list: an import into a ledger without lists need not ask about each number.
+    pub(super) fn has_lists(&self) -> Result<bool, LedgerFault> {
+        self.check_suppression_key()?;
+        let any = "SELECT 1 WHERE EXISTS (SELECT 1 FROM suppression) OR EXISTS (SELECT 1 FROM suppression_prefix) \
+                   OR EXISTS (SELECT 1 FROM dnc_file)";
+        Ok(self.one(any, [], |_| Ok(()))?.is_some())
+    }
+
     /// Puts a number on the suppression list, for all campaigns. True if it was not there before.
     ///
     /// Every ready or waiting lead of that number is blocked in the same unit; a held one is when its attempt ends.

@@ -40,6 +40,8 @@ fn import(ledger: &mut Ledger, numbers: &[&str]) {
         timezone: None,
         consent: None,
         variables: Default::default(),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     };
     let leads: Vec<Lead> = numbers.iter().enumerate().map(lead).collect();
     ledger.import_chunk(&campaign, import, &leads, NOW).expect("imported");

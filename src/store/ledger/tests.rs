@@ -54,6 +54,8 @@ fn lead(number: &str) -> Lead {
         timezone: None,
         consent: None,
         variables: BTreeMap::from([("plan".to_owned(), "gold".to_owned())]),
+        tags: Vec::new(),
+        more_phones: Vec::new(),
     }
 }
 

@@ -112,6 +112,8 @@ fn embark(world: &World) {
             timezone: None,
             consent: Some("test 2026-01-01".to_owned()),
             variables: BTreeMap::new(),
+            tags: Vec::new(),
+            more_phones: Vec::new(),
         };
         let name = &plan.campaign.name;
         let import = ledger.begin_import(name, "leads.csv", world.wall()).expect("begun");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use csv::{Writer, WriterBuilder};
 use tempfile::NamedTempFile;
 
-use super::{CsvFault, Row, folder_of};
+use super::{LeadFault, Row, folder_of};
 use crate::core::lead::cell::formula_safe;
 
 /// Collects refused rows. Nothing is created before the first one.
@@ -30,7 +30,7 @@ impl Rejects {
     }
 
     /// Adds a row. Cells that a spreadsheet would run as a formula get an apostrophe in front.
-    pub fn add(&mut self, row: &Row, reason: &str) -> Result<(), CsvFault> {
+    pub fn add(&mut self, row: &Row, reason: &str) -> Result<(), LeadFault> {
         let mut writer = match self.open.take() {
             Some(writer) => writer,
             None => self.start()?,
@@ -45,7 +45,7 @@ impl Rejects {
         Ok(())
     }
 
-    fn start(&self) -> Result<Writer<BufWriter<NamedTempFile>>, CsvFault> {
+    fn start(&self) -> Result<Writer<BufWriter<NamedTempFile>>, LeadFault> {
         let file = NamedTempFile::new_in(folder_of(&self.path)).map_err(|error| self.fault(&error.to_string()))?;
         let mut writer =
             WriterBuilder::new().delimiter(self.separator).flexible(true).from_writer(BufWriter::new(file));
@@ -57,15 +57,15 @@ impl Rejects {
 
     /// Gives the file its name: flushed, renamed, its folder flushed. `None` if there were no rows: then a file that
     /// an earlier import left under this name is removed, because it no longer tells the truth.
-    pub fn finish(self) -> Result<Option<PathBuf>, CsvFault> {
+    pub fn finish(self) -> Result<Option<PathBuf>, LeadFault> {
         let Some(writer) = self.open else {
             return match fs::remove_file(&self.path) {
                 Ok(()) => Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(CsvFault::Io { file: self.path.display().to_string(), cause: error.to_string() }),
+                Err(error) => Err(LeadFault::Io { file: self.path.display().to_string(), cause: error.to_string() }),
             };
         };
-        let fault = |cause: String| CsvFault::Io { file: self.path.display().to_string(), cause };
+        let fault = |cause: String| LeadFault::Io { file: self.path.display().to_string(), cause };
         let buffered = writer.into_inner().map_err(|error| fault(error.to_string()))?;
         let file = buffered.into_inner().map_err(|error| fault(error.to_string()))?;
         file.as_file().sync_all().map_err(|error| fault(error.to_string()))?;
@@ -75,15 +75,15 @@ impl Rejects {
         Ok(Some(self.path))
     }
 
-    fn fault(&self, cause: &str) -> CsvFault {
-        CsvFault::Io { file: self.path.display().to_string(), cause: cause.to_owned() }
+    fn fault(&self, cause: &str) -> LeadFault {
+        LeadFault::Io { file: self.path.display().to_string(), cause: cause.to_owned() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::csvfile::LeadFile;
+    use crate::store::leadfile::LeadFile;
 
     #[test]
     fn refused_rows_are_kept_with_line_and_reason_and_cannot_run_in_a_spreadsheet() {
