@@ -64,3 +64,14 @@ fn an_empty_report_is_a_report() {
     assert!(text.contains("connect rate –") && !text.contains("NaN"), "{text}");
     assert!(!report_page(&Report::default()).contains("NaN"));
 }
+
+#[test]
+fn the_page_writes_times_as_people_do_and_prints_in_light_colours() {
+    let page = report_page(&Report { until: "2026-11-27T00:22:47.383Z".to_owned(), ..Report::default() });
+    assert!(page.contains("as of 2026-11-27 00:22 UTC"), "{page}");
+    let print = page.split("@media print{").nth(1).expect("it prints");
+    assert!(
+        print.starts_with(":root{color-scheme:light;--bg:#fff") && print.contains("print-color-adjust:exact"),
+        "{print}"
+    );
+}

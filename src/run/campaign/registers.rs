@@ -128,7 +128,7 @@ pub(super) fn if_nobody_else(
     }
     let mut after = None;
     loop {
-        let page = ledger.ready_leads(&campaign.name, PAGE, after)?;
+        let page = ledger.ready_leads(campaign, PAGE, after)?;
         for lead in &page {
             after = Some((lead.due, lead.id));
             if !weigh(ledger, campaign, lead, now, &mut stale)? {

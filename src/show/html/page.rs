@@ -6,8 +6,8 @@ use crate::core::report::{Group, Report};
 use crate::show::campaign_report::{figures, listed, percent};
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--bg:#fff;--fg:#1a1f26;--dim:#566270;--line:#d8dee6;--card:#f5f7fa;--a:#a9bfdc;--p:#1c5ea8;--bad:#b3261e}\
-@media(prefers-color-scheme:dark){:root{--bg:#12161b;--fg:#e7ebf0;--dim:#9aa7b5;--line:#2c353f;--card:#1a2027;--a:#3d546f;--p:#82b7f5;--bad:#ff8a80}}\
+:root{color-scheme:light dark;--bg:#fff;--fg:#1a1f26;--dim:#566270;--line:#d8dee6;--card:#f5f7fa;--a:#7899c7;--p:#1c5ea8;--bad:#b3261e}\
+@media(prefers-color-scheme:dark){:root{--bg:#12161b;--fg:#e7ebf0;--dim:#9aa7b5;--line:#2c353f;--card:#1a2027;--a:#5b7899;--p:#82b7f5;--bad:#ff8a80}}\
 *{box-sizing:border-box}body{margin:0 auto;max-width:1120px;padding:1.5rem 1rem 3rem;background:var(--bg);color:var(--fg);\
 font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2rem 0 .75rem}\
@@ -16,8 +16,8 @@ h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}h2
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.75rem 1rem}\
 .card b{display:block;font-size:1.5rem;line-height:1.3;font-variant-numeric:tabular-nums}.card span{color:var(--dim);font-size:.875rem}\
 .card.bad b{color:var(--bad)}\
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:1.5rem 2rem}\
-figure{margin:0;break-inside:avoid}figcaption{font-weight:600}svg{display:block;width:100%;height:auto;margin:.25rem 0}\
+.plots{margin-top:2rem;columns:2 330px;column-gap:2rem}\
+figure{margin:0 0 1.5rem;break-inside:avoid}figcaption{font-weight:600}svg{display:block;width:100%;height:auto;margin:.25rem 0}\
 svg text{font:11px system-ui,'DejaVu Sans',sans-serif;fill:var(--fg)}svg .n{fill:var(--dim)}\
 svg .a{fill:var(--a)}svg .p{fill:var(--p)}svg .x{stroke:var(--line)}\
 .legend{margin:0;color:var(--dim);font-size:.8125rem}.legend i{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin:0 .35em 0 .75em}\
@@ -26,14 +26,15 @@ details{font-size:.875rem;color:var(--dim)}summary{cursor:pointer}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9375rem;font-variant-numeric:tabular-nums}\
 th,td{text-align:left;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}th{font-weight:500}\
 td{overflow-wrap:anywhere}code{font-size:.8125rem;overflow-wrap:anywhere}footer{margin-top:2.5rem;color:var(--dim);font-size:.8125rem}\
-@media print{body{max-width:none;padding:0;font-size:11pt}details{display:none}h2{break-after:avoid}tr{break-inside:avoid}}";
+@media print{:root{color-scheme:light;--bg:#fff;--fg:#1a1f26;--dim:#566270;--line:#d8dee6;--card:#f5f7fa;--a:#7899c7;--p:#1c5ea8;--bad:#b3261e}\
+*{print-color-adjust:exact}.cards{grid-template-columns:repeat(4,1fr)}body{max-width:none;padding:0;font-size:11pt}details{display:none}h2{break-after:avoid}tr{break-inside:avoid}}";
 
 /// The report as one HTML page. Deterministic: the same report gives the same bytes.
 pub fn report_page(report: &Report) -> String {
     let name = report.campaigns.join(", ");
     let span = match &report.since {
-        Some(since) => format!("attempts since {since}, as of {}", report.until),
-        None => format!("all attempts, as of {}", report.until),
+        Some(since) => format!("attempts since {}, as of {}", minute(since), minute(&report.until)),
+        None => format!("all attempts, as of {}", minute(&report.until)),
     };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -41,7 +42,7 @@ pub fn report_page(report: &Report) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
          <meta name=\"robots\" content=\"noindex\">\
          <title>{title}</title><style>{STYLE}</style></head><body>\n<header><h1>{title}</h1><p class=\"sub\">{span}</p></header>\n\
-         <main>{cards}\n<div class=\"plots\" style=\"margin-top:2rem\">{plots}</div>\n{tables}</main>\n\
+         <main>{cards}\n<div class=\"plots\">{plots}</div>\n{tables}</main>\n\
          <footer>Made by ahoy from its ledger. Abandoned: answered by a person without speech of ours within 2 s. \
          Cost is an estimate from the carrier's minutes and the campaign's price, never a bill. Phone numbers are masked.\
          </footer></body></html>\n",
@@ -51,6 +52,14 @@ pub fn report_page(report: &Report) -> String {
         plots = plots(report),
         tables = tables(report),
     )
+}
+
+/// A time of RFC 3339 in UTC as people write it; anything else as it is.
+fn minute(time: &str) -> String {
+    match (time.get(..10), time.get(10..11), time.get(11..16), time.ends_with('Z')) {
+        (Some(day), Some("T"), Some(minute), true) => format!("{day} {minute} UTC"),
+        (_, _, _, _) => time.to_owned(),
+    }
 }
 
 fn cards(report: &Report) -> String {

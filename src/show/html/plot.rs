@@ -43,15 +43,16 @@ pub fn rows(subject: &Subject<'_>, bars: &[Bar]) -> String {
     for (at, bar) in bars.iter().enumerate() {
         let y = ROW * at as f64 + 3.0;
         let wide = |n: u64| (WIDTH - LEFT - RIGHT) * n as f64 / most as f64;
-        let figure = match subject.columns.2 {
-            Some(_) => format!("{} / {}", bar.part, bar.all),
-            None => bar.all.to_string(),
+        // Where nothing stands out of the whole, the whole has the strong colour.
+        let (whole, figure) = match subject.columns.2 {
+            Some(_) => ("a", format!("{} / {}", bar.part, bar.all)),
+            None => ("p", bar.all.to_string()),
         };
         add(
             &mut body,
             &format!(
                 "<text class=\"l\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <rect class=\"a\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"15\" rx=\"2\"/>\
+             <rect class=\"{whole}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"15\" rx=\"2\"/>\
              <rect class=\"p\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"15\" rx=\"2\"/>\
              <text class=\"n\" x=\"{:.1}\" y=\"{:.1}\">{figure}</text>",
                 LEFT - 6.0,
