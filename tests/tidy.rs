@@ -115,8 +115,6 @@ fn third_party_doors_are_where_the_plan_has_them() {
         ("encoding_rs", &["store/leadfile"]),
         ("chardetng", &["store/leadfile"]),
         ("rust_xlsxwriter", &["store/leadfile"]),
-        ("quick_junit", &["show"]),
-        ("blake3", &["core", "store"]),
         ("reqwest", &["edge"]),
         ("axum", &["edge"]),
         ("hyper", &["edge"]),

@@ -103,7 +103,7 @@ pub struct SimConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// `command`; `espeak` for a second set-up of it; or a service: one of [`SERVICES`].
+    /// `command`; `espeak` for a second set-up of it; or a service: `elevenlabs`, `gemini`, `gemini-live` or `openai`, of which the last two are not built yet.
     pub kind: Option<String>,
     /// Program and arguments; `{language}` and `{voice}` are replaced. Text arrives on its standard input.
     pub command: Vec<String>,
