@@ -382,6 +382,24 @@ async fn no_key_is_printed_logged_or_kept_by_the_program() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_account_is_not_tried_again_for_every_phrase() {
+    for provider in providers() {
+        let service = (provider.start)(Act::Error(401)).await;
+        let (dir, ws) = provider.house(&service.base_url);
+        let phrases: String = (0..20).map(|n| format!("[line-{n}]\nen = \"This is line number {n}.\"\n")).collect();
+        fs::write(dir.path().join("campaigns/c/phrases.toml"), phrases).expect("written");
+        let report = provider.generate(&ws, &service.base_url, Act::Error(401)).await;
+        assert_eq!((report.rendered, report.failed.len()), (0, 23));
+        assert!(
+            service.seen().len() <= 3,
+            "{}: as many as were out at once, not {}",
+            provider.kind,
+            service.seen().len()
+        );
+    }
+}
+
 /// A service whose requests are made with a model that the table has as ended.
 struct Retired(Arc<dyn Engine>);
 

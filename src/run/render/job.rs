@@ -1,6 +1,6 @@
 //! One rendering, from claim to shelf.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub recipe: Recipe,
     pub fingerprint: Digest,
     pub again: bool,
+    /// Set once the engine's account is refused: nobody asks it again in this run.
+    pub refused: Arc<OnceLock<EngineFault>>,
     pub timeout: Duration,
     pub backoff: Duration,
 }
@@ -50,6 +52,9 @@ impl Job {
     async fn try_run(&self, done: &mut Done) -> Result<Record, Failure> {
         // The engine's turn comes before the claim: a claim in a queue would hold up the other process for nothing.
         let _turn = self.gate.acquire().await.map_err(|_| Failure::bug("the engine's gate is closed"))?;
+        if let Some(fault) = self.refused.get() {
+            return Err(told(fault));
+        }
         let claim = self.claim().await?;
         if !self.again
             && let Looked::Whole(whole) = self.shelf.look(&self.fingerprint, Question::Sound)?
@@ -105,6 +110,10 @@ impl Job {
                 }
             };
             let Some(pause) = pause_after(&fault, wait).filter(|_| attempt < limits::RENDER_TRIES) else {
+                if matches!(fault, EngineFault::Account { .. }) {
+                    // A thousand phrases must not try a refused key a thousand times.
+                    let _the_first_counts = self.refused.set(fault.clone());
+                }
                 return Err(told(&fault));
             };
             tracing::info!(%fault, attempt, "rendering is tried again");

@@ -8,7 +8,7 @@ mod kit;
 mod survey;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -177,12 +177,15 @@ async fn render_all(
         .iter()
         .map(|(name, engine)| (name.as_str(), Arc::new(Semaphore::new(engine.concurrency().clamp(1, 64)))))
         .collect();
+    let refusals: BTreeMap<&str, Arc<OnceLock<EngineFault>>> =
+        survey.engines.keys().map(|name| (name.as_str(), Arc::default())).collect();
     let mut tasks = JoinSet::new();
     for item in items {
         let engine = &survey.engines[&item.wanted.recipe.engine];
         let job = Job {
             engine: Arc::clone(engine),
             gate: Arc::clone(&gates[item.wanted.recipe.engine.as_str()]),
+            refused: Arc::clone(&refusals[item.wanted.recipe.engine.as_str()]),
             shelf: survey.shelf.clone(),
             recipe: item.wanted.recipe,
             fingerprint: item.fingerprint,
