@@ -290,6 +290,8 @@ pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
 pub const CONTROL_WRITE: Duration = Duration::from_secs(5);
 /// An engine that has just taken the lock opens its socket within this time.
 pub const CONTROL_OPENS: Duration = Duration::from_secs(5);
+/// Of an answer to an order that cannot be read, so much is kept in the log: enough for an error page's title.
+pub const ODD_BODY_BYTES: usize = 512;
 /// Before the end of `--max-runtime`, nobody is left ringing.
 pub const RUNTIME_UNANSWERED: Duration = Duration::from_secs(5);
 /// Before the end of `--max-runtime`, live calls are hung up.

@@ -11,7 +11,10 @@ use super::{
     AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
     PlaceFault, Placed, Refusal, RemoteCall, Signature, Throttled,
 };
-use crate::base::limits::{CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::limits::{
+    CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT,
+};
+use crate::base::text::{masked, printable};
 use crate::base::{Failure, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
@@ -341,8 +344,15 @@ fn account_code(code: u32) -> Option<StopKind> {
     }
 }
 
+/// The beginning of a body, safe to print and without telephone numbers.
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(ODD_BODY_BYTES)]);
+    printable(&masked(&text))
+}
+
 fn placed(body: &[u8]) -> Result<Placed, PlaceFault> {
-    let unreadable = |what: &str| PlaceFault::MaybePlaced { cause: format!("2xx {what}") };
+    // What it said is kept in the log, cut and masked: it may be all that there is to find the call by.
+    let unreadable = |what: &str| PlaceFault::MaybePlaced { cause: format!("2xx {what}: {}", excerpt(body)) };
     let call: CallResource = serde_json::from_slice(body).map_err(|_| unreadable("with an unreadable body"))?;
     let sid = call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| unreadable("without a sid"))?;
     // The call exists: a status word that we do not know must not make it unknown.
