@@ -23,7 +23,8 @@ fn voice(ms: u32) -> Vec<u8> {
         .map(|n| {
             let on = (1_600..count).contains(&n) && n % 3_200 < 2_400;
             let wave = f64::sin(f64::from(n) * 0.11) + f64::sin(f64::from(n) * 0.031);
-            if on { (wave * 4_000.0) as i16 } else { 0 }
+            let swell = f64::sin(f64::from(n % 3_200) / 2_400.0 * std::f64::consts::PI);
+            if on { (wave * swell * 5_000.0) as i16 } else { 0 }
         })
         .collect();
     let mut bytes = Vec::new();
@@ -45,7 +46,7 @@ impl House {
     fn new() -> House {
         let house = House { dir: tempfile::tempdir().expect("a temp folder") };
         fs::create_dir_all(house.path("campaigns/hello")).expect("folders");
-        house.engine("cat > /dev/null; sleep 0.2; cat \"$here/voice.wav\"");
+        house.engine("cat > /dev/null; sleep 0.2; cat \"$voice\"");
         fs::write(house.path("voice.wav"), voice(3_000)).expect("writable");
         let engine = house.path("engine.sh");
         let config =
@@ -62,7 +63,11 @@ impl House {
     /// The script's work after it has logged the call.
     fn engine(&self, work: &str) {
         let here = self.dir.path().display();
-        let script = format!("#!/bin/sh\nhere='{here}'\necho call >> \"$here/calls.log\"\n{work}\n");
+        // Each text has a sound of its own, as with any engine: the length of the text is written into a pause.
+        let own = "text=$(cat); voice=\"$here/voice-${#text}.wav\"\n\
+                   { head -c 5244 \"$here/voice.wav\"; printf \"\\\\$(printf %03o $((${#text} % 150 + 20)))\\\\0\"; \
+                   tail -c +5247 \"$here/voice.wav\"; } > \"$voice.$$\"; mv \"$voice.$$\" \"$voice\"";
+        let script = format!("#!/bin/sh\nhere='{here}'\necho call >> \"$here/calls.log\"\n{own}\n{work}\n");
         let next = self.path("engine.next");
         fs::write(&next, script).expect("writable");
         fs::set_permissions(&next, fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -161,7 +166,7 @@ fn a_killed_generation_leaves_nothing_half_and_the_next_one_resumes() {
     // The third call blocks until it is killed. Who is third is settled by mkdir, since calls run side by side.
     house.engine(
         "cat > /dev/null; n=1; while ! mkdir \"$here/turn$n\" 2> /dev/null; do n=$((n + 1)); done\n\
-         if [ $n -eq 3 ]; then echo $$ > \"$here/stuck\"; exec sleep 60; fi; cat \"$here/voice.wav\"",
+         if [ $n -eq 3 ]; then echo $$ > \"$here/stuck\"; exec sleep 60; fi; cat \"$voice\"",
     );
     let mut child = house.command(&["generate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
     let start = std::time::Instant::now();
@@ -174,7 +179,7 @@ fn a_killed_generation_leaves_nothing_half_and_the_next_one_resumes() {
     let stuck = fs::read_to_string(house.path("stuck")).expect("a pid");
     let _gone = Command::new("kill").arg(stuck.trim()).status().expect("kill runs");
     assert_eq!(house.run(&["verify"]).0, 13, "nothing is locked yet");
-    house.engine("cat > /dev/null; cat \"$here/voice.wav\"");
+    house.engine("cat > /dev/null; cat \"$voice\"");
     let before = house.calls();
     let (code, out, err) = house.run(&["generate", "--json"]);
     assert_eq!(code, 0, "{out}{err}");
@@ -196,7 +201,7 @@ fn verify_finds_a_damaged_byte_a_changed_text_and_a_removed_file() {
     fs::write(&wav, &bad).expect("writable");
     let (code, out, _) = house.run(&["verify", "--json"]);
     assert_eq!(code, 13, "{out}");
-    assert!(out.contains("\"finding\":\"damaged\""), "{out}");
+    assert!(out.contains("\"code\":\"hash-mismatch\"") && out.contains("\"severity\":\"error\""), "{out}");
     assert_eq!(house.run(&["generate"]).0, 0);
     assert_eq!((house.calls(), house.run(&["verify"]).0), (4, 0), "the damaged one alone was rendered again");
 
@@ -216,12 +221,12 @@ fn verify_finds_a_damaged_byte_a_changed_text_and_a_removed_file() {
 #[test]
 fn what_is_not_the_phrase_never_becomes_an_asset() {
     let cases = [
-        ("a WAV of 44 bytes", "head -c 44 \"$here/voice.wav\""),
+        ("a WAV of 44 bytes", "head -c 44 \"$voice\""),
         ("HTML", "echo '<html><body>502 Bad Gateway</body></html>'"),
         ("nothing", "true"),
         ("a cut file", "head -c 52000 \"$here/voice.wav\""),
-        ("silence", "head -c 44 \"$here/voice.wav\"; head -c 96000 /dev/zero"),
-        ("an error after the sound", "cat \"$here/voice.wav\"; echo out of credit >&2; exit 3"),
+        ("silence", "head -c 44 \"$voice\"; head -c 96000 /dev/zero"),
+        ("an error after the sound", "cat \"$voice\"; echo out of credit >&2; exit 3"),
     ];
     for (what, answer) in cases {
         let house = House::new();

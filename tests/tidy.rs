@@ -124,6 +124,7 @@ fn third_party_doors_are_where_the_plan_has_them() {
         ("console", &["show"]),
         ("indicatif", &["show"]),
         ("tabled", &["show"]),
+        ("quick_junit", &["show"]),
         ("hound", &["core/sound"]),
         ("rlibphonenumber", &["base"]),
         ("ttspico_sys", &["edge/engine/pico"]),

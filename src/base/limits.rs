@@ -10,6 +10,12 @@ pub const PHRASES: usize = 4_096;
 pub const LOCK_BYTES: u64 = 8 << 20;
 /// Bytes of the record beside an asset.
 pub const RECORD_BYTES: u64 = 256 << 10;
+/// Bytes of the file that remembers what the ear said: a hundred thousand assets.
+pub const HEARD_BYTES: u64 = 32 << 20;
+/// Sound files that `cache verify --files` takes in one run.
+pub const EAR_FILES: usize = 1_000_000;
+/// Files that are read at once before their findings are told: what is in memory does not grow with their number.
+pub const EAR_BATCH: usize = 256;
 /// Files of the cache that one command looks at.
 pub const SHELF_FILES: usize = 1_000_000;
 /// Bytes of one WAV file read into memory: five minutes of 48 kHz stereo.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod cost;
 pub mod dial;
+pub mod ear;
 pub mod figures;
 pub mod lead;
 pub mod report;

@@ -10,7 +10,7 @@ use crate::core::figures::Quantiles;
 use crate::core::sim::line;
 use crate::core::sim::oracle::Oracle;
 use crate::run::campaign::RunReport;
-use crate::run::render::{self, GenerateOptions, Progress};
+use crate::run::render::{self, Depth, GenerateOptions, Progress};
 use crate::show::demo::Recording;
 use crate::store::folders;
 use crate::store::workspace::{Workspace, read_bounded};
@@ -70,7 +70,7 @@ pub async fn render(ws: &Workspace, campaign: &Campaign, shown: bool) -> Result<
     if let Some(failed) = report.failed.first() {
         return Err(Failure::new(Exit::Asset, format!("{} in `{}`: {}", failed.key, failed.language, failed.why)));
     }
-    let verified = render::verify(ws, &campaigns, Binding::Reproducible)?;
+    let verified = render::verify(ws, &campaigns, Binding::Reproducible, Depth::Changed)?;
     if let Some(finding) = verified.findings.first() {
         return Err(Failure::new(Exit::Asset, format!("the cache does not verify: {finding:?}"))
             .next(format!("run `ahoy cache verify {}`", campaign.name)));

@@ -2,7 +2,6 @@
 
 use super::table::table;
 use crate::core::asset::plan::{Plan, Step};
-use crate::core::asset::verify::Finding;
 
 /// A length of sound for people: `5.3 s`.
 pub fn seconds(ms: u64) -> String {
@@ -43,19 +42,6 @@ pub fn plan_table(plan: &Plan) -> String {
         })
         .collect();
     table(&["campaign", "phrase", "language", "engine", "characters", "step", "text"], &rows, &[4])
-}
-
-/// What verification found, one line each.
-pub fn findings_table(findings: &[Finding]) -> String {
-    let rows: Vec<Vec<String>> = findings
-        .iter()
-        .map(|it| {
-            let place = [it.campaign.to_string(), it.key.to_string(), it.language.to_string()];
-            let problem = [it.problem.word().to_owned(), it.problem.to_string()];
-            place.into_iter().chain(problem).collect()
-        })
-        .collect();
-    table(&["campaign", "phrase", "language", "finding", "what and what to do"], &rows, &[])
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod campaign_report;
 pub mod cost;
 pub mod demo;
+pub mod findings;
 pub mod frame;
 pub mod html;
 pub mod leads;

@@ -6,4 +6,5 @@ pub mod init;
 pub mod leadfile;
 pub mod ledger;
 pub mod shelf;
+pub mod soundfile;
 pub mod workspace;

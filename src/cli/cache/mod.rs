@@ -53,11 +53,15 @@ struct Campaigns {
 
 /// Runs `ahoy cache`.
 pub fn run(args: &CacheArgs, context: &Context) -> Result<Exit, Failure> {
+    if let CacheCommand::Verify(args) = &args.command {
+        // It may be about files that belong to no workspace.
+        return verify::verify(args, context);
+    }
     let ws = context.workspace()?;
     match &args.command {
         CacheCommand::Plan(args) => plan::plan(&ws, args, context),
         CacheCommand::Generate(args) => generate::generate(&ws, args, context),
-        CacheCommand::Verify(args) => verify::verify(&ws, args, context),
+        CacheCommand::Verify(args) => verify::verify(args, context),
         CacheCommand::List(campaigns) => list::list(&ws, campaigns, context),
         CacheCommand::Play(args) => list::play(&ws, args, context),
         CacheCommand::Prune(args) => prune::prune(&ws, args, context),

@@ -4,6 +4,7 @@ pub mod alignment;
 pub mod book;
 pub mod check;
 pub mod lock;
+pub mod place;
 pub mod plan;
 pub mod recipe;
 pub mod record;

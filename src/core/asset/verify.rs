@@ -1,88 +1,13 @@
 //! Lock against phrases against shelf, offline: is what would be played what is written?
 
-use std::collections::BTreeSet;
-use std::fmt;
-
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Line;
-use super::check::EarFault;
 use super::lock::{Entry, Lock};
 use super::recipe::{Digest, Input, Recipe};
-use crate::base::{Exit, Language, Slug};
+use crate::base::{Language, Slug};
 use crate::core::config::Campaign;
-
-/// What is wrong with one phrase. The text says what to do next.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", content = "detail", rename_all = "kebab-case")]
-pub enum Problem {
-    /// Written, but never rendered.
-    NeverRendered,
-    /// The lock was made from other inputs.
-    Stale(Vec<Input>),
-    /// Locked, but the audio is not on the shelf.
-    Missing,
-    /// The audio is not the recorded bytes.
-    Damaged(String),
-    /// The ear refuses the audio.
-    Sound(Vec<EarFault>),
-    /// Locked, but no longer written anywhere.
-    Orphan,
-}
-
-impl Problem {
-    /// The exit code that this problem calls for.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Problem::NeverRendered | Problem::Missing | Problem::Damaged(_) => Exit::Asset,
-            Problem::Stale(_) | Problem::Sound(_) | Problem::Orphan => Exit::Findings,
-        }
-    }
-
-    /// One word for tables and JSON.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Problem::NeverRendered => "never rendered",
-            Problem::Stale(_) => "stale",
-            Problem::Missing => "missing",
-            Problem::Damaged(_) => "damaged",
-            Problem::Sound(_) => "sound",
-            Problem::Orphan => "orphan",
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::NeverRendered => f.write_str("written but never rendered"),
-            Problem::Stale(inputs) => {
-                let names: Vec<String> = inputs.iter().map(ToString::to_string).collect();
-                write!(f, "{} changed since it was rendered", names.join(", "))
-            }
-            Problem::Missing => f.write_str("its audio is not in the cache"),
-            Problem::Damaged(why) => f.write_str(why),
-            Problem::Sound(faults) => {
-                let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                f.write_str(&all.join("; "))
-            }
-            Problem::Orphan => f.write_str("in the lock, but no phrase of this name is written any more"),
-        }
-    }
-}
-
-/// A problem with its place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
-    /// The campaign.
-    pub campaign: Slug,
-    /// The phrase's key.
-    pub key: Slug,
-    /// Its language.
-    pub language: Language,
-    /// What is wrong.
-    pub problem: Problem,
-}
+use crate::core::ear::{Code, Finding, Flaw, PhraseId, Place};
 
 /// What the shelf read for one fingerprint.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,13 +15,13 @@ pub enum Heard {
     /// No asset of this name.
     Absent,
     /// Not the recorded bytes, or no record.
-    Damaged(String),
+    Damaged(Flaw),
     /// The recorded bytes, with what the ear says.
     Whole {
         /// Hash of the file as read now.
         sha256: Digest,
-        /// What the ear refuses; empty = sound.
-        faults: Vec<EarFault>,
+        /// What is wrong with the sound; empty = sound.
+        flaws: Vec<Flaw>,
     },
 }
 
@@ -123,56 +48,93 @@ pub fn staleness(entry: &Entry, line: &Line, campaign: &Campaign, rate: u32, pip
     entry.recipe.differences(&now)
 }
 
+/// One campaign as it is written, locked and rendered by the rules of today.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// Everything that it wants as sound.
+    pub lines: &'a [Line],
+    /// Its lock.
+    pub lock: &'a Lock,
+    /// Where each phrase is written; house phrases are not here.
+    pub written: &'a BTreeMap<(Slug, Language), Place>,
+    /// Where the lock is: the file that is named for everything else.
+    pub lock_file: &'a str,
+    /// Sample rate of new assets, Hz.
+    pub rate: u32,
+    /// Version of the sound pipeline.
+    pub pipeline: &'a str,
+}
+
 /// Compares one campaign. `heard` answers for every fingerprint of the lock.
-pub fn verify(
-    campaign: &Campaign,
-    lines: &[Line],
-    lock: &Lock,
-    rate: u32,
-    pipeline: &str,
-    binding: Binding,
-    heard: &dyn Fn(&Digest) -> Heard,
-) -> Vec<Finding> {
+pub fn verify(case: &Case<'_>, binding: Binding, heard: &dyn Fn(&Digest) -> Heard) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |key: &Slug, language: &Language, problem: Problem| {
-        let (campaign, key, language) = (campaign.name.clone(), key.clone(), language.clone());
-        findings.push(Finding { campaign, key, language, problem });
-    };
-    let mut written = BTreeSet::new();
-    for line in lines {
-        if is_unspoken(campaign, lock, &line.language) {
+    let mut wanted = BTreeSet::new();
+    let mut by_sound: BTreeMap<Digest, &Line> = BTreeMap::new();
+    for line in case.lines {
+        if is_unspoken(case.campaign, case.lock, &line.language) {
             continue;
         }
         let slot = (line.key.clone(), line.language.clone());
-        let entry = lock.entries.get(&slot);
-        written.insert(slot);
-        let Some(entry) = entry else {
-            add(&line.key, &line.language, Problem::NeverRendered);
-            continue;
+        let entry = case.lock.entries.get(&slot);
+        wanted.insert(slot);
+        let flaws = match entry {
+            None => vec![Flaw::new(Code::NeverRendered, "written but never rendered")],
+            Some(entry) => judged(case, line, entry, binding, heard, &mut by_sound),
         };
-        let changed = staleness(entry, line, campaign, rate, pipeline);
-        if !changed.is_empty() {
-            add(&line.key, &line.language, Problem::Stale(changed));
-            continue;
-        }
-        match heard(&entry.fingerprint) {
-            Heard::Absent => add(&line.key, &line.language, Problem::Missing),
-            Heard::Damaged(why) => add(&line.key, &line.language, Problem::Damaged(why)),
-            Heard::Whole { sha256, faults } => {
-                let binds = entry.reproducible || binding == Binding::Always;
-                if binds && sha256 != entry.sha256 {
-                    let why = format!("its bytes are {}…, the lock says {}…", sha256.short(), entry.sha256.short());
-                    add(&line.key, &line.language, Problem::Damaged(why));
-                } else if !faults.is_empty() {
-                    add(&line.key, &line.language, Problem::Sound(faults));
-                }
-            }
-        }
+        findings.extend(flaws.into_iter().map(|flaw| case.finding(&line.key, &line.language, flaw)));
     }
-    for (key, language) in lock.entries.keys() {
-        if !written.contains(&(key.clone(), language.clone())) {
-            add(key, language, Problem::Orphan);
+    for (key, language) in case.lock.entries.keys() {
+        if !wanted.contains(&(key.clone(), language.clone())) {
+            let flaw = Flaw::new(Code::Extra, "in the lock, but no phrase of this name is written any more");
+            findings.push(case.finding(key, language, flaw));
         }
     }
     findings
+}
+
+fn judged<'a>(
+    case: &Case<'a>,
+    line: &'a Line,
+    entry: &Entry,
+    binding: Binding,
+    heard: &dyn Fn(&Digest) -> Heard,
+    by_sound: &mut BTreeMap<Digest, &'a Line>,
+) -> Vec<Flaw> {
+    let changed = staleness(entry, line, case.campaign, case.rate, case.pipeline);
+    if !changed.is_empty() {
+        let names: Vec<String> = changed.iter().map(ToString::to_string).collect();
+        return vec![Flaw::new(Code::Stale, format!("{} changed since it was rendered", names.join(", ")))];
+    }
+    let (sha256, mut flaws) = match heard(&entry.fingerprint) {
+        Heard::Absent => return vec![Flaw::new(Code::Missing, "its audio is not in the cache")],
+        Heard::Damaged(flaw) => return vec![flaw],
+        Heard::Whole { sha256, flaws } => (sha256, flaws),
+    };
+    let binds = entry.reproducible || binding == Binding::Always;
+    if binds && sha256 != entry.sha256 {
+        let why = format!("its bytes are {}…, the lock says {}…", sha256.short(), entry.sha256.short());
+        return vec![Flaw::new(Code::HashMismatch, why)];
+    }
+    match by_sound.get(&sha256) {
+        Some(other) if other.text != line.text => {
+            let what = format!("the very same audio as `{}` in `{}`, whose text is another", other.key, other.language);
+            flaws.push(Flaw::new(Code::Duplicate, what));
+        }
+        Some(_) => {}
+        None => {
+            by_sound.insert(sha256, line);
+        }
+    }
+    flaws
+}
+
+impl Case<'_> {
+    fn finding(&self, key: &Slug, language: &Language, flaw: Flaw) -> Finding {
+        let in_lock = || Place { file: self.lock_file.to_owned(), line: None };
+        let place = self.written.get(&(key.clone(), language.clone())).cloned().unwrap_or_else(in_lock);
+        let (campaign, key, language) = (self.campaign.name.clone(), key.clone(), language.clone());
+        Finding { place, phrase: Some(PhraseId { campaign, key, language }), flaw }
+    }
 }

@@ -81,26 +81,60 @@ pub fn active_level_dbov(samples: &[i16], rate: u32) -> Result<f32, Silent> {
 }
 
 /// For every threshold, how many samples are active: the envelope reaches it, or did within the hangover.
+///
+/// The envelope crosses a power of two a few hundred times in a phrase, so samples between two crossings are counted
+/// together: the same counts as sample by sample, at a fifth of the time.
 fn activity(samples: &[i16], rate: u32) -> [u64; THRESHOLDS] {
     let keep = libm::exp(-1.0 / (f64::from(rate) * ENVELOPE_S));
-    let hangover = HANGOVER_MS * u64::from(rate) / 1_000;
-    let mut counts = [0u64; THRESHOLDS];
-    let mut left = [0u64; THRESHOLDS];
+    let take = 1.0 - keep;
+    let mut tally =
+        Tally { counts: [0; THRESHOLDS], left: [0; THRESHOLDS], hangover: HANGOVER_MS * u64::from(rate) / 1_000 };
     let (mut p, mut q) = (0.0f64, 0.0f64);
+    let (mut reached, mut run) = (0usize, 0u64);
     for sample in samples {
-        p = keep * p + (1.0 - keep) * f64::from(sample.unsigned_abs());
-        q = keep * q + (1.0 - keep) * p;
-        for (j, (count, left)) in counts.iter_mut().zip(&mut left).enumerate() {
-            if q >= f64::from(1u32 << j) {
-                *count += 1;
-                *left = hangover;
-            } else if *left > 0 {
-                *count += 1;
-                *left -= 1;
+        p = keep * p + take * f64::from(sample.unsigned_abs());
+        q = keep * q + take * p;
+        let now = thresholds_under(q);
+        if now != reached {
+            tally.add(reached, run);
+            (reached, run) = (now, 0);
+        }
+        run += 1;
+    }
+    tally.add(reached, run);
+    tally.counts
+}
+
+/// How many of the thresholds 2^0 … 2^14 a non-negative envelope reaches: its binary exponent, plus one.
+fn thresholds_under(envelope: f64) -> usize {
+    let exponent = (envelope.to_bits() >> 52) as i64 - 1_023;
+    (exponent + 1).clamp(0, THRESHOLDS as i64) as usize
+}
+
+struct Tally {
+    counts: [u64; THRESHOLDS],
+    /// Samples of hangover that are left, per threshold.
+    left: [u64; THRESHOLDS],
+    hangover: u64,
+}
+
+impl Tally {
+    /// Adds `run` samples during which the envelope reaches the first `reached` thresholds.
+    fn add(&mut self, reached: usize, run: u64) {
+        if run == 0 {
+            return;
+        }
+        for j in 0..THRESHOLDS {
+            if j < reached {
+                self.counts[j] += run;
+                self.left[j] = self.hangover;
+            } else {
+                let hung = self.left[j].min(run);
+                self.counts[j] += hung;
+                self.left[j] -= hung;
             }
         }
     }
-    counts
 }
 
 /// Highest peak, between the samples too (fourfold oversampling).
@@ -160,6 +194,39 @@ mod tests {
         assert!(rms_dbov(&square).abs() < 0.001);
         assert!((rms_dbov(&sine(8_000, 500.0, 1.0, 32_767).samples) + 3.01).abs() < 0.01);
         assert_eq!(rms_dbov(&[0; 80]), f32::NEG_INFINITY);
+    }
+
+    /// The definition, sample by sample.
+    fn activity_by_definition(samples: &[i16], rate: u32) -> [u64; THRESHOLDS] {
+        let keep = libm::exp(-1.0 / (f64::from(rate) * ENVELOPE_S));
+        let hangover = HANGOVER_MS * u64::from(rate) / 1_000;
+        let (mut counts, mut left) = ([0u64; THRESHOLDS], [0u64; THRESHOLDS]);
+        let (mut p, mut q) = (0.0f64, 0.0f64);
+        for sample in samples {
+            p = keep * p + (1.0 - keep) * f64::from(sample.unsigned_abs());
+            q = keep * q + (1.0 - keep) * p;
+            for j in 0..THRESHOLDS {
+                if q >= f64::from(1u32 << j) {
+                    (counts[j], left[j]) = (counts[j] + 1, hangover);
+                } else if left[j] > 0 {
+                    (counts[j], left[j]) = (counts[j] + 1, left[j] - 1);
+                }
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn counting_runs_gives_the_counts_of_the_definition() {
+        let mut sounds = vec![sine(8_000, 500.0, 2.0, 4_000), noise(16_000, 20_000), sine(48_000, 3.0, 2.0, 32_767)];
+        let mut bursts = noise(8_000, 40_000);
+        for (at, sample) in bursts.samples.iter_mut().enumerate() {
+            *sample = if at % 5_000 < 2_000 { *sample >> (at / 5_000) } else { (at % 3) as i16 };
+        }
+        sounds.push(bursts);
+        for pcm in sounds {
+            assert_eq!(activity(&pcm.samples, pcm.rate), activity_by_definition(&pcm.samples, pcm.rate));
+        }
     }
 
     #[test]

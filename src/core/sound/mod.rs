@@ -3,6 +3,7 @@
 //! Every step from an engine's samples to the file is integer or strictly ordered IEEE arithmetic,
 //! so that the same samples give the same file on every CPU.
 
+pub mod blemish;
 pub mod g711;
 pub mod level;
 mod measure;

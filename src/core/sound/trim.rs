@@ -5,9 +5,9 @@ use super::{Pcm, SoundFault};
 /// Length of a measuring frame, ms.
 const FRAME_MS: usize = 5;
 /// A frame is sound when it is less than this factor (45 dB of power) below the loudest frame …
-const RANGE: u128 = 32_768;
+const RANGE: u64 = 32_768;
 /// … and its root mean square is at least this (−66 dBov): the noise of no engine counts as speech.
-const FLOOR: u128 = 16;
+const FLOOR: u64 = 16;
 /// Frames in a row that make a beginning or an end; a shorter one is a click.
 const RUN: usize = 2;
 /// Kept before the first sound, ms: soft beginnings (h, f) are below the threshold.
@@ -33,10 +33,10 @@ pub struct Trimmed {
 /// A frame of 5 ms is sound when its power without DC is at least −66 dBov and at most 45 dB below the loudest frame's.
 pub(super) fn sounding(samples: &[i16], rate: u32) -> Option<(usize, usize)> {
     let frame = (rate as usize * FRAME_MS / 1_000).max(1);
-    let powers: Vec<u128> = samples.chunks(frame).map(power).collect();
+    let powers: Vec<u64> = samples.chunks(frame).map(power).collect();
     let loudest = *powers.iter().max()?;
-    let floor = FLOOR * FLOOR * (frame as u128) * (frame as u128);
-    let sounds = |p: &u128| *p >= floor && *p * RANGE >= loudest;
+    let floor = FLOOR * FLOOR * (frame as u64) * (frame as u64);
+    let sounds = |p: &u64| *p >= floor && *p * RANGE >= loudest;
     let run = RUN.min(powers.len());
     let first = powers.windows(run).position(|w| w.iter().all(sounds))?;
     let last = powers.windows(run).rposition(|w| w.iter().all(sounds))? + run;
@@ -44,13 +44,13 @@ pub(super) fn sounding(samples: &[i16], rate: u32) -> Option<(usize, usize)> {
 }
 
 /// Power of a frame without its DC part, times the square of its length: exact in integers.
-fn power(frame: &[i16]) -> u128 {
-    let (sum, squares) = frame.iter().fold((0i128, 0i128), |(sum, squares), s| {
-        let wide = i128::from(*s);
-        (sum + wide, squares + wide * wide)
-    });
+///
+/// A frame has at most 240 samples (5 ms at 48 kHz): 2^30 × 240 × 240 and its product with [`RANGE`] are under 2^61.
+fn power(frame: &[i16]) -> u64 {
+    let sum: i64 = frame.iter().map(|s| i64::from(*s)).sum();
+    let squares: i64 = frame.iter().map(|s| i64::from(i32::from(*s) * i32::from(*s))).sum();
     // Never negative by Cauchy and Schwarz.
-    (squares * frame.len() as i128 - sum * sum).unsigned_abs()
+    (squares * frame.len() as i64 - sum * sum).unsigned_abs()
 }
 
 /// Cuts silence at both ends, keeping 20 ms before and 120 ms after, and fades the ends over 4 ms.

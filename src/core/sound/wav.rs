@@ -15,6 +15,21 @@ pub struct Wav {
     pub channels: Vec<Vec<i16>>,
 }
 
+/// What a WAV says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Samples per second.
+    pub rate: u32,
+    /// Channels, 1 to 8.
+    pub channels: u16,
+    /// How a sample is written: `16-bit PCM`, `µ-law` …
+    pub coding: &'static str,
+    /// Bytes of sound by the header, if that is not what is there.
+    pub lies: Option<u64>,
+    /// Bytes of sound that are there.
+    pub found: u64,
+}
+
 /// Why bytes are no usable WAV.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WavFault {
@@ -75,6 +90,30 @@ pub fn read_channels(bytes: &[u8]) -> Result<Wav, WavFault> {
     decode(bytes, Lengths::Believe)
 }
 
+/// Reads a WAV with all its channels and says what it is, lengths in its header notwithstanding.
+pub fn read_form(bytes: &[u8]) -> Result<(Wav, Form), WavFault> {
+    let wav = decode(bytes, Lengths::Repair)?;
+    let (format, sound) = chunks(bytes, Lengths::Repair)?;
+    let declared = sound_length_by_header(bytes).unwrap_or(0);
+    let riff = u64::from(u32_at(bytes, 4)) + 8;
+    let found = sound.len() as u64;
+    let lies = if declared != found { Some(declared) } else { (riff > bytes.len() as u64).then_some(riff) };
+    Ok((wav, Form { rate: format.rate, channels: format.channels, coding: format.coding.name(), lies, found }))
+}
+
+/// What the header says about the length of its sound.
+fn sound_length_by_header(bytes: &[u8]) -> Option<u64> {
+    let mut at = 12;
+    while at + 8 <= bytes.len() {
+        let declared = u32_at(bytes, at + 4);
+        if &bytes[at..at + 4] == b"data" {
+            return Some(u64::from(declared));
+        }
+        at = at.checked_add(8 + declared as usize + (declared as usize & 1))?;
+    }
+    None
+}
+
 /// Reads a WAV whose writer may have died: whatever sound is there counts, whatever the header says.
 pub fn read_repaired(bytes: &[u8]) -> Result<Wav, WavFault> {
     decode(bytes, Lengths::Repair)
@@ -99,7 +138,8 @@ pub fn write(pcm: &Pcm) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn mono(wav: Wav) -> Pcm {
+/// All channels as one: their mean.
+pub fn mono(wav: Wav) -> Pcm {
     let rate = wav.rate;
     let count = wav.channels.len() as i32;
     let mut channels = wav.channels.into_iter();
@@ -136,6 +176,19 @@ impl Coding {
             (6, 8) => Some(Coding::Alaw),
             (7, 8) => Some(Coding::Ulaw),
             (_, _) => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Coding::Int8 => "8-bit PCM",
+            Coding::Int16 => "16-bit PCM",
+            Coding::Int24 => "24-bit PCM",
+            Coding::Int32 => "32-bit PCM",
+            Coding::Float32 => "32-bit float",
+            Coding::Float64 => "64-bit float",
+            Coding::Ulaw => "µ-law",
+            Coding::Alaw => "A-law",
         }
     }
 

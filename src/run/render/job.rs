@@ -9,6 +9,7 @@ use crate::base::{Exit, Failure, limits};
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::{Digest, Recipe, Record};
 use crate::core::cost;
+use crate::core::ear;
 use crate::core::sound::{pipeline, wav};
 use crate::edge::engine::{Engine, EngineFault, Rendered, Request, Usage};
 use crate::run::clock::{Clock, MachineClock};
@@ -58,7 +59,7 @@ impl Job {
         let claim = self.claim().await?;
         if !self.again
             && let Looked::Whole(whole) = self.shelf.look(&self.fingerprint, Question::Sound)?
-            && whole.faults.is_empty()
+            && !check::has_error(&whole.flaws)
         {
             return Ok(whole.record);
         }
@@ -145,12 +146,11 @@ impl Job {
         if rendered.pcm.duration_ms() > u64::from(limits::ASSET_SECONDS) * 1_000 {
             return Err(format!("{} ms of sound; {} s is the most", rendered.pcm.duration_ms(), limits::ASSET_SECONDS));
         }
-        check::hear_raw(&rendered.pcm).map_err(|fault| fault.to_string())?;
+        check::hear_raw(&rendered.pcm).map_err(|flaw| flaw.message)?;
         let prepared = pipeline::prepare(&rendered.pcm, recipe.rate).map_err(|fault| fault.to_string())?;
         let bytes = wav::write(&prepared.pcm);
         let expected = Expected { text: &recipe.text, language: &recipe.language, rate: recipe.rate };
-        let measured = check::hear(&bytes, &expected)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let measured = check::hear(&bytes, &expected).map_err(|flaws| ear::told(&flaws))?;
         let record = Record {
             fingerprint: self.fingerprint.clone(),
             sha256: Digest::of(&bytes),

@@ -6,6 +6,7 @@
 mod job;
 mod kit;
 mod survey;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use kit::{VoiceKit, load_kit};
-pub use survey::{AssetRow, Verified, list, plan_campaigns, prunable, verify};
+pub use survey::{AssetRow, list, plan_campaigns, prunable};
+pub use verify::{Depth, FilesAsked, Verified, verify, verify_files};
 
 pub(super) use job::told;
 pub(super) use survey::open_engine;

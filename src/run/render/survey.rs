@@ -12,7 +12,6 @@ use crate::base::secret::SecretRef;
 use crate::base::text::printable;
 use crate::base::{Exit, Failure, Language, Slug};
 use crate::core::asset::plan::{self, Plan, Wanted};
-use crate::core::asset::verify::{self as rules, Binding, Finding};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
 use crate::core::cost::{self, Claim, Standing, Usage};
@@ -185,40 +184,6 @@ pub fn plan_campaigns(ws: &Workspace, campaigns: &[Campaign]) -> Result<(Plan, U
     let plan = survey.plan()?;
     let cost = survey.estimate(&plan);
     Ok((plan, cost, survey.unspoken))
-}
-
-/// What a verification found.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Verified {
-    /// Phrases that are written and spoken.
-    pub phrases: u64,
-    /// Distinct assets read.
-    pub assets: u64,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-}
-
-/// Compares locks, phrases and shelf, offline and without an engine; reads every byte on all cores.
-pub fn verify(ws: &Workspace, campaigns: &[Campaign], binding: Binding) -> Result<Verified, Failure> {
-    let mut jobs = Vec::new();
-    let mut asked = BTreeSet::new();
-    for campaign in campaigns {
-        let lock = read_lock(ws, &campaign.name)?.unwrap_or_default();
-        asked.extend(lock.entries.values().map(|entry| entry.fingerprint.clone()));
-        jobs.push((campaign, lines_of(ws, campaign)?, lock));
-    }
-    let asked: Vec<Digest> = asked.into_iter().collect();
-    let looked = shelf_of(ws).look_all(&asked, Question::Sound)?;
-    let mut verified = Verified { assets: asked.len() as u64, ..Verified::default() };
-    let found: BTreeMap<Digest, Looked> = asked.into_iter().zip(looked).collect();
-    let heard = |name: &Digest| found.get(name).map_or(rules::Heard::Absent, Looked::for_verify);
-    for (campaign, lines, lock) in &jobs {
-        let spoken = |line: &&Line| !rules::is_unspoken(campaign, lock, &line.language);
-        verified.phrases += lines.iter().filter(spoken).count() as u64;
-        let findings = rules::verify(campaign, lines, lock, ws.config.rate, PIPELINE, binding, &heard);
-        verified.findings.extend(findings);
-    }
-    Ok(verified)
 }
 
 /// One locked asset as `cache list` shows it.

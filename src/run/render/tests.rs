@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::core::asset::verify::Binding;
+use crate::core::ear::Code;
 use crate::core::sound::Pcm;
 use crate::edge::engine::{Boxed, Rendered, Request, Usage};
 
@@ -46,8 +48,9 @@ impl Fake {
 /// Tone in syllables, 2 s of it, calm at both ends.
 fn tone(amplitude: f64) -> Vec<i16> {
     let sample = |n: i32| {
-        let on = (1_600..17_000).contains(&n) && n % 1_600 < 1_200;
-        if on { (libm::sin(f64::from(n) * 0.2) * amplitude) as i16 } else { 0 }
+        let on = (1_600..16_000).contains(&n) && n % 1_600 < 1_200;
+        let swell = libm::sin(f64::from(n % 1_600) / 1_200.0 * std::f64::consts::PI);
+        if on { (libm::sin(f64::from(n) * 0.2) * amplitude * swell) as i16 } else { 0 }
     };
     (0..20_000).map(sample).collect()
 }
@@ -88,6 +91,8 @@ impl Engine for Fake {
                 return Err(fault);
             }
             let mut samples = tone(self.amplitude);
+            // Each text has a sound of its own, as with any engine.
+            samples[3_000] = (request.text.len() % 100) as i16;
             samples.truncate(self.keep);
             let usage = Usage { cost: Money(7), ..Usage::free(&request.text) };
             Ok(Rendered {
@@ -215,9 +220,10 @@ async fn a_cut_sound_fails_and_the_old_asset_stays_locked() {
     assert_eq!(house.lock_text(), lock, "verify must still call it stale");
     let stale = load_kit(&house.ws, &house.campaign()).expect_err("stale");
     assert!(stale.what.contains("its text changed"), "{stale}");
-    let found =
-        verify(&house.ws, &[house.campaign()], crate::core::asset::verify::Binding::Reproducible).expect("reads");
-    assert_eq!((found.findings.len(), found.findings[0].problem.word()), (1, "stale"));
+    let found = verify(&house.ws, &[house.campaign()], Binding::Reproducible, Depth::Full).expect("reads");
+    assert_eq!((found.findings.len(), found.findings[0].code()), (1, Code::Stale));
+    let place = &found.findings[0].place;
+    assert!(place.file.ends_with("campaign.toml") && place.line == Some(5), "{place:?}");
 }
 
 #[tokio::test]
@@ -237,7 +243,7 @@ async fn a_language_without_a_voice_is_refused_by_name_or_falls_back() {
     assert_eq!(kit.clip("greeting", &tag("bg")).expect("the fall-back").language, tag("en"));
     assert!(kit.falls_back(&tag("bg")) && !kit.falls_back(&tag("en")));
     assert_eq!(kit.unspoken, [tag("bg")]);
-    let found = verify(&with.ws, &[with.campaign()], crate::core::asset::verify::Binding::Always).expect("reads");
+    let found = verify(&with.ws, &[with.campaign()], Binding::Always, Depth::Full).expect("reads");
     assert_eq!(found.findings, [], "what falls back is no finding");
 }
 
@@ -257,8 +263,7 @@ async fn a_lock_stays_as_it_is_when_sound_that_never_repeats_is_rendered_again()
     let other = Arc::new(other);
     let report = house.generate(&other).await.expect("renders");
     assert_eq!((other.calls(), report.locks_written, house.lock_text()), (3, 0, lock));
-    let found =
-        verify(&house.ws, &[house.campaign()], crate::core::asset::verify::Binding::Reproducible).expect("reads");
+    let found = verify(&house.ws, &[house.campaign()], Binding::Reproducible, Depth::Full).expect("reads");
     assert_eq!(found.findings, []);
     assert!(load_kit(&house.ws, &house.campaign()).is_ok());
 }

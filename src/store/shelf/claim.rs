@@ -8,6 +8,7 @@ use super::{Shelf, ShelfFault};
 use crate::base::limits;
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::{Digest, Record};
+use crate::core::ear;
 
 /// The right to write one asset. No other process has it at the same time; it ends when this is dropped, or when the
 /// process dies.
@@ -83,7 +84,7 @@ impl Claim {
             return Err(refused("the disk gave back other bytes than were written".to_owned()));
         }
         check::hear(&written, &Expected { text, language, rate: record.recipe.rate })
-            .map_err(|faults| refused(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+            .map_err(|flaws| refused(ear::told(&flaws)))?;
         Ok(staged)
     }
 

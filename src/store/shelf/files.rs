@@ -1,14 +1,16 @@
 //! A campaign's `phrases.toml` and `assets.lock`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
 use super::ShelfFault;
 use super::claim::sync_folder;
-use crate::base::{Failure, Slug, limits};
+use crate::base::{Failure, Language, Slug, limits};
 use crate::core::asset::book::parse_phrases;
-use crate::core::asset::{Lock, PhraseBook};
+use crate::core::asset::{Lock, PhraseBook, place};
+use crate::core::ear::Place;
 use crate::store::workspace::{Workspace, read_config, shown};
 
 /// Reads a campaign's phrase book; a campaign without one has an empty book.
@@ -18,6 +20,19 @@ pub fn read_phrases(ws: &Workspace, campaign: &Slug) -> Result<PhraseBook, Failu
         None => Ok(PhraseBook::default()),
         Some(text) => parse_phrases(&shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string())),
     }
+}
+
+/// Where each phrase of a campaign is written. Files that do not parse have no places: reading them says why.
+pub fn places(ws: &Workspace, campaign: &Slug) -> Result<BTreeMap<(Slug, Language), Place>, Failure> {
+    let folder = ws.campaign_dir(campaign);
+    let mut all = BTreeMap::new();
+    for name in ["phrases.toml", "campaign.toml"] {
+        let file = folder.join(name);
+        if let Some(text) = read_config(&file)? {
+            all.extend(place::written(&shown(&file), &text));
+        }
+    }
+    Ok(all)
 }
 
 /// Reads a campaign's lock, `None` if it has none; refuses one that was edited by hand.

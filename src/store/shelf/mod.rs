@@ -9,6 +9,7 @@
 
 mod claim;
 mod files;
+mod known;
 mod read;
 mod sweep;
 
@@ -18,8 +19,10 @@ use crate::base::{Exit, Failure};
 use crate::core::asset::Digest;
 
 pub use claim::{Claim, Staged};
-pub use files::{read_lock, read_phrases, write_lock};
+pub use files::{places, read_lock, read_phrases, write_lock};
+pub use known::Known;
 pub use read::{Looked, Question, WholeAsset};
+pub(in crate::store) use read::{Read1, on_all_cores, read_bounded};
 pub use sweep::{Swept, Unreferenced};
 
 /// Why the shelf could not do its work.

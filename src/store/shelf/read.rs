@@ -6,21 +6,25 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::claim::same_file;
+use super::known::Known;
 use super::{Shelf, ShelfFault};
 use crate::base::limits;
-use crate::core::asset::check::{self, EarFault, Expected};
+use crate::core::asset::check::{self, Expected};
 use crate::core::asset::plan::OnShelf;
 use crate::core::asset::verify::Heard;
 use crate::core::asset::{Digest, Record};
+use crate::core::ear::{self, Code, Flaw};
 use crate::core::sound::Pcm;
 
 /// How much is asked about an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Question<'a> {
     /// Are its bytes the recorded ones?
     Bytes,
     /// And is the ear content with them?
     Sound,
+    /// The same, but bytes that were heard before need not be heard again.
+    Known(&'a Known),
 }
 
 /// What the shelf holds under a fingerprint.
@@ -29,7 +33,7 @@ pub enum Looked {
     /// Nothing that counts.
     Absent,
     /// Something that must not be played.
-    Damaged(String),
+    Damaged(Flaw),
     /// An asset.
     Whole(Box<WholeAsset>),
 }
@@ -41,8 +45,8 @@ pub struct WholeAsset {
     pub record: Record,
     /// Bytes of the WAV file.
     pub bytes: u64,
-    /// What the ear refuses; always empty when only [`Question::Bytes`] was asked.
-    pub faults: Vec<EarFault>,
+    /// What is wrong with its sound; always empty when only [`Question::Bytes`] was asked.
+    pub flaws: Vec<Flaw>,
 }
 
 impl Looked {
@@ -50,20 +54,18 @@ impl Looked {
     pub fn for_plan(&self) -> OnShelf {
         match self {
             Looked::Absent => OnShelf::Absent,
-            Looked::Damaged(why) => OnShelf::Damaged(why.clone()),
-            Looked::Whole(whole) if whole.faults.is_empty() => OnShelf::Whole,
-            Looked::Whole(whole) => {
-                OnShelf::Damaged(whole.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-            }
+            Looked::Damaged(flaw) => OnShelf::Damaged(flaw.message.clone()),
+            Looked::Whole(whole) if check::has_error(&whole.flaws) => OnShelf::Damaged(ear::told(&whole.flaws)),
+            Looked::Whole(_) => OnShelf::Whole,
         }
     }
 
     /// In the words of verification.
-    pub fn for_verify(&self) -> Heard {
+    pub fn for_verify(self) -> Heard {
         match self {
             Looked::Absent => Heard::Absent,
-            Looked::Damaged(why) => Heard::Damaged(why.clone()),
-            Looked::Whole(whole) => Heard::Whole { sha256: whole.record.sha256.clone(), faults: whole.faults.clone() },
+            Looked::Damaged(flaw) => Heard::Damaged(flaw),
+            Looked::Whole(whole) => Heard::Whole { sha256: whole.record.sha256, flaws: whole.flaws },
         }
     }
 }
@@ -73,96 +75,111 @@ impl Shelf {
     pub fn look(&self, fingerprint: &Digest, question: Question) -> Result<Looked, ShelfFault> {
         let Some((record, wav)) = (match self.load_files(fingerprint)? {
             Ok(found) => found,
-            Err(why) => return Ok(Looked::Damaged(why)),
+            Err(flaw) => return Ok(Looked::Damaged(flaw)),
         }) else {
             return Ok(Looked::Absent);
         };
         let recipe = &record.recipe;
-        let faults = match question {
+        let flaws = match question {
             Question::Bytes => Vec::new(),
-            Question::Sound => {
+            Question::Known(known) if known.of(fingerprint, &record.sha256).is_some() => {
+                known.of(fingerprint, &record.sha256).map(<[Flaw]>::to_vec).unwrap_or_default()
+            }
+            Question::Sound | Question::Known(_) => {
                 let expected = Expected { text: &recipe.text, language: &recipe.language, rate: recipe.rate };
-                check::hear_again(&wav, &expected, &record.measured).err().unwrap_or_default()
+                check::hear_again(&wav, &expected, &record.measured)
             }
         };
-        Ok(Looked::Whole(Box::new(WholeAsset { bytes: wav.len() as u64, record, faults })))
+        Ok(Looked::Whole(Box::new(WholeAsset { bytes: wav.len() as u64, record, flaws })))
     }
 
     /// Reads many assets, on all cores; the answers stand in the order of the questions.
-    pub fn look_all(&self, fingerprints: &[Digest], question: Question) -> Result<Vec<Looked>, ShelfFault> {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(fingerprints.len().max(1));
-        let next = AtomicUsize::new(0);
-        let work = || -> Vec<(usize, Result<Looked, ShelfFault>)> {
-            let mut done = Vec::new();
-            while let Some((at, fingerprint)) = take(&next, fingerprints) {
-                done.push((at, self.look(fingerprint, question)));
-            }
-            done
-        };
-        let mut all: Vec<(usize, Result<Looked, ShelfFault>)> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let joined = workers.into_iter().map(|worker| worker.join().expect("reading an asset does not panic"));
-            joined.flatten().collect()
-        });
-        all.sort_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, looked)| looked).collect()
+    pub fn look_all(&self, fingerprints: &[Digest], question: Question<'_>) -> Result<Vec<Looked>, ShelfFault> {
+        self.look_each(fingerprints, question, |looked| looked)
+    }
+
+    /// As [`Shelf::look_all`], keeping only what `keep` makes of each, so that no sound and no record stays in memory.
+    pub fn look_each<T: Send>(
+        &self,
+        fingerprints: &[Digest],
+        question: Question<'_>,
+        keep: impl Fn(Looked) -> T + Sync,
+    ) -> Result<Vec<T>, ShelfFault> {
+        on_all_cores(fingerprints, |fingerprint| self.look(fingerprint, question).map(&keep)).into_iter().collect()
     }
 
     /// The sound of an asset whose bytes are the recorded ones; `Err` inside says why it must not be played.
     pub fn sound(&self, fingerprint: &Digest) -> Result<Result<(Record, Pcm), String>, ShelfFault> {
         Ok(match self.load_files(fingerprint)? {
-            Err(why) => Err(why),
+            Err(flaw) => Err(flaw.message),
             Ok(None) => Err("its audio is not in the cache".to_owned()),
             Ok(Some((record, wav))) => match check::samples(&wav, record.recipe.rate) {
                 Ok(pcm) => Ok((record, pcm)),
-                Err(fault) => Err(fault.to_string()),
+                Err(flaw) => Err(flaw.message),
             },
         })
     }
 
     /// Record and bytes, compared with each other. `None` = absent; inner `Err` = damaged, with the reason.
     #[allow(clippy::type_complexity)] // three outcomes, named by the callers
-    fn load_files(&self, fingerprint: &Digest) -> Result<Result<Option<(Record, Vec<u8>)>, String>, ShelfFault> {
+    fn load_files(&self, fingerprint: &Digest) -> Result<Result<Option<(Record, Vec<u8>)>, Flaw>, ShelfFault> {
+        let bad = |what: String| Ok(Err(Flaw::new(Code::Unreadable, what)));
         let json_path = self.json_path(fingerprint);
         let json = match read_bounded(&json_path, limits::RECORD_BYTES)? {
             Read1::Absent => return Ok(Ok(None)),
-            Read1::Bad(why) => return Ok(Err(format!("its record {why}"))),
+            Read1::Bad(why) => return bad(format!("its record {why}")),
             Read1::Bytes(json) => json,
         };
         let record: Record = match serde_json::from_slice(&json) {
             Ok(record) => record,
-            Err(error) => return Ok(Err(format!("its record is no record: {error}"))),
+            Err(error) => return bad(format!("its record is no record: {error}")),
         };
         if record.fingerprint != *fingerprint || record.recipe.fingerprint() != *fingerprint {
-            return Ok(Err("its record is another asset's".to_owned()));
+            return bad("its record is another asset's".to_owned());
         }
         let wav = match read_bounded(&self.wav_path(fingerprint), limits::WAV_BYTES as u64)? {
             Read1::Absent => return Ok(Ok(None)),
-            Read1::Bad(why) => return Ok(Err(format!("its audio {why}"))),
+            Read1::Bad(why) => return bad(format!("its audio {why}")),
             Read1::Bytes(wav) => wav,
         };
         let sha256 = Digest::of(&wav);
         if sha256 != record.sha256 {
             let (is, was) = (sha256.short(), record.sha256.short());
-            return Ok(Err(format!("its bytes changed since it was made: {is}… instead of {was}…")));
+            let what = format!("its bytes changed since it was made: {is}… instead of {was}…");
+            return Ok(Err(Flaw::new(Code::HashMismatch, what)));
         }
         Ok(Ok(Some((record, wav))))
     }
 }
 
-fn take<'a>(next: &AtomicUsize, fingerprints: &'a [Digest]) -> Option<(usize, &'a Digest)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    fingerprints.get(at).map(|fingerprint| (at, fingerprint))
+/// Does one thing for each item, on all cores; the results stand in the order of the items.
+pub(in crate::store) fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
+    let next = AtomicUsize::new(0);
+    let share = || -> Vec<(usize, T)> {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, work(item)));
+        }
+    };
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(share)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("reading a sound does not panic")).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, done)| done).collect()
 }
 
-enum Read1 {
+pub(in crate::store) enum Read1 {
     Absent,
     Bad(String),
     Bytes(Vec<u8>),
 }
 
 /// Reads a regular file of at most `most` bytes; links, folders and pipes are not followed, opened or waited for.
-fn read_bounded(path: &Path, most: u64) -> Result<Read1, ShelfFault> {
+pub(in crate::store) fn read_bounded(path: &Path, most: u64) -> Result<Read1, ShelfFault> {
     use std::io::ErrorKind;
     match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.is_file() => return Ok(Read1::Bad("is not a plain file".to_owned())),

@@ -12,8 +12,9 @@ use crate::core::sound::{Pcm, pipeline, wav};
 pub(crate) fn asset(text: &str) -> (Vec<u8>, Record) {
     let raw: Vec<i16> = (0..8_000 * 2)
         .map(|n| {
-            let on = n % 1_600 < 1_200 && n < 15_000;
-            if on { (libm::sin(f64::from(n) * 0.2) * 6_000.0) as i16 } else { (n % 7) as i16 }
+            let on = n % 1_600 < 1_200 && n < 14_400;
+            let swell = libm::sin(f64::from(n % 1_600) / 1_200.0 * std::f64::consts::PI);
+            if on { (libm::sin(f64::from(n) * 0.2) * 6_000.0 * swell) as i16 } else { (n % 7) as i16 }
         })
         .collect();
     let prepared = pipeline::prepare(&Pcm { samples: raw, rate: 8_000 }, 8_000).expect("sound");
@@ -78,7 +79,7 @@ fn what_entered_is_whole_and_nothing_else_stays() {
     let name = record.fingerprint.clone();
     assert_eq!(look(&shelf, &name), Looked::Absent);
     claim(&shelf, &name).enter(&bytes, &record).expect("sound");
-    assert!(matches!(look(&shelf, &name), Looked::Whole(whole) if whole.record == record && whole.faults.is_empty()));
+    assert!(matches!(look(&shelf, &name), Looked::Whole(whole) if whole.record == record && whole.flaws.is_empty()));
     assert_eq!(files(&shelf, &name), [format!("{name}.json"), format!("{name}.wav")]);
 }
 
@@ -133,7 +134,7 @@ fn a_damaged_byte_a_foreign_record_and_a_cut_file_do_not_count() {
     assert!(!damaged(&bytes));
     let (_, other) = asset("Another text of about that length.");
     fs::write(shelf.json_path(&name), serde_json::to_string(&other).expect("JSON")).expect("writable");
-    assert!(matches!(look(&shelf, &name), Looked::Damaged(why) if why.contains("another asset's")));
+    assert!(matches!(look(&shelf, &name), Looked::Damaged(flaw) if flaw.message.contains("another asset's")));
     fs::remove_file(shelf.json_path(&name)).expect("removable");
     assert_eq!(look(&shelf, &name), Looked::Absent, "sound without a record does not count");
 }
@@ -164,7 +165,7 @@ fn links_in_the_cache_are_not_followed() {
     let outside = dir.path().join("outside.wav");
     fs::rename(shelf.wav_path(&name), &outside).expect("same disk");
     std::os::unix::fs::symlink(&outside, shelf.wav_path(&name)).expect("a link");
-    assert!(matches!(look(&shelf, &name), Looked::Damaged(why) if why.contains("not a plain file")));
+    assert!(matches!(look(&shelf, &name), Looked::Damaged(flaw) if flaw.message.contains("not a plain file")));
     let linked = Digest::of(b"linked");
     fs::create_dir_all(dir.path().join("elsewhere")).expect("a folder");
     let folder = shelf.folder(&linked);
@@ -220,7 +221,7 @@ fn many_are_read_in_the_order_they_were_asked() {
         match it {
             Looked::Whole(whole) => assert!(n % 2 == 0 && whole.record.fingerprint == names[n]),
             Looked::Absent => assert!(n % 2 == 1),
-            Looked::Damaged(why) => panic!("{why}"),
+            Looked::Damaged(flaw) => panic!("{flaw:?}"),
         }
     }
 }

@@ -1,0 +1,223 @@
+//! Blemishes that a level does not show: an offset, clicks, the hum of the mains.
+//!
+//! Each measure is one pass that a compiler can put into wide registers, or works on a hundredth of the samples.
+
+use super::Pcm;
+
+/// Frames in which clicks are looked for, ms.
+const FRAME_MS: usize = 5;
+/// A click stands out of the second difference of its own and both neighbouring frames by this factor …
+const CLICK_RATIO: f64 = 14.0;
+/// … and is no smaller than this, in sample steps: what is under it nobody hears on a telephone.
+const CLICK_LEAST: i32 = 1_200;
+/// A voice that begins creaks: single pulses of the glottis, 8 to 20 ms apart. A click is alone: within this many frames …
+const CLICK_ALONE_FRAMES: usize = 5;
+/// … no bend reaches this part of it.
+const CLICK_ALONE_PART: i32 = 3;
+/// Samples around the top of a click that do not count as its surroundings.
+const CLICK_WIDTH: usize = 5;
+
+/// The mean of all samples as a part of full scale, 0 to 1.
+pub fn dc_offset(samples: &[i16]) -> f64 {
+    if samples.is_empty() {
+        return 0.0;
+    }
+    let sum: i64 = samples.iter().map(|s| i64::from(*s)).sum();
+    (sum as f64 / samples.len() as f64 / 32_768.0).abs()
+}
+
+/// How many places have a click: a jump of the wave that its surroundings do not explain.
+///
+/// Speech has no corners at 8 to 48 kHz: its second difference grows and falls over milliseconds, even at a plosive. A
+/// lost sample, a bad splice or a spike is one large value among small ones.
+pub fn clicks(pcm: &Pcm) -> u32 {
+    let frame = (pcm.rate as usize * FRAME_MS / 1_000).max(2 * CLICK_WIDTH);
+    let bends: Vec<i32> =
+        pcm.samples.windows(3).map(|w| i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).collect();
+    let tops: Vec<i32> = bends.chunks(frame).map(|it| it.iter().map(|b| b.abs()).max().unwrap_or(0)).collect();
+    let mut found = 0;
+    let mut clear_from = 0;
+    for (at, top) in tops.iter().enumerate().filter(|(_, top)| **top >= CLICK_LEAST) {
+        // The tops of the neighbours bound their means, so most frames of speech end here.
+        let around = tops[at.saturating_sub(1)].min(*tops.get(at + 1).unwrap_or(&0));
+        if f64::from(*top) < CLICK_RATIO * f64::from(around) / 6.0 {
+            continue;
+        }
+        let start = at * frame;
+        let chunk = &bends[start..(start + frame).min(bends.len())];
+        let peak = start + chunk.iter().position(|b| b.abs() == *top).unwrap_or(0);
+        if peak >= clear_from && stands_out(&bends, peak, frame) {
+            found += 1;
+            clear_from = peak + frame;
+        }
+    }
+    found
+}
+
+/// Whether one bend is far larger than those before it and those after it, its nearest left out.
+fn stands_out(bends: &[i32], peak: usize, frame: usize) -> bool {
+    let before = &bends[peak.saturating_sub(2 * frame)..peak.saturating_sub(CLICK_WIDTH)];
+    let after_from = (peak + CLICK_WIDTH).min(bends.len());
+    let after = &bends[after_from..(peak + 2 * frame).min(bends.len())];
+    let limit = f64::from(bends[peak].abs()) / CLICK_RATIO;
+    // Both sides: the burst of a plosive is quiet before, and loud after.
+    let isolated = before.len() >= frame && after.len() >= frame && rms(before) < limit && rms(after) < limit;
+    isolated && {
+        let alone = CLICK_ALONE_FRAMES * frame;
+        let before = &bends[peak.saturating_sub(alone)..peak.saturating_sub(CLICK_WIDTH)];
+        let after = &bends[after_from..(peak + alone).min(bends.len())];
+        before.iter().chain(after).all(|b| b.abs() < bends[peak].abs() / CLICK_ALONE_PART)
+    }
+}
+
+fn rms(bends: &[i32]) -> f64 {
+    let squares: f64 = bends.iter().map(|b| f64::from(*b) * f64::from(*b)).sum();
+    libm::sqrt(squares / bends.len().max(1) as f64)
+}
+
+/// Rate to which sound is thinned for the hum, Hz.
+const HUM_HZ: usize = 1_000;
+/// Length of a block, in samples at [`HUM_HZ`]: 200 ms, so that 50 and 60 Hz fall on whole waves.
+const HUM_BLOCK: usize = 200;
+/// Blocks that a verdict needs.
+const HUM_BLOCKS: usize = 5;
+/// Part of the blocks that a hum must outlast, in percent: it is there in the pauses too.
+const HUM_PERCENT: usize = 20;
+/// How far a hum stands out of its neighbours 5 Hz aside, as power.
+const HUM_NARROW: f64 = 10.0;
+/// The mains and their first overtones, Hz.
+const MAINS: [[f64; 3]; 2] = [[50.0, 100.0, 150.0], [60.0, 120.0, 180.0]];
+
+/// The hum of the mains (50 or 60 Hz and two overtones), dBov; negative infinity if there is none.
+///
+/// A hum is as loud in the pauses as in the words, and narrow: the measure is the power that a fifth of all blocks of
+/// 200 ms stay under, where it is ten times that of the tones 10 Hz beside it. Shorter than a second: not measured.
+pub fn hum_dbov(pcm: &Pcm) -> f32 {
+    let thin = thinned(pcm);
+    let blocks = thin.len() / HUM_BLOCK;
+    if blocks < HUM_BLOCKS {
+        return f32::NEG_INFINITY;
+    }
+    let mut loudest = 0.0f64;
+    for tones in MAINS {
+        let at = |hz: f64| percentile(thin.chunks_exact(HUM_BLOCK).map(|block| tone_power(block, hz)).collect());
+        let standing = |hz: f64| {
+            let (here, aside) = (at(hz), at(hz - 10.0).max(at(hz + 10.0)));
+            if here > aside * HUM_NARROW { here } else { 0.0 }
+        };
+        // Overtones alone may be a deep voice: nobody speaks at 50 or 60 Hz.
+        let lowest = standing(tones[0]);
+        if lowest > 0.0 {
+            loudest = loudest.max(lowest + standing(tones[1]) + standing(tones[2]));
+        }
+    }
+    (10.0 * libm::log10(loudest / (32_768.0 * 32_768.0))) as f32
+}
+
+/// Means over a millisecond each, which damps everything above a few hundred Hz.
+fn thinned(pcm: &Pcm) -> Vec<f32> {
+    let step = (pcm.rate as usize / HUM_HZ).max(1);
+    pcm.samples
+        .chunks_exact(step)
+        .map(|it| it.iter().map(|s| i32::from(*s)).sum::<i32>() as f32 / step as f32)
+        .collect()
+}
+
+/// Mean power of one tone in a block (Goertzel), squared sample steps.
+fn tone_power(block: &[f32], hz: f64) -> f64 {
+    let turn = 2.0 * libm::cos(core::f64::consts::TAU * hz / HUM_HZ as f64);
+    let (mut one, mut two) = (0.0f64, 0.0f64);
+    for sample in block {
+        (one, two) = (f64::from(*sample) + turn * one - two, one);
+    }
+    let squared = one * one + two * two - turn * one * two;
+    2.0 * squared.max(0.0) / (block.len() * block.len()) as f64
+}
+
+fn percentile(mut powers: Vec<f64>) -> f64 {
+    let at = powers.len() * HUM_PERCENT / 100;
+    *powers.select_nth_unstable_by(at, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{noise, sine};
+    use super::*;
+
+    /// Speech-like: tones in syllables with silence between.
+    fn words(rate: u32) -> Pcm {
+        let mut pcm = sine(rate, 210.0, 4.0, 6_000);
+        let syllable = rate as usize / 4;
+        let ramp = rate as usize / 50;
+        for (at, sample) in pcm.samples.iter_mut().enumerate() {
+            let place = at % syllable;
+            let gain = place.min(syllable * 3 / 4 - (place.min(syllable * 3 / 4))).min(ramp) as f64 / ramp as f64;
+            *sample = (f64::from(*sample) * gain) as i16;
+        }
+        pcm
+    }
+
+    #[test]
+    fn an_offset_is_measured_as_a_part_of_full_scale() {
+        assert!(dc_offset(&sine(8_000, 500.0, 1.0, 9_000).samples) < 0.000_1);
+        let shifted: Vec<i16> = words(8_000).samples.iter().map(|s| s - 655).collect();
+        assert!((dc_offset(&shifted) - 0.02).abs() < 0.001);
+        assert_eq!(dc_offset(&[]), 0.0);
+    }
+
+    #[test]
+    fn lost_samples_spikes_and_bad_splices_are_clicks() {
+        for rate in [8_000, 16_000] {
+            assert_eq!(clicks(&words(rate)), 0, "speech has none");
+            let mut spike = words(rate);
+            let quiet = rate as usize / 4 * 7 / 8;
+            spike.samples[quiet] = 4_000;
+            assert_eq!(clicks(&spike), 1, "one sample in a pause, at {rate}");
+            let mut splice = words(rate);
+            let middle = rate as usize + rate as usize / 8;
+            splice.samples.drain(middle..middle + rate as usize / 400);
+            assert_eq!(clicks(&splice), 1, "2.5 ms lost within a vowel, at {rate}");
+        }
+    }
+
+    #[test]
+    fn the_first_pulses_of_a_creaking_voice_are_no_clicks() {
+        let mut creak = Pcm { samples: vec![0; 16_000], rate: 8_000 };
+        for pulse in 0..20 {
+            creak.samples[4_000 + pulse * 100] = 800 + pulse as i16 * 300;
+        }
+        assert_eq!(clicks(&creak), 0);
+    }
+
+    #[test]
+    fn noise_bursts_and_beginnings_of_tones_are_no_clicks() {
+        let mut burst = noise(8_000, 16_000);
+        for (at, sample) in burst.samples.iter_mut().enumerate() {
+            *sample = if at % 4_000 < 1_000 { *sample / 4 } else { 0 };
+        }
+        assert_eq!(clicks(&burst), 0);
+        assert_eq!(clicks(&Pcm { samples: vec![], rate: 8_000 }), 0);
+    }
+
+    #[test]
+    fn a_hum_is_heard_under_words_and_a_deep_voice_is_none() {
+        assert_eq!(hum_dbov(&words(8_000)), f32::NEG_INFINITY);
+        for mains in [50.0, 60.0] {
+            let mut hummed = words(8_000);
+            let hum = sine(8_000, mains, 4.0, 328);
+            for (sample, hum) in hummed.samples.iter_mut().zip(&hum.samples) {
+                *sample += hum;
+            }
+            let level = hum_dbov(&hummed);
+            assert!((level + 43.0).abs() < 1.0, "a sine of 1 % of full scale is −43 dBov: {level}");
+        }
+        let mut deep = words(8_000);
+        for (at, sample) in deep.samples.iter_mut().enumerate() {
+            let wave = libm::sin(at as f64 * 100.0 * core::f64::consts::TAU / 8_000.0) * 9_000.0;
+            *sample = if at % 2_000 < 1_400 { wave as i16 } else { 0 };
+        }
+        assert_eq!(hum_dbov(&deep), f32::NEG_INFINITY, "a voice at 100 Hz pauses");
+        assert_eq!(hum_dbov(&noise(8_000, 32_000)), f32::NEG_INFINITY, "noise is not narrow");
+        assert_eq!(hum_dbov(&sine(8_000, 50.0, 0.9, 3_000)), f32::NEG_INFINITY, "too short to know");
+    }
+}
