@@ -6,6 +6,16 @@ use std::time::Duration;
 pub const PHRASE_CHARS: usize = 3_000;
 /// Texts (key × language) of one campaign: the phrase book and its lock stay readable, and loading them stays quick.
 pub const PHRASES: usize = 4_096;
+/// Values that a slot of a phrase may list.
+pub const SLOT_VALUES: usize = 500;
+/// Characters of a lead's value in a greeting.
+pub const SLOT_VALUE_CHARS: usize = 40;
+/// Distinct greetings that name their lead, per language, unless the phrase says otherwise.
+pub const VARIANTS: usize = 200;
+/// The same at most: each is about 100 KB of memory in a run.
+pub const VARIANTS_MOST: usize = 2_000;
+/// Words of a pronunciation lexicon.
+pub const LEXICON_WORDS: usize = 5_000;
 /// Bytes of an `assets.lock`: [`PHRASES`] texts of ordinary length.
 pub const LOCK_BYTES: u64 = 8 << 20;
 /// Bytes of the record beside an asset.

@@ -47,6 +47,8 @@ impl Workspace {
         // Here, not at the engine: `cache verify` must know a changed model without one.
         let models = self.config.engines.iter().filter_map(|(name, it)| Some((name.clone(), it.model.clone()?)));
         campaign.voice.engine_models = models.collect();
+        let ssml = self.config.engines.iter().filter(|(_, engine)| engine.ssml);
+        campaign.voice.ssml_engines = ssml.map(|(name, _)| name.clone()).collect();
         Ok(campaign)
     }
 

@@ -63,6 +63,7 @@ struct TypedEntry {
     settings: BTreeMap<String, String>,
     rate: u32,
     pipeline: String,
+    said: Option<String>,
     reproducible: bool,
     duration_ms: u64,
     fingerprint: Digest,
@@ -98,6 +99,7 @@ impl Lock {
                     text: it.text,
                     rate: it.rate,
                     pipeline: it.pipeline,
+                    said: it.said,
                 };
                 let mark = format!("[assets.{key}.{language}]");
                 if recipe.fingerprint() != it.fingerprint {
@@ -136,6 +138,9 @@ impl Lock {
             let recipe = &entry.recipe;
             line(format!("\n[assets.{key}.{language}]"));
             line(format!("text = {}", quoted(&recipe.text)));
+            if let Some(said) = &recipe.said {
+                line(format!("said = {}", quoted(said)));
+            }
             line(format!("engine = {}", quoted(&recipe.engine)));
             line(format!("engine_version = {}", quoted(&recipe.engine_version)));
             for (name, value) in [("model", &recipe.model), ("voice", &recipe.voice)] {
@@ -195,6 +200,7 @@ mod tests {
             text: text.to_owned(),
             rate: 8_000,
             pipeline: "1".to_owned(),
+            said: (!settings.is_empty()).then(|| "said \"so\"".to_owned()),
         };
         let fingerprint = recipe.fingerprint();
         Entry { recipe, fingerprint, sha256: Digest::of(b"x"), duration_ms: 1_234, reproducible: true }

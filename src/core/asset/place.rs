@@ -18,7 +18,7 @@ pub fn written(file: &str, text: &str) -> BTreeMap<(Slug, Language), Place> {
     for (key, part) in parts.get_ref() {
         let Some(texts) = part.get_ref().as_table() else { continue };
         let Ok(slug) = key.get_ref().parse::<Slug>() else { continue };
-        if of_campaign != (slug.as_str() == GREETING) {
+        if of_campaign && slug.as_str() != GREETING {
             continue;
         }
         for tag in texts.keys() {

@@ -181,6 +181,7 @@ mod tests {
                 text: text.to_owned(),
                 rate: 8_000,
                 pipeline: "1".to_owned(),
+                said: None,
             },
             reproducible,
         }

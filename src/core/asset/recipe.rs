@@ -89,6 +89,9 @@ pub struct Recipe {
     pub rate: u32,
     /// Version of the steps from the engine's sound to the file.
     pub pipeline: String,
+    /// What the engine is given, where the lexicon (or SSML) makes it another text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 /// One input that differs between two recipes.
@@ -113,6 +116,8 @@ pub enum Input {
     Rate,
     /// Our own sound pipeline.
     Pipeline,
+    /// How its words are pronounced.
+    Lexicon,
 }
 
 impl fmt::Display for Input {
@@ -127,6 +132,7 @@ impl fmt::Display for Input {
             Input::Settings => "settings",
             Input::Rate => "sample rate",
             Input::Pipeline => "sound pipeline",
+            Input::Lexicon => "lexicon",
         })
     }
 }
@@ -144,7 +150,18 @@ impl Recipe {
             text: line.text.clone(),
             rate,
             pipeline: pipeline.to_owned(),
+            said: line.said.clone(),
         }
+    }
+
+    /// The text as the engine gets it.
+    pub fn given(&self) -> &str {
+        self.said.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The words that are heard, without the marks of SSML.
+    pub fn heard(&self) -> &str {
+        self.said.as_deref().filter(|said| !said.contains('<') && !said.contains('&')).unwrap_or(&self.text)
     }
 
     /// The asset's name: SHA-256 over all inputs.
@@ -167,6 +184,11 @@ impl Recipe {
         hash.part(&unicode_normalization::UnicodeNormalization::nfc(self.text.as_str()).collect::<String>());
         hash.number(u64::from(self.rate));
         hash.part(&self.pipeline);
+        // Behind everything else, and only where there is one: assets from before keep their names.
+        if let Some(said) = &self.said {
+            hash.part("said");
+            hash.part(said);
+        }
         Digest(hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -184,6 +206,8 @@ impl Recipe {
             (Input::Settings, self.settings == other.settings),
             (Input::Rate, self.rate == other.rate),
             (Input::Pipeline, self.pipeline == other.pipeline),
+            // Another text is said otherwise by nature: saying both would say it twice.
+            (Input::Lexicon, self.text != other.text || self.said == other.said),
         ];
         pairs.into_iter().filter(|(_, same)| !same).map(|(input, _)| input).collect()
     }
@@ -224,6 +248,7 @@ mod tests {
             text: "Hello".to_owned(),
             rate: 8_000,
             pipeline: "1".to_owned(),
+            said: None,
         }
     }
 
@@ -244,6 +269,8 @@ mod tests {
             (Input::Text, Recipe { text: "Hello.".to_owned(), ..base() }),
             (Input::Rate, Recipe { rate: 16_000, ..base() }),
             (Input::Pipeline, Recipe { pipeline: "2".to_owned(), ..base() }),
+            (Input::Lexicon, Recipe { said: Some("Hello".to_owned()), ..base() }),
+            (Input::Lexicon, Recipe { said: Some("Hullo".to_owned()), ..base() }),
         ];
         let mut seen = vec![base().fingerprint()];
         for (input, recipe) in changes {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Line;
+use super::book::slots::written_key;
 use super::lock::{Entry, Lock};
 use super::recipe::{Digest, Input, Recipe};
 use crate::base::{Language, Slug};
@@ -133,7 +134,8 @@ fn judged<'a>(
 impl Case<'_> {
     fn finding(&self, key: &Slug, language: &Language, flaw: Flaw) -> Finding {
         let in_lock = || Place { file: self.lock_file.to_owned(), line: None };
-        let place = self.written.get(&(key.clone(), language.clone())).cloned().unwrap_or_else(in_lock);
+        let base = || written_key(key.as_str()).parse().ok().and_then(|key| self.written.get(&(key, language.clone())));
+        let place = self.written.get(&(key.clone(), language.clone())).or_else(base).cloned().unwrap_or_else(in_lock);
         let (campaign, key, language) = (self.campaign.name.clone(), key.clone(), language.clone());
         Finding { place, phrase: Some(PhraseId { campaign, key, language }), flaw }
     }

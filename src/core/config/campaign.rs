@@ -1,6 +1,6 @@
 //! `campaign.toml`: a script, its rules, its voice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
@@ -142,6 +142,8 @@ pub struct Voice {
     pub kind: VoiceKind,
     /// Models that `ahoy.toml` gives its engines, by engine name: used where the campaign names none.
     pub engine_models: BTreeMap<String, String>,
+    /// Engines that `ahoy.toml` gives SSML.
+    pub ssml_engines: BTreeSet<String>,
 }
 
 impl Voice {
@@ -449,6 +451,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             settings: typed.voice.settings,
             kind: typed.voice.kind,
             engine_models: BTreeMap::new(),
+            ssml_engines: BTreeSet::new(),
         },
         agent: typed.agent.kind,
         hours,

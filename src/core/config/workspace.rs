@@ -121,6 +121,8 @@ pub struct EngineConfig {
     pub base_url: Option<String>,
     /// The service's model, unless a campaign names another.
     pub model: Option<String>,
+    /// Whether the text is given as the inside of an SSML document (escaped, phonemes of the lexicon marked).
+    pub ssml: bool,
 }
 
 /// Kinds of `[engines.NAME]` that are services behind the network, and the model of each if none is named.

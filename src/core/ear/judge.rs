@@ -3,6 +3,7 @@
 use super::{Code, Flaw};
 use crate::base::{Language, limits};
 use crate::core::asset::check::{Measured, estimate_ms};
+use crate::core::sound::pipeline::TRAILING_MS;
 use crate::core::sound::{self, Pcm, blemish, level};
 
 /// Active speech level that the pipeline aims at, in dBov (RFC 7874 allows 6 dB on both sides).
@@ -41,7 +42,7 @@ impl Limits {
         level_db: 1.5,
         short_level_db: 4.0,
         leading_ms: 60,
-        trailing_ms: 500,
+        trailing_ms: TRAILING_MS,
         warnings: false,
         true_peak: true,
     };
@@ -51,7 +52,7 @@ impl Limits {
         level_db: 6.0,
         short_level_db: 6.0,
         leading_ms: 150,
-        trailing_ms: 500,
+        trailing_ms: TRAILING_MS,
         warnings: true,
         true_peak: false,
     };

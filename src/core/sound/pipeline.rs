@@ -3,10 +3,13 @@
 use super::level::{TARGET_DBOV, level_to};
 use super::resample::resample;
 use super::trim::trim;
-use super::{Pcm, SoundFault};
+use super::{Pcm, SoundFault, trailing_silence_ms};
 
 /// Version of the pipeline, part of every fingerprint. It changes whenever the same input may give other samples.
 pub const PIPELINE: &str = "1";
+
+/// Longest silence after the last sound of an asset, ms.
+pub const TRAILING_MS: u64 = 500;
 
 /// A phrase as it will be played, with what was done to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,14 +32,28 @@ pub struct Prepared {
 pub fn prepare(raw: &Pcm, rate_hz: u32) -> Result<Prepared, SoundFault> {
     let trimmed = trim(&resample(raw, rate_hz)?)?;
     let levelled = level_to(&trimmed.pcm, TARGET_DBOV)?;
+    let (pcm, quiet_tail_ms) = without_quiet_tail(levelled.pcm);
     Ok(Prepared {
-        pcm: levelled.pcm,
+        pcm,
         trimmed_head_ms: trimmed.head_ms,
-        trimmed_tail_ms: trimmed.tail_ms,
+        trimmed_tail_ms: trimmed.tail_ms + quiet_tail_ms,
         level_dbov: levelled.level_dbov,
         true_peak_dbov: levelled.true_peak_dbov,
         gain_db: levelled.gain_db,
     })
+}
+
+/// A loud engine's noise after the last word counts as sound until the level is set: 16 dB lower, it is silence, and
+/// whatever follows would come late. Only a tail that `cache verify` would warn about is cut, so that this step needs no
+/// version of its own: every other asset stays what it was.
+fn without_quiet_tail(pcm: Pcm) -> (Pcm, u64) {
+    if trailing_silence_ms(&pcm) <= TRAILING_MS {
+        return (pcm, 0);
+    }
+    match trim(&pcm) {
+        Ok(again) => (again.pcm, again.tail_ms),
+        Err(_) => (pcm, 0),
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +88,21 @@ mod tests {
         assert!((475..=485).contains(&out.trimmed_head_ms), "{}", out.trimmed_head_ms);
         assert!((875..=885).contains(&out.trimmed_tail_ms), "{}", out.trimmed_tail_ms);
         assert!((1_600..=1_660).contains(&out.pcm.duration_ms()), "{}", out.pcm.duration_ms());
+    }
+
+    #[test]
+    fn the_noise_of_a_loud_engine_after_the_last_word_does_not_stay_as_silence() {
+        let mut raw = words();
+        raw.samples.truncate(11_025 + 33_075);
+        for sample in &mut raw.samples {
+            *sample = sample.saturating_mul(4);
+        }
+        // A second at −60 dBov: sound beside a floor of −66, silence once the voice is 20 dB lower.
+        raw.samples.extend(noise(22_050, 22_050).samples.iter().map(|s| s / 600));
+        let out = prepare(&raw, 8_000).expect("sound");
+        assert!(out.gain_db < -10.0, "{}", out.gain_db);
+        let tail = trailing_silence_ms(&out.pcm);
+        assert!(tail <= 130 && out.trimmed_tail_ms > 800, "{tail} {out:?}", out = out.trimmed_tail_ms);
     }
 
     #[test]

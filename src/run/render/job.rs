@@ -86,7 +86,7 @@ impl Job {
     async fn speak(&self, done: &mut Done) -> Result<(Vec<u8>, Record), Failure> {
         let recipe = &self.recipe;
         let request = Request {
-            text: recipe.text.clone(),
+            text: recipe.given().to_owned(),
             language: recipe.language.clone(),
             voice: recipe.voice.clone(),
             model: recipe.model.clone(),
@@ -149,7 +149,7 @@ impl Job {
         check::hear_raw(&rendered.pcm).map_err(|flaw| flaw.message)?;
         let prepared = pipeline::prepare(&rendered.pcm, recipe.rate).map_err(|fault| fault.to_string())?;
         let bytes = wav::write(&prepared.pcm);
-        let expected = Expected { text: &recipe.text, language: &recipe.language, rate: recipe.rate };
+        let expected = Expected { text: recipe.heard(), language: &recipe.language, rate: recipe.rate };
         let measured = check::hear(&bytes, &expected).map_err(|flaws| ear::told(&flaws))?;
         let record = Record {
             fingerprint: self.fingerprint.clone(),

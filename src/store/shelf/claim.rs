@@ -79,7 +79,7 @@ impl Claim {
         write_new(&staged.wav, wav)?;
         write_new(&staged.json, json.as_bytes())?;
         let written = fs::read(&staged.wav).map_err(|error| ShelfFault::disk(&staged.wav, error))?;
-        let (text, language) = (record.recipe.text.as_str(), &record.recipe.language);
+        let (text, language) = (record.recipe.heard(), &record.recipe.language);
         if Digest::of(&written) != record.sha256 {
             return Err(refused("the disk gave back other bytes than were written".to_owned()));
         }

@@ -86,7 +86,7 @@ impl Shelf {
                 known.of(fingerprint, &record.sha256).map(<[Flaw]>::to_vec).unwrap_or_default()
             }
             Question::Sound | Question::Known(_) => {
-                let expected = Expected { text: &recipe.text, language: &recipe.language, rate: recipe.rate };
+                let expected = Expected { text: recipe.heard(), language: &recipe.language, rate: recipe.rate };
                 check::hear_again(&wav, &expected, &record.measured)
             }
         };

@@ -29,6 +29,7 @@ pub(crate) fn asset(text: &str) -> (Vec<u8>, Record) {
         text: text.to_owned(),
         rate: 8_000,
         pipeline: "1".to_owned(),
+        said: None,
     };
     let measured = check::hear(&bytes, &Expected { text, language: &recipe.language, rate: 8_000 }).expect("sound");
     let record = Record {

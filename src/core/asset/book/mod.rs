@@ -3,15 +3,23 @@
 //! Three sources, the later ones win: house phrases (built in), the campaign's `phrases.toml`, and `[greeting]` of
 //! its `campaign.toml` (key `greeting`).
 
+pub mod lexicon;
+mod read;
+mod script;
+pub mod slots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use toml::Spanned;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::base::text::printable;
 use crate::base::{Language, Slug, limits};
 use crate::core::config::{Campaign, ConfigFault, Greeting};
+
+pub use lexicon::{Lexicon, Takes};
+pub use read::parse_phrases;
+pub use slots::Personal;
 
 /// The key of the first words of a call.
 pub const GREETING: &str = "greeting";
@@ -27,7 +35,19 @@ sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi
 /// Phrases by key and language. Texts are [`spoken`]: NFC, one space between words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PhraseBook {
-    phrases: BTreeMap<Slug, BTreeMap<Language, String>>,
+    phrases: BTreeMap<Slug, Phrase>,
+    /// The greeting that names the lead, by language.
+    personal: BTreeMap<Language, Personal>,
+    lexicon: Lexicon,
+}
+
+/// One phrase.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Phrase {
+    /// Texts that have no slots.
+    texts: BTreeMap<Language, String>,
+    /// Texts with their slots filled: the key of each, and what fills it.
+    filled: BTreeMap<(Slug, Language), String>,
 }
 
 /// One text that a campaign needs as sound.
@@ -39,9 +59,9 @@ pub struct Line {
     pub language: Language,
     /// What is to be spoken.
     pub text: String,
+    /// What the engine is given, where the lexicon or SSML makes it another text.
+    pub said: Option<String>,
 }
-
-type Typed = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<String>>>;
 
 static HOUSE: LazyLock<PhraseBook> = LazyLock::new(|| {
     parse_phrases("house.toml", include_str!("house.toml")).expect("the house phrases are tested to be valid")
@@ -78,56 +98,9 @@ fn known_language(tag: &str) -> Result<Language, String> {
     Ok(language)
 }
 
-/// Reads `phrases.toml`. `file` is its name in messages.
-pub fn parse_phrases(file: &str, text: &str) -> Result<PhraseBook, ConfigFault> {
-    let typed: Typed = toml::from_str(text).map_err(|e| {
-        let mut fault = ConfigFault::from_toml(file, text, &e);
-        fault.hint = fault.hint.or_else(|| Some("a phrase is a table: [key], then en = \"text\"".to_owned()));
-        fault
-    })?;
-    let mut count = 0;
-    let mut phrases: BTreeMap<Slug, BTreeMap<Language, String>> = BTreeMap::new();
-    for (key, texts) in typed {
-        let fault = |at: usize, what: String, hint: &str| ConfigFault {
-            file: file.to_owned(),
-            line: Some(1 + text[..at.min(text.len())].matches('\n').count()),
-            what,
-            hint: Some(hint.to_owned()),
-        };
-        let at = key.span().start;
-        let slug: Slug = key.get_ref().parse().map_err(|e: crate::base::slug::BadSlug| {
-            fault(at, format!("phrase key {e}"), "rename the key; quote nothing else into it")
-        })?;
-        if slug.as_str() == GREETING {
-            let hint = "move it to [greeting] of campaign.toml";
-            return Err(fault(at, "phrase `greeting` does not stand here".to_owned(), hint));
-        }
-        if texts.is_empty() {
-            return Err(fault(at, format!("phrase `{slug}` has no text"), "write en = \"…\" under it, or delete it"));
-        }
-        let mut by_language = BTreeMap::new();
-        for (tag, phrase) in texts {
-            let about = |what: String| format!("phrase `{slug}`, language `{}`: {what}", printable(tag.get_ref()));
-            let language = known_language(tag.get_ref())
-                .map_err(|what| fault(tag.span().start, about(what), "write a tag such as en, bg or pt-br"))?;
-            let phrase_text = spoken(phrase.get_ref()).map_err(|what| {
-                fault(phrase.span().start, about(what), "correct the text, or split it into two phrases")
-            })?;
-            count += 1;
-            if count > limits::PHRASES {
-                let most = limits::PHRASES;
-                return Err(fault(at, format!("more than {most} texts"), "split the campaign"));
-            }
-            by_language.insert(language, phrase_text);
-        }
-        phrases.insert(slug, by_language);
-    }
-    Ok(PhraseBook { phrases })
-}
-
 /// The built-in text of a house phrase in a language or its base language.
 pub fn house_text(key: &str, language: &Language) -> Option<&'static str> {
-    let texts = HOUSE.phrases.get(key)?;
+    let texts = &HOUSE.phrases.get(key)?.texts;
     let base = || texts.iter().find(|(it, _)| it.as_str() == language.primary()).map(|it| it.1);
     texts.get(language).or_else(base).map(String::as_str)
 }
@@ -142,7 +115,7 @@ pub fn heard_language<'a>(greeting: &'a Greeting, lead: &Language) -> Option<&'a
 impl PhraseBook {
     /// The text of a phrase: the book's own, else the house's; a region falls back to its base language's house text.
     fn text(&self, key: &str, language: &Language) -> Option<&str> {
-        let own = self.phrases.get(key).and_then(|texts| texts.get(language));
+        let own = self.phrases.get(key).and_then(|phrase| phrase.texts.get(language));
         own.map(String::as_str).or_else(|| house_text(key, language))
     }
 
@@ -160,19 +133,23 @@ impl PhraseBook {
         };
         let mut lines = BTreeSet::new();
         let mut add = |key: &Slug, language: &Language, text: &str| {
-            lines.insert(Line { key: key.clone(), language: language.clone(), text: text.to_owned() });
+            let said = self.said(text, language, campaign);
+            let said =
+                said.map_err(|what| fault(what, "add respell = \"…\" to the word in [lexicon] of phrases.toml"))?;
+            lines.insert(Line { key: key.clone(), language: language.clone(), text: text.to_owned(), said });
+            Ok::<(), ConfigFault>(())
         };
         let greeting: Slug = GREETING.parse().expect("a constant slug");
         for (language, raw) in &campaign.greeting.texts {
             known_language(language.as_str())
                 .map_err(|what| fault(format!("[greeting] {what}"), "write a tag such as en, bg or pt-br"))?;
-            let text =
-                spoken(raw).map_err(|what| fault(format!("[greeting] {language}: {what}"), "correct the text"))?;
-            add(&greeting, language, &text);
+            let text = plain(raw, language);
+            let text = text.map_err(|what| fault(format!("[greeting] {language}: {what}"), "correct the text"))?;
+            add(&greeting, language, &text)?;
             for key in ALWAYS_NEEDED {
                 let slug: Slug = key.parse().expect("a constant slug");
                 if let Some(text) = self.text(key, language) {
-                    add(&slug, language, text);
+                    add(&slug, language, text)?;
                 } else if campaign.greeting.fallback.is_none() {
                     let what = format!("phrase `{key}` has no text in `{language}`, which the greeting speaks");
                     let hint = format!("add [{key}] {language} = \"…\" to phrases.toml, or a fallback to [greeting]");
@@ -180,13 +157,48 @@ impl PhraseBook {
                 }
             }
         }
-        for (key, texts) in &self.phrases {
-            for (language, text) in texts {
-                add(key, language, text);
+        for (key, phrase) in &self.phrases {
+            for (language, text) in &phrase.texts {
+                add(key, language, text)?;
             }
+            for ((key, language), text) in &phrase.filled {
+                add(key, language, text)?;
+            }
+        }
+        if let Some(language) = self.personal.keys().find(|it| !campaign.greeting.texts.contains_key(it)) {
+            let what = format!("[greeting] has no text in `{language}` for leads whose own greeting is not ready");
+            return Err(fault(what, "write the plain text there; phrases.toml has the one with slots"));
         }
         Ok(lines.into_iter().collect())
     }
+
+    /// The greetings that name the lead, by language.
+    pub fn personal(&self) -> &BTreeMap<Language, Personal> {
+        &self.personal
+    }
+
+    /// The line of a text in a campaign's voice.
+    pub fn line(&self, key: &Slug, language: &Language, text: String, campaign: &Campaign) -> Result<Line, String> {
+        let said = self.said(&text, language, campaign)?;
+        Ok(Line { key: key.clone(), language: language.clone(), text, said })
+    }
+
+    fn said(&self, text: &str, language: &Language, campaign: &Campaign) -> Result<Option<String>, String> {
+        let ssml = campaign.voice.ssml_engines.contains(campaign.voice.engine_for(language));
+        self.lexicon.said(text, language, if ssml { Takes::Ssml } else { Takes::Text })
+    }
+}
+
+/// A text without slots, in the letters of its language.
+fn plain(raw: &str, language: &Language) -> Result<String, String> {
+    let template = slots::Template::parse(raw)?;
+    if let Some(slot) = template.slots().first() {
+        let how = "the plain text has no slots; the one with slots stands in phrases.toml under [greeting]";
+        return Err(format!("`{{{slot}}}` would be spoken as it stands: {how}"));
+    }
+    let text = spoken(&template.fill(|_| None).unwrap_or_default())?;
+    script::check(&text, language)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -213,8 +225,8 @@ mod tests {
             }
         }
         // Engines read unpointed Hebrew without vowels, so each Hebrew text carries points.
-        for texts in HOUSE.phrases.values() {
-            let hebrew = &texts[&"he".parse::<Language>().expect("tag")];
+        for phrase in HOUSE.phrases.values() {
+            let hebrew = &phrase.texts[&"he".parse::<Language>().expect("tag")];
             assert!(hebrew.chars().any(|ch| ('\u{5b0}'..='\u{5bc}').contains(&ch)), "{hebrew}");
         }
     }
@@ -250,9 +262,61 @@ mod tests {
         assert!(fault("[a]\nen = \"...\"\n").contains("nothing would be heard"));
         assert!(fault(&format!("[a]\nen = \"{}\"\n", "x".repeat(3_001))).contains("3001 characters; 3000 is the most"));
         assert!(fault("[greeting]\nen = \"Hi\"\n").contains("move it to [greeting] of campaign.toml"));
+        let case = fault("[offer]\nen = \"Hi\"\n[Offer]\nen = \"Ho\"\n");
+        assert!(case.contains(":3:") && case.contains("differs from `offer` only in its case"), "{case}");
+        let script = fault("[a]\nen = \"Здравейте\"\n");
+        assert!(script.starts_with("phrases.toml:2: phrase `a`, language `en`: the text is in Cyrillic"), "{script}");
+        let slot = fault("[a]\nen = \"For {nights} nights\"\n");
+        assert!(slot.contains(":2:") && slot.contains("slot `nights` has no values"), "{slot}");
+        let unused = fault("[a]\nen = \"Hi\"\nslots = { nights = [\"2\"] }\n");
+        assert!(unused.contains(":3:") && unused.contains("slot `nights` is in no text"), "{unused}");
+        let empty = fault("[a]\nen = \"For {nights} nights\"\nslots.nights = []\n");
+        assert!(empty.contains(":3:") && empty.contains("no values"), "{empty}");
+        let column = fault("[a]\nen = \"Hi {who}\"\nslots.who = { column = \"name\" }\n");
+        assert!(column.contains("only [greeting]"), "{column}");
+        assert!(fault("[a]\nen = \"a { b\"\n").contains("a brace that is not closed"));
+        assert!(fault("[lexicon.fr]\nSNCF = {}\n").contains("respell"));
         assert!(fault("[a]\nen = 3\n").starts_with("phrases.toml:2:"));
         assert!(fault("[a]\nen = \"Hi\"\nen = \"Ho\"\n").starts_with("phrases.toml:3:"));
         assert!(fault("[a]\n").contains("has no text"));
+    }
+
+    #[test]
+    fn slots_with_declared_values_become_phrases_of_their_own() {
+        let book = "[offer]\nen = \"A room for {nights} nights.\"\nslots = { nights = [\"two\", \"three\"] }\n";
+        let book = parse_phrases("p", book).expect("valid");
+        let lines = book.lines(&campaign("[greeting]\nen = \"Hi\"\n"), "c").expect("complete");
+        let offers: Vec<&Line> = lines.iter().filter(|line| line.key.as_str().starts_with("offer")).collect();
+        let told: Vec<(&str, &str)> = offers.iter().map(|line| (line.key.as_str(), line.text.as_str())).collect();
+        assert_eq!(told, [("offer--three", "A room for three nights."), ("offer--two", "A room for two nights.")]);
+    }
+
+    #[test]
+    fn a_greeting_with_the_leads_name_stands_beside_a_plain_one() {
+        let text =
+            "[greeting]\nen = \"Hello {who}, this is a test.\"\nslots.who = { column = \"first_name\", most = 9 }\n";
+        let book = parse_phrases("p", text).expect("valid");
+        let personal = &book.personal()[&"en".parse::<Language>().expect("tag")];
+        let said =
+            |name: &'static str| personal.text_for(move |column| (column == "first_name").then(|| name.to_owned()));
+        assert_eq!(said("Anna").as_deref(), Some("Hello Anna, this is a test."));
+        assert_eq!((said("NULL"), personal.most), (None, 9));
+        assert!(book.lines(&campaign("[greeting]\nen = \"Hi\"\n"), "c").is_ok());
+        let fault = book.lines(&campaign("[greeting]\nfr = \"Salut\"\n"), "c").expect_err("no plain English");
+        assert!(fault.to_string().contains("has no text in `en`"), "{fault}");
+        let spoken = campaign("[greeting]\nen = \"Hi {who}\"\n");
+        let fault = PhraseBook::default().lines(&spoken, "c").expect_err("a slot in the plain text");
+        assert!(fault.to_string().contains("would be spoken as it stands"), "{fault}");
+    }
+
+    #[test]
+    fn the_lexicon_changes_what_the_engine_is_given_and_nothing_else() {
+        let text = "[lexicon.en]\nSQL = \"sequel\"\nNguyen = { ipa = \"ŋwiən\", respell = \"win\" }\n[a]\nen = \"SQL by Nguyen\"\n";
+        let book = parse_phrases("p", text).expect("valid");
+        let lines = book.lines(&campaign("[greeting]\nen = \"Hi\"\n"), "c").expect("complete");
+        let line = lines.iter().find(|line| line.key.as_str() == "a").expect("there");
+        assert_eq!((line.text.as_str(), line.said.as_deref()), ("SQL by Nguyen", Some("sequel by win")));
+        assert!(lines.iter().filter(|line| line.key.as_str() != "a").all(|line| line.said.is_none()));
     }
 
     #[test]
