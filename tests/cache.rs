@@ -136,6 +136,9 @@ fn generating_twice_renders_nothing_the_second_time() {
     assert_eq!((report["rendered"].as_u64(), report["engine_calls"].as_u64()), (Some(3), Some(3)), "{out}");
     assert_eq!((house.calls(), house.wavs().len()), (3, 3));
     let lock = house.lock();
+    let (code, out, err) = house.run(&["generate"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "nothing to do: 3 phrases are on the shelf\n", ""), "one line");
+    assert_eq!(house.run(&["generate", "--quiet"]), (0, String::new(), String::new()), "cron hears nothing");
     let (code, out, _) = house.run(&["generate", "--json"]);
     let report = last_json(&out);
     assert_eq!((code, house.calls(), report["rendered"].as_u64(), report["kept"].as_u64()), (0, 3, Some(0), Some(3)));

@@ -62,6 +62,8 @@ pub const RENDER_TRIES: u32 = 3;
 pub const RENDER_BACKOFF: Duration = Duration::from_millis(500);
 /// Longest wait that a busy engine may ask for.
 pub const RENDER_BACKOFF_MOST: Duration = Duration::from_secs(30);
+/// Renderings of one phrase that somebody may refuse by ear before it is given up.
+pub const ACCEPT_TRIES: u32 = 20;
 /// Longest wait for another process that renders the same phrase: all its tries and pauses, and some.
 pub const RENDER_WAIT: Duration = Duration::from_secs(300);
 /// Bytes an engine may write to its standard output.

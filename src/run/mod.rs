@@ -22,6 +22,11 @@ pub mod stop;
 pub mod suppress;
 pub mod voices;
 
+/// Waits for a future on a thread of a runtime that was told to expect it ([`tokio::task::block_in_place`]).
+pub fn block_here<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Handle::current().block_on(future)
+}
+
 /// Runs a command's future to its end on a runtime of `threads` workers.
 pub fn block_on<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -29,6 +29,7 @@ pub fn plan_table(plan: &Plan) -> String {
             let step = match &item.step {
                 Step::Keep => "keep".to_owned(),
                 Step::Render(why) => format!("render ({why})"),
+                Step::Leave => "left out".to_owned(),
             };
             vec![
                 item.wanted.campaign.to_string(),

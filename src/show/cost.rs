@@ -2,6 +2,7 @@
 
 use super::table::table;
 use crate::base::{Money, Wall};
+use crate::core::cost::spend::Sum;
 use crate::core::cost::{Model, Price, Standing, Table, Unit};
 
 /// One line a model: what it costs today, and until when it is served.
@@ -48,4 +49,28 @@ fn standing(of: &Table, model: &Model, now: Wall) -> String {
         Standing::Ended { date, successor } => format!("ended {date}: use {successor}"),
         Standing::Unknown => "not known".to_owned(),
     }
+}
+
+/// What was spent, one line a campaign, engine or month.
+pub fn spending(sums: &[Sum]) -> String {
+    let rows: Vec<Vec<String>> = sums
+        .iter()
+        .map(|sum| {
+            let usage = &sum.usage;
+            let mark = if usage.estimated { "~" } else { "" };
+            let tokens = usage.text_in + usage.audio_in + usage.text_out + usage.audio_out;
+            vec![
+                sum.of.clone(),
+                sum.requests.to_string(),
+                sum.kept.to_string(),
+                sum.unsettled.to_string(),
+                usage.characters.to_string(),
+                tokens.to_string(),
+                super::cache::seconds(usage.audio_ms),
+                format!("{mark}{}", usage.cost),
+            ]
+        })
+        .collect();
+    let head = ["of", "requests", "kept", "answer lost", "characters", "tokens", "sound", "cost"];
+    table(&head, &rows, &[1, 2, 3, 4, 5, 6, 7])
 }

@@ -18,6 +18,16 @@ pub fn bar(shown: bool, total: u64, label: &str) -> ProgressBar {
     bar
 }
 
+/// A bar for work that costs time and money: how much is left, and what `msg` says.
+pub fn work_bar(shown: bool, label: &str) -> ProgressBar {
+    let bar = bar(shown, 0, label);
+    let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {msg}, {elapsed} gone, {eta} to go")
+        .expect("the template is a constant")
+        .progress_chars("=> ");
+    bar.set_style(style);
+    bar
+}
+
 /// A bar for rows, with how many pass a second; its length is set when it is known.
 pub fn rows_bar(shown: bool, label: &str) -> ProgressBar {
     let bar = bar(shown, 0, label);

@@ -5,6 +5,8 @@ pub mod folders;
 pub mod init;
 pub mod leadfile;
 pub mod ledger;
+pub mod scratch;
 pub mod shelf;
 pub mod soundfile;
+pub mod spend;
 pub mod workspace;

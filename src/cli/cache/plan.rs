@@ -4,11 +4,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Campaigns, say_unspoken};
-use crate::base::{Exit, Failure};
+use crate::base::{Exit, Failure, Slug};
 use crate::cli::{Context, print_json, print_line};
 use crate::core::asset::plan::{Item, Plan, Step};
 use crate::core::cost::Usage;
-use crate::run::render;
+use crate::run::render::{self, GenerateOptions};
 use crate::show::cache::plan_table;
 use crate::store::workspace::Workspace;
 
@@ -17,6 +17,7 @@ Examples:
   ahoy cache plan              all campaigns
   ahoy cache plan welcome --json
   ahoy cache plan --max-cost 2.50
+  ahoy cache plan --max-age 30d --only greeting
 
 Exit codes: 0 the plan was shown · 3 it is estimated to cost more than --max-cost, or has a model without a price · 1 I/O failure · 2 a file is wrong · 13 an engine is not here or does not speak a language";
 
@@ -27,10 +28,17 @@ pub(super) struct PlanArgs {
     /// End with exit code 3 if the estimate is higher, in US dollars
     #[arg(long, value_name = "USD")]
     max_cost: Option<f64>,
+    /// Plan as for `generate --max-age`
+    #[arg(long, value_name = "AGE", value_parser = super::generate::age)]
+    max_age: Option<std::time::Duration>,
+    /// Plan as for `generate --only`
+    #[arg(long, value_name = "KEY")]
+    only: Vec<Slug>,
 }
 
 pub(super) fn plan(ws: &Workspace, args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
-    let (plan, usage, unspoken) = render::plan_campaigns(ws, &ws.campaigns(&args.campaigns.names)?)?;
+    let options = GenerateOptions { max_age: args.max_age, only: args.only.clone(), ..GenerateOptions::default() };
+    let (plan, usage, unspoken) = render::plan_campaigns(ws, &ws.campaigns(&args.campaigns.names)?, &options)?;
     let exit = if exceeds(&usage, args.max_cost) { Exit::Findings } else { Exit::Done };
     let (render, kept) = (plan.to_render().len(), plan.items.iter().filter(|it| it.step == Step::Keep).count());
     if context.json() {
@@ -73,6 +81,7 @@ fn plan_row(item: &Item) -> serde_json::Value {
     let (step, why) = match &item.step {
         Step::Keep => ("keep", None),
         Step::Render(why) => ("render", Some(why.to_string())),
+        Step::Leave => ("leave", None),
     };
     json!({ "campaign": item.wanted.campaign, "key": item.wanted.key, "language": recipe.language,
         "engine": recipe.engine, "characters": recipe.text.chars().count(), "step": step, "why": why,

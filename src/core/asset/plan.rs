@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::book::slots::written_key;
 use super::lock::{Entry, Lock};
 use super::recipe::{Digest, Input, Recipe};
-use crate::base::{Language, Slug};
+use crate::base::{Failure, Language, Slug};
 
 /// One phrase that a campaign wants as sound, with the engine as it is here and now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum Why {
     Missing,
     /// The shelf's file is damaged.
     Damaged(String),
+    /// It is older than was asked for.
+    Aged,
 }
 
 impl fmt::Display for Why {
@@ -57,6 +60,7 @@ impl fmt::Display for Why {
             }
             Why::Missing => f.write_str("missing"),
             Why::Damaged(why) => write!(f, "damaged: {why}"),
+            Why::Aged => f.write_str("too old"),
         }
     }
 }
@@ -68,6 +72,8 @@ pub enum Step {
     Keep,
     /// An engine must speak it.
     Render(Why),
+    /// An engine would have to speak it, but it was not asked for now.
+    Leave,
 }
 
 /// One line of the plan.
@@ -96,6 +102,25 @@ impl Plan {
         let mut seen = BTreeSet::new();
         let due = |item: &&Item| matches!(item.step, Step::Render(_)) && seen.insert(item.fingerprint.clone());
         self.items.iter().filter(due).collect()
+    }
+
+    /// Leaves out all phrases but these (by key, or by the key of a phrase with slots); empty = none is left out.
+    ///
+    /// Refused: a key that no campaign has.
+    pub fn only(&mut self, keys: &[Slug]) -> Result<(), Failure> {
+        let is =
+            |item: &Item, key: &Slug| item.wanted.key == *key || written_key(item.wanted.key.as_str()) == key.as_str();
+        if let Some(key) = keys.iter().find(|key| !self.items.iter().any(|item| is(item, key))) {
+            return Err(
+                Failure::usage(format!("no phrase has the key `{key}`")).next("`ahoy cache plan` shows all of them")
+            );
+        }
+        for item in self.items.iter_mut().filter(|item| !keys.is_empty() && !keys.iter().any(|key| is(item, key))) {
+            if matches!(item.step, Step::Render(_)) {
+                item.step = Step::Leave;
+            }
+        }
+        Ok(())
     }
 
     /// Characters that the engines would be given.

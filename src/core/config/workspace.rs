@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{ConfigFault, Span, TypedFaults};
-use crate::base::limits;
 use crate::base::secret::SecretRef;
+use crate::base::{Money, limits};
+use crate::core::cost::spend::Caps;
 use crate::core::dial::breaker::FailurePolicy;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
@@ -32,6 +33,8 @@ pub struct WorkspaceConfig {
     pub calls: String,
     /// Room on the ledger's disk.
     pub disk: DiskRoom,
+    /// Caps on what renderings may cost.
+    pub speech: Caps,
 }
 
 /// Room on the ledger's disk: what must be left for calls, and what is kept in reserve.
@@ -176,6 +179,8 @@ struct TypedDir {
 struct TypedCache {
     dir: Option<String>,
     rate: Option<u32>,
+    spend_per_month: Option<f64>,
+    spend_per_run: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -258,7 +263,17 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         free_floor: mib("free_floor_mib", typed.limits.free_floor_mib, limits::FREE_FLOOR_BYTES)?,
         ballast: mib("ballast_mib", typed.limits.ballast_mib, limits::BALLAST_BYTES)?,
     };
+    let dollars = |key: &str, typed: Option<f64>| match typed {
+        None => Ok(None),
+        Some(usd) if (0.0..=1_000_000.0).contains(&usd) => Ok(Some(Money((usd * 1_000_000.0) as i64))),
+        Some(usd) => Err(about(&format!("cache.{key}"), format!("[cache] {key} is US dollars, 0 or more, not {usd}"))),
+    };
+    let speech = Caps {
+        per_run: dollars("spend_per_run", typed.cache.spend_per_run)?,
+        per_month: dollars("spend_per_month", typed.cache.spend_per_month)?,
+    };
     Ok(WorkspaceConfig {
+        speech,
         disk,
         carriers,
         engines,

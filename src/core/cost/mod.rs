@@ -3,6 +3,7 @@
 //! Pure: today is an argument. The table is compiled in (`models.toml`), dated, and each of its rows has a source.
 
 mod read;
+pub mod spend;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -197,6 +198,12 @@ impl Table {
     pub fn estimate(&self, kind: &str, id: &str, text: &str, language: &Language, now: Wall) -> Usage {
         let counted = Usage { audio_ms: estimate_ms(text, language), estimated: true, ..Usage::free(text) };
         self.bill(kind, id, counted, now)
+    }
+
+    /// The most that speaking a text can cost: sound up to three times the estimate, which is all that the ear lets pass.
+    pub fn worst(&self, kind: &str, id: &str, text: &str, language: &Language, now: Wall) -> Usage {
+        let audio_ms = estimate_ms(text, language) * 3;
+        self.bill(kind, id, Usage { audio_ms, estimated: true, ..Usage::free(text) }, now)
     }
 
     /// Whole days since the table was compared with its sources, at least 0.

@@ -32,8 +32,10 @@ pub fn dc_offset(samples: &[i16]) -> f64 {
 /// lost sample, a bad splice or a spike is one large value among small ones.
 pub fn clicks(pcm: &Pcm) -> u32 {
     let frame = (pcm.rate as usize * FRAME_MS / 1_000).max(2 * CLICK_WIDTH);
-    let bends: Vec<i32> =
-        pcm.samples.windows(3).map(|w| i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).collect();
+    let samples = &pcm.samples;
+    let [Some(next), Some(after)] = [1, 2].map(|skip| samples.get(skip..)) else { return 0 };
+    let bend = |((a, b), c): ((&i16, &i16), &i16)| i32::from(*a) - 2 * i32::from(*b) + i32::from(*c);
+    let bends: Vec<i32> = samples.iter().zip(next).zip(after).map(bend).collect();
     let tops: Vec<i32> = bends.chunks(frame).map(|it| it.iter().map(|b| b.abs()).max().unwrap_or(0)).collect();
     let mut found = 0;
     let mut clear_from = 0;
@@ -99,17 +101,22 @@ pub fn hum_dbov(pcm: &Pcm) -> f32 {
         return f32::NEG_INFINITY;
     }
     let mut loudest = 0.0f64;
-    for tones in MAINS {
-        let at = |hz: f64| percentile(thin.chunks_exact(HUM_BLOCK).map(|block| tone_power(block, hz)).collect());
-        let standing = |hz: f64| {
-            let (here, aside) = (at(hz), at(hz - 10.0).max(at(hz + 10.0)));
-            if here > aside * HUM_NARROW { here } else { 0.0 }
-        };
-        // Overtones alone may be a deep voice: nobody speaks at 50 or 60 Hz.
-        let lowest = standing(tones[0]);
-        if lowest > 0.0 {
-            loudest = loudest.max(lowest + standing(tones[1]) + standing(tones[2]));
+    // Overtones alone may be a deep voice, but nobody speaks at 50 or 60 Hz: most sounds end with this one look.
+    let lowest = percentiles(&thin, [40.0, 50.0, 60.0, 70.0]);
+    for (at, tones) in MAINS.iter().enumerate() {
+        let narrow = |here: f64, below: f64, above: f64| here > below.max(above) * HUM_NARROW;
+        let [below, here, above] = [lowest[at], lowest[at + 1], lowest[at + 2]];
+        if !narrow(here, below, above) {
+            continue;
         }
+        let mut total = here;
+        for hz in &tones[1..] {
+            let [below, here, above] = percentiles(&thin, [hz - 10.0, *hz, hz + 10.0]);
+            if narrow(here, below, above) {
+                total += here;
+            }
+        }
+        loudest = loudest.max(total);
     }
     (10.0 * libm::log10(loudest / (32_768.0 * 32_768.0))) as f32
 }
@@ -123,20 +130,34 @@ fn thinned(pcm: &Pcm) -> Vec<f32> {
         .collect()
 }
 
-/// Mean power of one tone in a block (Goertzel), squared sample steps.
-fn tone_power(block: &[f32], hz: f64) -> f64 {
-    let turn = 2.0 * libm::cos(core::f64::consts::TAU * hz / HUM_HZ as f64);
-    let (mut one, mut two) = (0.0f64, 0.0f64);
-    for sample in block {
-        (one, two) = (f64::from(*sample) + turn * one - two, one);
+/// For each tone, the power that a fifth of all blocks stay under.
+fn percentiles<const N: usize>(thin: &[f32], tones: [f64; N]) -> [f64; N] {
+    let turns = tones.map(|hz| 2.0 * libm::cos(core::f64::consts::TAU * hz / HUM_HZ as f64));
+    let mut powers: [Vec<f64>; N] = core::array::from_fn(|_| Vec::with_capacity(thin.len() / HUM_BLOCK));
+    for block in thin.chunks_exact(HUM_BLOCK) {
+        for (all, power) in powers.iter_mut().zip(tone_powers(block, turns)) {
+            all.push(power);
+        }
     }
-    let squared = one * one + two * two - turn * one * two;
-    2.0 * squared.max(0.0) / (block.len() * block.len()) as f64
+    powers.map(|mut all| {
+        let at = all.len() * HUM_PERCENT / 100;
+        *all.select_nth_unstable_by(at, f64::total_cmp).1
+    })
 }
 
-fn percentile(mut powers: Vec<f64>) -> f64 {
-    let at = powers.len() * HUM_PERCENT / 100;
-    *powers.select_nth_unstable_by(at, f64::total_cmp).1
+/// Mean power of some tones in a block (Goertzel), squared sample steps. The tones go side by side, so that a processor
+/// works on one while it waits for another.
+fn tone_powers<const N: usize>(block: &[f32], turns: [f64; N]) -> [f64; N] {
+    let (mut one, mut two) = ([0.0f64; N], [0.0f64; N]);
+    for sample in block {
+        for at in 0..N {
+            (one[at], two[at]) = (f64::from(*sample) + turns[at] * one[at] - two[at], one[at]);
+        }
+    }
+    core::array::from_fn(|at| {
+        let squared = one[at] * one[at] + two[at] * two[at] - turns[at] * one[at] * two[at];
+        2.0 * squared.max(0.0) / (block.len() * block.len()) as f64
+    })
 }
 
 #[cfg(test)]

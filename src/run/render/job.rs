@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::base::{Exit, Failure, limits};
+use super::purse::Purse;
+use crate::base::{Exit, Failure, Slug, limits};
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::{Digest, Recipe, Record};
 use crate::core::cost;
@@ -14,6 +15,30 @@ use crate::core::sound::{pipeline, wav};
 use crate::edge::engine::{Engine, EngineFault, Rendered, Request, Usage};
 use crate::run::clock::{Clock, MachineClock};
 use crate::store::shelf::{Claim, Looked, Question, Shelf};
+
+/// A sound that passed the ear, for somebody to listen to.
+pub struct Sample<'a> {
+    /// The phrase.
+    pub key: Slug,
+    /// The file.
+    pub wav: &'a [u8],
+    /// What it was made from, and what was measured.
+    pub record: &'a Record,
+}
+
+/// What somebody who listened says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It becomes the asset.
+    Keep,
+    /// Render it again.
+    Again,
+    /// No asset; what was there before stays.
+    Leave,
+}
+
+/// Asks somebody about a sound; `Err` ends the run.
+pub type Accept = Arc<dyn Fn(&Sample<'_>) -> Result<Answer, Failure> + Send + Sync>;
 
 /// Pause between two looks at a claim that another process holds.
 const CLAIM_PAUSE: Duration = Duration::from_millis(50);
@@ -26,6 +51,12 @@ pub(super) struct Job {
     pub recipe: Recipe,
     pub fingerprint: Digest,
     pub again: bool,
+    /// For which campaign and phrase, in the book of spending.
+    pub campaign: Slug,
+    pub key: Slug,
+    pub purse: Arc<Purse>,
+    /// Asked about each sound that passed the ear, before it enters.
+    pub accept: Option<Accept>,
     /// Set once the engine's account is refused: nobody asks it again in this run.
     pub refused: Arc<OnceLock<EngineFault>>,
     pub timeout: Duration,
@@ -63,7 +94,7 @@ impl Job {
         {
             return Ok(whole.record);
         }
-        let (wav, record) = self.speak(done).await?;
+        let (wav, record) = self.speak_until_accepted(done).await?;
         claim.enter(&wav, &record)?;
         done.by_us = true;
         Ok(record)
@@ -82,6 +113,24 @@ impl Job {
         Err(Failure::new(Exit::Asset, what).next("end the other `ahoy cache generate`, then run this one again"))
     }
 
+    async fn speak_until_accepted(&self, done: &mut Done) -> Result<(Vec<u8>, Record), Failure> {
+        for _ in 0..limits::ACCEPT_TRIES {
+            let (wav, record) = self.speak(done).await?;
+            let Some(accept) = &self.accept else { return Ok((wav, record)) };
+            let sample = Sample { key: self.key.clone(), wav: &wav, record: &record };
+            match tokio::task::block_in_place(|| accept(&sample))? {
+                Answer::Keep => return Ok((wav, record)),
+                Answer::Again => {}
+                Answer::Leave => {
+                    let what = format!("`{}` in `{}` was left out by hand", self.key, record.recipe.language);
+                    return Err(Failure::new(Exit::Asset, what).next("run `ahoy cache generate --interactive` again"));
+                }
+            }
+        }
+        Err(Failure::new(Exit::Asset, format!("not accepted after {} renderings", limits::ACCEPT_TRIES))
+            .next("change the text or the voice"))
+    }
+
     /// Asks the engine until its sound is good: busy and failing engines are asked again, refusals are final.
     async fn speak(&self, done: &mut Done) -> Result<(Vec<u8>, Record), Failure> {
         let recipe = &self.recipe;
@@ -94,17 +143,27 @@ impl Job {
         };
         let mut wait = self.backoff;
         for attempt in 1.. {
+            let ticket = self.purse.reserve(&*self.engine, recipe, &self.campaign, &self.key)?;
             done.engine_calls += 1;
             let fault = match tokio::time::timeout(self.timeout, self.engine.render(&request)).await {
                 Ok(Ok(rendered)) => {
                     let rendered = self.priced(rendered);
-                    done.usage += rendered.usage;
-                    match self.prepare(rendered) {
+                    let usage = rendered.usage;
+                    done.usage += usage;
+                    let prepared = self.prepare(rendered);
+                    self.purse.settle(ticket, usage, prepared.is_ok())?;
+                    match prepared {
                         Ok(good) => return Ok(good),
                         Err(why) => EngineFault::BadSound { engine: recipe.engine.clone(), why },
                     }
                 }
-                Ok(Err(fault)) => fault,
+                Ok(Err(fault)) => {
+                    // What was refused was not spoken; what broke on the way may have been, and stays reserved.
+                    if was_not_spoken(&fault) {
+                        self.purse.settle(ticket, Usage::default(), false)?;
+                    }
+                    fault
+                }
                 Err(_) => {
                     let why = format!("no answer within {:?}", self.timeout);
                     EngineFault::Failed { engine: recipe.engine.clone(), why }
@@ -166,6 +225,18 @@ impl Job {
             rendered_at: MachineClock.wall().rfc3339(),
         };
         Ok((bytes, record))
+    }
+}
+
+/// Whether a fault proves that the service spoke nothing that it could bill.
+fn was_not_spoken(fault: &EngineFault) -> bool {
+    match fault {
+        EngineFault::Language { .. }
+        | EngineFault::Account { .. }
+        | EngineFault::Missing { .. }
+        | EngineFault::Refused { .. }
+        | EngineFault::Busy { .. } => true,
+        EngineFault::BadSound { .. } | EngineFault::Failed { .. } => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod job;
 mod kit;
+mod purse;
 mod survey;
 mod verify;
 
@@ -20,6 +21,8 @@ pub use kit::{VoiceKit, load_kit};
 pub use survey::{AssetRow, list, plan_campaigns, prunable};
 pub use verify::{Depth, FilesAsked, Verified, verify, verify_files};
 
+pub use job::{Accept, Answer, Sample};
+
 pub(super) use job::told;
 pub(super) use survey::open_engine;
 
@@ -28,16 +31,21 @@ use crate::core::asset::plan::{Item, Plan, Step, Why};
 use crate::core::asset::{Digest, Entry, Lock, Record};
 use crate::core::config::Campaign;
 use crate::edge::engine::{Engine, EngineFault};
-use crate::store::shelf::{Shelf, write_lock};
+use crate::run::clock::{Clock, MachineClock};
+use crate::store::shelf::{Generation, Shelf, write_lock};
 use crate::store::workspace::Workspace;
 use job::{Done, Job};
+use purse::Purse;
 use survey::Survey;
+
+/// Pause between two looks at another process's generation.
+const GENERATION_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens an engine by its name in configuration.
 pub type OpenEngine<'a> = &'a (dyn Fn(&str) -> Result<Arc<dyn Engine>, EngineFault> + Send + Sync);
 
 /// How to generate.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GenerateOptions {
     /// Render everything again, even what is on the shelf.
     pub again: bool,
@@ -45,11 +53,33 @@ pub struct GenerateOptions {
     pub timeout: Duration,
     /// Wait before the second try; it doubles for the third.
     pub backoff: Duration,
+    /// Render again what is older than this.
+    pub max_age: Option<Duration>,
+    /// Render these phrases only; empty = all. The others stay as they are.
+    pub only: Vec<Slug>,
+    /// This run's cap on spending, beside those of the configuration.
+    pub max_cost: Option<Money>,
+    /// Asks somebody about each sound; then one is rendered after the other.
+    pub accept: Option<Accept>,
+}
+
+impl std::fmt::Debug for GenerateOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GenerateOptions").field("again", &self.again).field("only", &self.only).finish_non_exhaustive()
+    }
 }
 
 impl Default for GenerateOptions {
     fn default() -> GenerateOptions {
-        GenerateOptions { again: false, timeout: limits::RENDER_TIMEOUT, backoff: limits::RENDER_BACKOFF }
+        GenerateOptions {
+            again: false,
+            timeout: limits::RENDER_TIMEOUT,
+            backoff: limits::RENDER_BACKOFF,
+            max_age: None,
+            only: Vec::new(),
+            max_cost: None,
+            accept: None,
+        }
     }
 }
 
@@ -71,6 +101,8 @@ pub enum Progress {
         language: Language,
         /// Whether it became an asset.
         well: bool,
+        /// What this run has spent so far.
+        spent: Money,
     },
 }
 
@@ -147,6 +179,32 @@ pub async fn generate_with(
     progress: &(dyn Fn(&Progress) + Send + Sync),
     open: OpenEngine<'_>,
 ) -> Result<GenerateReport, Failure> {
+    let (mut survey, mut plan) = planned(ws, campaigns, options, open)?;
+    let mut generating = None;
+    if !plan.to_render().is_empty() {
+        generating = Some(generation(ws).await?);
+        // Whoever had the right before may have done all of it.
+        (survey, plan) = planned(ws, campaigns, options, open)?;
+    }
+    let purse = Arc::new(Purse::of(ws, options.max_cost));
+    let to_render: Vec<Item> = plan.to_render().into_iter().cloned().collect();
+    let kept = plan.items.iter().filter(|item| item.step == Step::Keep).count() as u64;
+    progress(&Progress::Planned { render: to_render.len() as u64, keep: kept });
+    let mut report = GenerateReport { kept, unspoken: survey.unspoken.clone(), ..GenerateReport::default() };
+    report.notes.extend(survey.notes.iter().cloned());
+    let outcomes = render_all(&survey, to_render, options, &purse, progress, &mut report).await;
+    write_locks(ws, &survey, &plan, outcomes, &mut report)?;
+    drop(generating);
+    Ok(report)
+}
+
+/// What is there, and what is to be done about it.
+fn planned(
+    ws: &Workspace,
+    campaigns: &[Campaign],
+    options: &GenerateOptions,
+    open: OpenEngine<'_>,
+) -> Result<(Survey, Plan), Failure> {
     let survey = Survey::take(ws, campaigns, open)?;
     let mut plan = survey.plan()?;
     if options.again {
@@ -154,14 +212,24 @@ pub async fn generate_with(
             item.step = Step::Render(Why::New);
         }
     }
-    let to_render: Vec<Item> = plan.to_render().into_iter().cloned().collect();
-    let kept = plan.items.iter().filter(|item| item.step == Step::Keep).count() as u64;
-    progress(&Progress::Planned { render: to_render.len() as u64, keep: kept });
-    let mut report = GenerateReport { kept, unspoken: survey.unspoken.clone(), ..GenerateReport::default() };
-    report.notes.extend(survey.notes.iter().cloned());
-    let outcomes = render_all(&survey, to_render, options, progress, &mut report).await;
-    write_locks(ws, &survey, &plan, outcomes, &mut report)?;
-    Ok(report)
+    if let Some(age) = options.max_age {
+        survey.age(&mut plan, MachineClock.wall() - age);
+    }
+    plan.only(&options.only)?;
+    Ok((survey, plan))
+}
+
+/// The right to generate in this workspace: two crons that meet work one after the other, and the second finds little to do.
+async fn generation(ws: &Workspace) -> Result<Generation, Failure> {
+    let tries = limits::RENDER_WAIT.as_millis() / GENERATION_PAUSE.as_millis();
+    for _ in 0..tries {
+        if let Some(right) = shelf_of(ws).generation()? {
+            return Ok(right);
+        }
+        MachineClock.sleep(GENERATION_PAUSE).await;
+    }
+    let what = format!("another `ahoy cache generate` has been at work for {} s", limits::RENDER_WAIT.as_secs());
+    Err(Failure::new(Exit::Locked, what).next("wait for it, or end it"))
 }
 
 type Outcomes = BTreeMap<Digest, Result<Record, Failure>>;
@@ -171,13 +239,17 @@ async fn render_all(
     survey: &Survey,
     items: Vec<Item>,
     options: &GenerateOptions,
+    purse: &Arc<Purse>,
     progress: &(dyn Fn(&Progress) + Send + Sync),
     report: &mut GenerateReport,
 ) -> Outcomes {
     let gates: BTreeMap<&str, Arc<Semaphore>> = survey
         .engines
         .iter()
-        .map(|(name, engine)| (name.as_str(), Arc::new(Semaphore::new(engine.concurrency().clamp(1, 64)))))
+        .map(|(name, engine)| {
+            let at_once = if options.accept.is_some() { 1 } else { engine.concurrency().clamp(1, 64) };
+            (name.as_str(), Arc::new(Semaphore::new(at_once)))
+        })
         .collect();
     let refusals: BTreeMap<&str, Arc<OnceLock<EngineFault>>> =
         survey.engines.keys().map(|name| (name.as_str(), Arc::default())).collect();
@@ -191,7 +263,11 @@ async fn render_all(
             shelf: survey.shelf.clone(),
             recipe: item.wanted.recipe,
             fingerprint: item.fingerprint,
-            again: options.again,
+            again: options.again || matches!(item.step, Step::Render(Why::Aged)),
+            campaign: item.wanted.campaign.clone(),
+            key: item.wanted.key.clone(),
+            purse: Arc::clone(purse),
+            accept: options.accept.clone(),
             timeout: options.timeout,
             backoff: options.backoff,
         };
@@ -218,7 +294,12 @@ async fn render_all(
             (Ok(_), false) => report.kept += 1,
             (Err(_), _) => {}
         }
-        progress(&Progress::Ended { key, language: job.recipe.language.clone(), well: record.is_ok() });
+        progress(&Progress::Ended {
+            key,
+            language: job.recipe.language.clone(),
+            well: record.is_ok(),
+            spent: purse.spent(),
+        });
         outcomes.insert(job.fingerprint, record);
     }
     if unpriced > 0 {
@@ -309,6 +390,12 @@ pub async fn play(file: &std::path::Path) -> Result<(), Failure> {
     crate::edge::player::play(file)
         .await
         .map_err(|fault| Failure::bug(fault.to_string()).next("add --to FILE and play that file anywhere"))
+}
+
+/// Plays a sound that is not on the shelf yet.
+pub async fn play_bytes(wav: &[u8]) -> Result<(), Failure> {
+    let file = crate::store::scratch::file(wav, ".wav")?;
+    play(file.path()).await
 }
 
 fn shelf_of(ws: &Workspace) -> Shelf {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::job::told;
-use super::{OpenEngine, Unspoken, shelf_of};
+use super::{GenerateOptions, OpenEngine, Unspoken, shelf_of};
 use crate::base::secret::SecretRef;
 use crate::base::text::printable;
-use crate::base::{Exit, Failure, Language, Slug};
+use crate::base::{Exit, Failure, Language, Slug, Wall};
 use crate::core::asset::plan::{self, Plan, Wanted};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
@@ -152,6 +152,17 @@ impl Survey {
         Ok(plan::plan(self.wanted.clone(), &self.locks, &shelf))
     }
 
+    /// Marks what was rendered before a moment as to be rendered again.
+    pub fn age(&self, plan: &mut Plan, before: Wall) {
+        let before = before.rfc3339();
+        for item in plan.items.iter_mut().filter(|item| item.step == plan::Step::Keep) {
+            // Both are RFC 3339 in UTC, of one length: their order is that of their letters.
+            if self.record(&item.fingerprint).is_some_and(|record| record.rendered_at < before) {
+                item.step = plan::Step::Render(plan::Why::Aged);
+            }
+        }
+    }
+
     /// The record of a whole asset that the survey saw.
     pub fn record(&self, fingerprint: &Digest) -> Option<&Record> {
         match self.found.get(fingerprint) {
@@ -179,9 +190,12 @@ impl Survey {
 }
 
 /// What `generate` would do now, what that is estimated to cost, and the languages that fall back. Writes nothing.
-pub fn plan_campaigns(ws: &Workspace, campaigns: &[Campaign]) -> Result<(Plan, Usage, Vec<Unspoken>), Failure> {
-    let survey = Survey::take(ws, campaigns, &|name| open_engine(ws, name))?;
-    let plan = survey.plan()?;
+pub fn plan_campaigns(
+    ws: &Workspace,
+    campaigns: &[Campaign],
+    options: &GenerateOptions,
+) -> Result<(Plan, Usage, Vec<Unspoken>), Failure> {
+    let (survey, plan) = super::planned(ws, campaigns, options, &|name| open_engine(ws, name))?;
     let cost = survey.estimate(&plan);
     Ok((plan, cost, survey.unspoken))
 }

@@ -7,7 +7,9 @@ use super::*;
 use crate::core::asset::verify::Binding;
 use crate::core::ear::Code;
 use crate::core::sound::Pcm;
+use crate::edge::engine::ModelName;
 use crate::edge::engine::{Boxed, Rendered, Request, Usage};
+use crate::store::spend::SpendBook;
 
 /// An engine in memory: speaks English and French, at most two at once, and answers as it is told.
 struct Fake {
@@ -23,6 +25,8 @@ struct Fake {
     /// Never answers.
     hangs: bool,
     amplitude: f64,
+    /// A model of the dated table, whose price holds.
+    model: Option<&'static str>,
 }
 
 impl Fake {
@@ -37,6 +41,7 @@ impl Fake {
             keep: usize::MAX,
             hangs: false,
             amplitude: 6_000.0,
+            model: None,
         }
     }
 
@@ -67,6 +72,9 @@ impl Engine for Fake {
             return Ok(());
         }
         Err(EngineFault::Language { engine: "fake".to_owned(), language: language.clone(), detail: String::new() })
+    }
+    fn model(&self, _: Option<&str>) -> Option<ModelName> {
+        self.model.map(|id| ModelName { kind: "elevenlabs", id: id.to_owned() })
     }
     fn max_characters(&self) -> usize {
         200
@@ -138,10 +146,14 @@ impl House {
     }
 
     async fn generate(&self, fake: &Arc<Fake>) -> Result<GenerateReport, Failure> {
+        self.generate_as(fake, GenerateOptions::default()).await
+    }
+
+    async fn generate_as(&self, fake: &Arc<Fake>, options: GenerateOptions) -> Result<GenerateReport, Failure> {
         let options = GenerateOptions {
-            again: false,
             timeout: Duration::from_millis(if fake.hangs { 5 } else { 5_000 }),
             backoff: Duration::ZERO,
+            ..options
         };
         let open = |_: &str| Ok(Arc::clone(fake) as Arc<dyn Engine>);
         generate_with(&self.ws, &[self.campaign()], &options, &|_| {}, &open).await
@@ -266,6 +278,96 @@ async fn a_lock_stays_as_it_is_when_sound_that_never_repeats_is_rendered_again()
     let found = verify(&house.ws, &[house.campaign()], Binding::Reproducible, Depth::Full).expect("reads");
     assert_eq!(found.findings, []);
     assert!(load_kit(&house.ws, &house.campaign()).is_ok());
+}
+
+fn slug(text: &str) -> Slug {
+    text.parse().expect("slug")
+}
+
+#[tokio::test]
+async fn a_cap_stops_renderings_before_it_is_passed() {
+    // 0.04 dollars for a thousand characters: 38 of the greeting, and two house phrases.
+    let priced = Fake { model: Some("eleven_flash_v2_5"), ..Fake::new() };
+    let house = house(EN);
+    let options = |max_cost| GenerateOptions { max_cost, ..GenerateOptions::default() };
+    let cap = Money(2_000);
+    let fake = Arc::new(priced);
+    let report = house.generate_as(&fake, options(Some(cap))).await.expect("ends");
+    assert_eq!((report.rendered, fake.calls()), (1, 1), "{report:?}");
+    assert!(report.cost > Money(0) && report.cost <= cap, "{report:?}");
+    assert!(report.failed.iter().all(|it| it.why.contains("the cap of $0.0020 a run would be passed")), "{report:?}");
+    assert_eq!(generate_exit(&report), Exit::Findings);
+    let spending = SpendBook::at(&house.ws.root).read().expect("reads");
+    assert_eq!(spending.requests().map(|it| it.cost().0).sum::<i64>(), report.cost.0);
+    let month = Money(report.cost.0 + 10);
+    let mut ws = Workspace::open(&house.ws.root).expect("opens");
+    ws.config.speech.per_month = Some(month);
+    let monthly = House { ws, _dir: tempfile::tempdir().expect("a folder") };
+    let report = monthly.generate(&fake).await.expect("ends");
+    assert!(report.failed.len() == 2 && report.failed[0].why.contains("a month"), "{report:?}");
+    assert_eq!(fake.calls(), 1, "not a cent more");
+    let report = house.generate(&fake).await.expect("ends");
+    assert_eq!((report.rendered, report.failed.len()), (2, 0), "without a cap");
+}
+
+#[tokio::test]
+async fn a_lost_answer_stays_reserved_and_a_refusal_costs_nothing() {
+    let house = house(EN);
+    let failed = |why: &str| EngineFault::Failed { engine: "fake".to_owned(), why: why.to_owned() };
+    let refused = |why: &str| EngineFault::Refused { engine: "fake".to_owned(), why: why.to_owned() };
+    let fake = Fake { model: Some("eleven_flash_v2_5"), ..Fake::new() };
+    *fake.faults.lock().expect("whole") = vec![refused("no"), refused("no"), failed("reset")];
+    let fake = Arc::new(fake);
+    house.generate(&fake).await.expect("ends");
+    let spending = SpendBook::at(&house.ws.root).read().expect("reads");
+    let unsettled: Vec<_> = spending.requests().filter(|it| it.settled.is_none()).collect();
+    assert_eq!((spending.requests().count(), unsettled.len()), (4, 1));
+    assert!(unsettled[0].cost() > Money(0));
+    let free = spending.requests().filter(|it| matches!(it.settled, Some((usage, false)) if usage.cost == Money(0)));
+    assert_eq!(free.count(), 2);
+}
+
+#[tokio::test]
+async fn one_phrase_alone_is_rendered_and_the_others_stay_locked() {
+    let house = house(EN);
+    let fake = Arc::new(Fake::new());
+    house.generate(&fake).await.expect("renders");
+    let lock = house.lock_text();
+    let only = |key: &str| GenerateOptions { again: true, only: vec![slug(key)], ..GenerateOptions::default() };
+    let report = house.generate_as(&fake, only("goodbye")).await.expect("renders");
+    assert_eq!((report.rendered, fake.calls(), house.lock_text()), (1, 4, lock));
+    let failure = house.generate_as(&fake, only("farewell")).await.expect_err("no such phrase");
+    assert!(failure.what.contains("`farewell`"), "{failure}");
+    let old = GenerateOptions { max_age: Some(Duration::from_secs(3_600)), ..GenerateOptions::default() };
+    assert_eq!(house.generate_as(&fake, old).await.expect("keeps").rendered, 0);
+    let old = GenerateOptions { max_age: Some(Duration::ZERO), ..GenerateOptions::default() };
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(house.generate_as(&fake, old).await.expect("renders").rendered, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_accepted_is_rendered_again_or_left_out_and_the_old_asset_stays() {
+    let house = house(EN);
+    let fake = Arc::new(Fake::new());
+    house.generate(&fake).await.expect("renders");
+    let lock = house.lock_text();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    let accept: Accept = Arc::new(move |sample: &Sample<'_>| {
+        let mut asked = told.lock().expect("whole");
+        asked.push(sample.key.to_string());
+        let times = asked.iter().filter(|key| **key == sample.key.as_str()).count();
+        match (sample.key.as_str(), times) {
+            ("greeting", _) => Ok(Answer::Leave),
+            ("goodbye", 1) => Ok(Answer::Again),
+            (_, _) => Ok(Answer::Keep),
+        }
+    });
+    let options = GenerateOptions { again: true, accept: Some(accept), ..GenerateOptions::default() };
+    let report = house.generate_as(&fake, options).await.expect("ends");
+    assert_eq!((report.rendered, report.failed.len(), asked.lock().expect("whole").len()), (2, 1, 4));
+    assert_eq!(house.lock_text(), lock);
+    assert!(load_kit(&house.ws, &house.campaign()).is_ok(), "what was there before is still played");
 }
 
 #[tokio::test]

@@ -57,6 +57,27 @@ impl Shelf {
     }
 }
 
+/// The right to generate in a workspace; it ends when this is dropped, or when the process dies.
+#[derive(Debug)]
+pub struct Generation {
+    _file: File,
+}
+
+impl Shelf {
+    /// Takes the right to generate; `None` = another process has it.
+    pub fn generation(&self) -> Result<Option<Generation>, ShelfFault> {
+        make_folder(&self.dir)?;
+        let path = self.dir.join(".generating");
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(|error| ShelfFault::disk(&path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Generation { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(ShelfFault::disk(&path, error)),
+        }
+    }
+}
+
 impl Claim {
     /// Writes an asset and makes it visible.
     pub fn enter(self, wav: &[u8], record: &Record) -> Result<(), ShelfFault> {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Exit, Failure};
 use crate::core::asset::Digest;
 
-pub use claim::{Claim, Staged};
+pub use claim::{Claim, Generation, Staged};
 pub use files::{places, read_lock, read_phrases, write_lock};
 pub use known::Known;
 pub use read::{Looked, Question, WholeAsset};
