@@ -91,7 +91,7 @@ fn serve() {
         let (attempt, expires) = (attempt(n), Boot(u64::MAX));
         let token = token::mint(&KEY, attempt);
         registry
-            .expect(Expected { attempt, call: attempt.call(), token, expires, script: script.clone() })
+            .expect(Expected { attempt, call: attempt.call(), token, expires, script: script.clone(), late: None })
             .expect("room");
     }
     let options = GatewayOptions {

@@ -319,3 +319,30 @@ fn a_plan_tells_the_cost_before_a_cent_is_spent_and_a_bound_stops_it() {
     let (code, _, err) = run(&["generate", "--max-cost", "0.001"]);
     assert!(code == 3 && err.contains("nothing was rendered"), "{err}");
 }
+
+/// The example of a phrase book: 34 phrases in French, every one of them rendered by the embedded engine and sound.
+#[test]
+fn the_support_desk_speaks_its_34_phrases() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/support-desk");
+    let to = dir.path().join("campaigns/support-desk");
+    fs::create_dir_all(&to).expect("made");
+    for name in ["campaign.toml", "phrases.toml", "assets.lock"] {
+        fs::copy(from.join(name), to.join(name)).expect("copied");
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ahoy"));
+        told(&command.arg("--workspace").arg(dir.path()).args(arguments).stdin(Stdio::null()).output().expect("runs"))
+    };
+    let (code, out, err) = run(&["cache", "generate", "--json"]);
+    // And the greeting and the opt-out confirmation; the goodbye is the book's own.
+    assert_eq!((code, last_json(&out)["rendered"].as_u64()), (0, Some(36)), "{out}{err}");
+    assert_eq!(last_json(&out)["locks_written"], 0, "the committed lock is what comes out: {out}");
+    let (code, out, err) = run(&["cache", "verify", "--full"]);
+    assert_eq!((code, out.trim()), (0, "36 phrases, 36 assets: all sound"), "{err}");
+    let lock = fs::read_to_string(to.join("assets.lock")).expect("a lock");
+    assert!(
+        lock.contains("[assets.wait-position--quatre.fr]")
+            && lock.contains("said = \"Votre rendez-vous avec le esse a vé")
+    );
+}

@@ -125,3 +125,130 @@ fn a_second_run_on_the_same_ledger_is_refused_by_name() {
     first.kill().expect("SIGKILL");
     first.wait().expect("reaped");
 }
+
+/// The greeting that names its lead is rendered ahead of the calls; who has none that is ready hears the plain one.
+#[test]
+fn leads_hear_their_name_where_it_was_rendered_and_the_plain_greeting_elsewhere() {
+    let shop = Shop::open(&Wish {
+        carrier: "kind = \"sim\"\nseed = 5\nspeedup = 50\ncalls_per_second = 50\nmax_live_calls = 10",
+        campaign: "",
+        leads: 2,
+    });
+    let book = "[greeting]\nen = \"Hello {who}, this is a test of the harbour line.\"\n\
+                slots.who = { column = \"first_name\", most = 3 }\n";
+    std::fs::write(shop.path("campaigns/c/phrases.toml"), book).expect("written");
+    let import = |file: &str, rows: &str| {
+        std::fs::write(shop.path(file), format!("name,phone,consent\n{rows}")).expect("written");
+        let arguments = ["leads", "import", file, "--campaign", "c"];
+        code(&run(common::ahoy(shop.dir.path()).current_dir(shop.dir.path()).args(arguments)))
+    };
+    let rows = "Anna Smith,+442079460100,form\nAnna Jones,+442079460101,form\nBoris,+442079460102,form\n\
+                NULL,+442079460103,form\n<script>,+442079460104,form\n";
+    assert_eq!(import("named.csv", rows), 0);
+    let generate = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--json"]));
+    let report: serde_json::Value = serde_json::from_slice(&generate.stdout).expect("one JSON object");
+    assert_eq!(
+        (code(&generate), report["rendered"].as_u64()),
+        (0, Some(3)),
+        "Anna, Boris and Person, once each: {report}"
+    );
+    let lock = std::fs::read_to_string(shop.path("campaigns/c/assets.lock")).expect("a lock");
+    assert!(!lock.contains("Anna"), "a lock is committed: nobody's name stands in it");
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(["cache", "verify", "c"]))), 0);
+    // Imported after the rendering: she hears the plain greeting.
+    assert_eq!(import("late.csv", "Clara,+442079460105,form\n"), 0);
+    let prune = run(common::ahoy(shop.dir.path()).args(["cache", "prune", "--yes", "--all", "--json"]));
+    let pruned: serde_json::Value = serde_json::from_slice(&prune.stdout).expect("one JSON object");
+    assert_eq!(pruned["removed"], 0, "a greeting that somebody will hear is not pruned");
+
+    let output = run(shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]).arg("--json"));
+    assert!([0, 3].contains(&code(&output)));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((report["attempts"].as_u64(), report["plain_greetings"].as_u64()), (Some(8), Some(3)), "{report}");
+    let ledger = rusqlite::Connection::open(shop.path("ahoy.db")).expect("opens");
+    let greeting = |name: &str| -> String {
+        let sql = "SELECT a.greeting FROM attempt a JOIN lead l ON l.id = a.lead WHERE l.name = ?1";
+        ledger.query_row(sql, [name], |row| row.get(0)).expect("one attempt")
+    };
+    let plain = greeting("NULL");
+    assert_eq!(greeting("Person 0"), greeting("Person 1"), "the same first name");
+    assert_eq!(greeting("Anna Smith"), greeting("Anna Jones"));
+    assert_ne!(greeting("Anna Smith"), greeting("Boris"));
+    for name in ["<script>", "Clara"] {
+        assert_eq!(greeting(name), plain, "{name}");
+    }
+    for name in ["Anna Smith", "Boris"] {
+        let fingerprint = greeting(name);
+        let record = shop.path(&format!("cache/{}/{fingerprint}.json", &fingerprint[..2]));
+        let text = std::fs::read_to_string(record).expect("its record");
+        assert!(text.contains(&format!("Hello {}, this is", name.split(' ').next().expect("a word"))), "{text}");
+    }
+}
+
+/// `on_missing = "render"`: the greeting is made before the first call; who answers before it is there hears the apology.
+#[cfg(unix)]
+#[test]
+fn a_missing_greeting_is_rendered_in_the_run_and_nobody_hears_silence() {
+    let shop = Shop::open(&Wish {
+        carrier: "kind = \"sim\"\nseed = 7\nspeedup = 50\ncalls_per_second = 2\nmax_live_calls = 2",
+        campaign: "",
+        leads: 12,
+    });
+    let here = shop.dir.path().display().to_string();
+    let campaign = shop.path("campaigns/c/campaign.toml");
+    let ahoy = |arguments: &[&str]| run(common::ahoy(shop.dir.path()).args(arguments));
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&campaign).expect("read");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&campaign, text.replace(from, to)).expect("written");
+    };
+    edit("[greeting]\n", "[greeting]\non_missing = \"render\"\n");
+    assert_eq!(code(&ahoy(&["cache", "generate", "c", "--quiet"])), 0);
+    for key in ["greeting", "goodbye", "opt-out-confirmed", "apology"] {
+        assert_eq!(code(&ahoy(&["cache", "play", "c", "--key", key, "--to", &format!("{here}/{key}.wav")])), 0);
+    }
+    // An engine that speaks with those voices, and takes its time for the greeting when it is told to.
+    let script = format!(
+        "text=$(cat); case $text in *harbour*) key=greeting; [ ! -f {here}/slow ] || sleep 7 ;; *removed*) \
+         key=opt-out-confirmed ;; *sorry*) key=apology ;; *) key=goodbye ;; esac; cat {here}/$key.wav"
+    );
+    let config = std::fs::read_to_string(shop.path("ahoy.toml")).expect("read");
+    let engine = format!("[engines.slow]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n");
+    std::fs::write(shop.path("ahoy.toml"), format!("{config}{engine}")).expect("written");
+    edit("[hours]", "[voice]\nengine = \"slow\"\n[hours]");
+    assert_eq!(code(&ahoy(&["cache", "generate", "c", "--quiet"])), 0);
+
+    let remove_greeting = || {
+        let lock = std::fs::read_to_string(shop.path("campaigns/c/assets.lock")).expect("a lock");
+        let part = lock.split("[assets.greeting.en]").nth(1).expect("the greeting");
+        let fingerprint = part.split("fingerprint = \"").nth(1).and_then(|rest| rest.get(..64)).expect("its name");
+        std::fs::remove_file(shop.path(&format!("cache/{}/{fingerprint}.wav", &fingerprint[..2]))).expect("removed");
+    };
+    remove_greeting();
+    let dial = |leads: &str| {
+        let output =
+            run(shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]).args(["--where", leads]).arg("--json"));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (code(&output), report)
+    };
+    let (first, second) = ("name != 'Person 1'", "name = 'Person 1'");
+    edit("on_missing = \"render\"", "on_missing = \"refuse\"");
+    assert_eq!(dial(second).0, 13, "refused is the default");
+    edit("on_missing = \"refuse\"", "on_missing = \"render\"");
+    let (ended, report) = dial(second);
+    assert!([0, 3].contains(&ended), "{ended} {report}");
+    assert_eq!((report["attempts"].as_u64(), report["late_greetings"].as_u64()), (Some(1), Some(0)), "{report}");
+    assert_eq!(code(&ahoy(&["cache", "verify", "c"])), 0, "it is an asset like any other");
+
+    remove_greeting();
+    std::fs::write(shop.path("slow"), "").expect("written");
+    let (ended, report) = dial(first);
+    assert!([0, 3].contains(&ended), "{ended} {report}");
+    assert_eq!(report["attempts"].as_u64(), Some(11), "{report}");
+    let (answered, late) = (report["answered"].as_u64().expect("a count"), report["late_greetings"].as_u64());
+    assert!(
+        late.is_some_and(|late| late >= 1 && late < answered),
+        "some before, the others after it was there: {report}"
+    );
+    assert_eq!(code(&ahoy(&["cache", "verify", "c"])), 0);
+}

@@ -121,7 +121,8 @@ async fn an_expired_token_is_refused() {
     let house = house();
     let (attempt, token) = house.expect(1);
     let expires = MachineClock.boot();
-    let expected = Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script() };
+    let expected =
+        Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script(), late: None };
     house.registry.expect(expected).expect("room");
     assert!(house.started(&token).await.rest().await.is_empty());
 }

@@ -44,6 +44,10 @@ pub const SERVICE_IDLE: Duration = Duration::from_secs(30);
 pub const SERVICE_WHOLE: Duration = Duration::from_secs(55);
 /// Bytes of a speech service's answer: five minutes of 48 kHz sound in base64.
 pub const SERVICE_BODY_BYTES: usize = 64 << 20;
+/// Bytes of one message of a speech service's socket: a minute of 48 kHz sound in base64.
+pub const SERVICE_MESSAGE_BYTES: usize = 16 << 20;
+/// Messages of one reading by a socket: five minutes of sound in pieces of 20 ms, and as many words.
+pub const SERVICE_MESSAGES: usize = 40_000;
 /// Characters kept of a service's words about a fault.
 pub const SERVICE_WORDS: usize = 300;
 /// Waits of one request for a slot of our own, after the service said that too many are speaking.

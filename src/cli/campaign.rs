@@ -300,6 +300,8 @@ fn print_report(context: &Context, run: &RunReport) -> Result<(), Failure> {
     }
     print_line(&report::run(&report::RunFigures {
         attempts: run.attempts,
+        plain_greetings: run.plain_greetings,
+        late_greetings: run.late_greetings,
         answered: run.answered,
         outcomes: &run.outcomes,
         stream_to_audio_ms: run.stream_to_audio_ms,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -103,6 +103,33 @@ pub struct Expected {
     pub expires: Boot,
     /// What to do.
     pub script: Arc<CallScript>,
+    /// A better script that may be ready by the time of the answer.
+    pub late: Option<Arc<LateScript>>,
+}
+
+/// A script whose greeting is being rendered while the phone rings.
+#[derive(Debug, Default)]
+pub struct LateScript {
+    ready: OnceLock<Arc<CallScript>>,
+    missed: AtomicU64,
+}
+
+impl LateScript {
+    /// From here on, whoever answers hears it.
+    pub fn is_ready(&self, script: Arc<CallScript>) {
+        // All of them are made from the same sound: the first counts.
+        let _the_first_counts = self.ready.set(script);
+    }
+
+    /// The script, once it is ready.
+    pub fn get(&self) -> Option<&Arc<CallScript>> {
+        self.ready.get()
+    }
+
+    /// Calls that were answered before it was ready: they heard the fall-back.
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
+    }
 }
 
 struct Slot {
@@ -157,6 +184,14 @@ impl Registry {
         }
         let zero = slot.answered.unwrap_or(now);
         slot.began = Some(zero);
+        if let Some(late) = &slot.expected.late {
+            match late.get() {
+                Some(script) => slot.expected.script = Arc::clone(script),
+                None => {
+                    late.missed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
         Some((slot.expected.clone(), zero, slot.answered))
     }
 

@@ -36,6 +36,8 @@ pub struct PlanView<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RunFigures<'a> {
     pub attempts: u64,
+    pub plain_greetings: u64,
+    pub late_greetings: u64,
     pub answered: u64,
     pub outcomes: &'a BTreeMap<String, u64>,
     pub stream_to_audio_ms: Option<Quantiles<f64>>,
@@ -123,6 +125,14 @@ pub fn run(figures: &RunFigures<'_>) -> String {
         vec!["not called".to_owned(), list(figures.not_called)],
         vec!["waiting".to_owned(), figures.waiting.to_string()],
     ];
+    if figures.plain_greetings > 0 {
+        let what = format!("{} (their own was not ready: `ahoy cache generate`)", figures.plain_greetings);
+        rows.push(vec!["plain greetings".to_owned(), what]);
+    }
+    if figures.late_greetings > 0 {
+        let what = format!("{} (answered before theirs was rendered: they heard the apology)", figures.late_greetings);
+        rows.push(vec!["late greetings".to_owned(), what]);
+    }
     if let Some(next) = figures.next_due {
         rows.push(vec!["next one due".to_owned(), next.to_owned()]);
     }

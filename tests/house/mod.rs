@@ -134,7 +134,8 @@ impl House {
         let attempt = AttemptId::mint(1_790_000_000_000, [n; 10]);
         let token = token::mint(&KEY, attempt);
         let expires = Boot(u64::MAX);
-        let expected = Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script() };
+        let expected =
+            Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script(), late: None };
         self.registry.expect(expected).expect("room");
         (attempt, token)
     }

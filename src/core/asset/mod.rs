@@ -8,6 +8,7 @@ pub mod place;
 pub mod plan;
 pub mod recipe;
 pub mod record;
+pub mod transcript;
 pub mod verify;
 
 use std::sync::Arc;

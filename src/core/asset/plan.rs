@@ -21,6 +21,8 @@ pub struct Wanted {
     pub recipe: Recipe,
     /// Whether the engine gives the same samples for the same request on any machine.
     pub reproducible: bool,
+    /// It stands in no lock: a greeting that names its lead.
+    pub unlocked: bool,
 }
 
 /// What the shelf says about one fingerprint.
@@ -140,6 +142,9 @@ pub fn asked(wanted: &[Wanted], locks: &BTreeMap<Slug, Lock>) -> BTreeSet<Digest
 }
 
 fn entry_of<'a>(wanted: &Wanted, locks: &'a BTreeMap<Slug, Lock>) -> Option<&'a Entry> {
+    if wanted.unlocked {
+        return None;
+    }
     let lock = locks.get(&wanted.campaign)?;
     lock.entries.get(&(wanted.key.clone(), wanted.recipe.language.clone()))
 }
@@ -209,6 +214,7 @@ mod tests {
                 said: None,
             },
             reproducible,
+            unlocked: false,
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigFault, Span};
-use crate::base::{Country, Language, Money, Phone, Slug, limits};
+use super::greeting::check_greeting;
+use super::{ConfigFault, Greeting, Span};
+use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
 
@@ -112,17 +113,6 @@ pub enum Purpose {
     Service,
     /// Questions, nothing sold.
     Research,
-}
-
-/// The greeting per language.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Greeting {
-    /// Language → text.
-    pub texts: BTreeMap<Language, String>,
-    /// What leads hear whose language has no greeting; absent = a run that needs one is refused.
-    pub fallback: Option<Language>,
-    /// `fallback = "none"`: leads whose language has no greeting are not called, and the run goes on without them.
-    pub leave_out: bool,
 }
 
 /// Who speaks.
@@ -497,34 +487,6 @@ fn check_limits(typed: &TypedLimits, price: f64) -> Result<Quota, (&'static str,
         Some(dollars) => Some(Money((dollars * 1_000_000.0).round() as i64)),
     };
     Ok(Quota { attempts: typed.attempts, minutes: typed.minutes, spend })
-}
-
-fn check_greeting(mut typed: BTreeMap<String, String>) -> Result<Greeting, (String, String)> {
-    let language = |tag: &str| tag.parse::<Language>().map_err(|e| (tag.to_owned(), format!("[greeting] {e}")));
-    let fallback = typed.remove("fallback");
-    let leave_out = fallback.as_deref() == Some("none");
-    let fallback = fallback.filter(|_| !leave_out).map(|tag| language(&tag)).transpose()?;
-    let mut texts = BTreeMap::new();
-    for (tag, text) in typed {
-        let characters = text.chars().count();
-        if text.trim().is_empty() {
-            return Err((tag.clone(), format!("[greeting] {tag} is empty")));
-        }
-        if characters > limits::PHRASE_CHARS {
-            let most = limits::PHRASE_CHARS;
-            return Err((tag.clone(), format!("[greeting] {tag} has {characters} characters; {most} is the most")));
-        }
-        texts.insert(language(&tag)?, text);
-    }
-    if texts.is_empty() {
-        return Err(("greeting".to_owned(), "[greeting] has no text: write en = \"Hello, …\"".to_owned()));
-    }
-    if let Some(fallback) = &fallback
-        && !texts.contains_key(fallback)
-    {
-        return Err(("fallback".to_owned(), format!("[greeting] fallback is `{fallback}`, which has no text")));
-    }
-    Ok(Greeting { texts, fallback, leave_out })
 }
 
 fn check_hours(typed: TypedHours) -> Result<Hours, (&'static str, String)> {

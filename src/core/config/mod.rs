@@ -4,16 +4,17 @@ pub mod account;
 mod campaign;
 mod fault;
 mod faults;
+mod greeting;
 mod mapping;
 mod typed;
 mod workspace;
 
 pub use campaign::{
-    AgentKind, BargeIn, Campaign, Caps, Greeting, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice,
-    parse_campaign,
+    AgentKind, BargeIn, Campaign, Caps, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign,
 };
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};
+pub use greeting::{Greeting, OnMissing};
 pub use mapping::Mapping;
 pub use typed::Span;
 pub use workspace::{

@@ -79,6 +79,7 @@ pub struct Service {
     base: Url,
     client: Client,
     key: Option<Secret>,
+    auth: Auth,
     bounds: Bounds,
 }
 
@@ -165,7 +166,7 @@ impl Service {
             .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| missing(format!("no HTTP client: {error}")))?;
-        Ok(Service { engine: engine.to_owned(), base, client, key, bounds })
+        Ok(Service { engine: engine.to_owned(), base, client, key, auth, bounds })
     }
 
     /// An address under the base: each segment is encoded, so that no voice name can leave its place.
@@ -300,6 +301,21 @@ impl Service {
         };
         let short: String = masked.chars().take(limits::SERVICE_WORDS).collect();
         printable(short.trim())
+    }
+
+    /// A fault that a second try may mend.
+    pub fn failed(&self, why: String) -> EngineFault {
+        EngineFault::Failed { engine: self.engine.clone(), why: self.safe(&why) }
+    }
+
+    /// Times of one request.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// The header that carries the key.
+    pub(super) fn key_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        key_header(self.key.as_ref()?, self.auth)
     }
 
     /// A request that broke on the way: timeouts and resets may mend, and nothing says what was heard.

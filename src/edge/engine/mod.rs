@@ -13,6 +13,7 @@ pub mod http;
 pub mod pico;
 pub mod settings;
 pub mod slots;
+pub mod socket;
 #[cfg(test)]
 mod suite;
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::late::Readiness;
 use super::{Active, Chosen, Line, Shared, Told, lock};
 use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
+use crate::core::call::CallScript;
 use crate::core::config::Caps;
 use crate::core::dial::attempt::{Input, Refused, Source};
 use crate::core::dial::desk::{Event, Stop};
@@ -20,6 +22,11 @@ use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactRe
 /// Claims a lead and calls it.
 pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
     let line = &*shared.line(campaign);
+    if let Some(late) = line.late.get(&chosen.what.language)
+        && super::late::ready(&shared, campaign, late).await == Readiness::Failed
+    {
+        return not_claimed(&shared, &chosen, slot, ClaimRefused::Open).await;
+    }
     let claimed_at = shared.boot();
     let attempt = mint(&shared);
     let claim = claim_of(&shared, line, attempt, &chosen);
@@ -45,10 +52,16 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     shared.tell(Told::Decided(lead)).await;
 
     let order = order_of(&shared, line, attempt, &chosen);
-    let script = line.scripts.get(&chosen.what.language).expect("a script was made for every language of the greeting");
+    let named = named_script(line, &chosen);
+    if named.is_none() && line.kit.personal.contains_key(&chosen.what.language) {
+        lock(&line.tally).plain += 1;
+    }
+    let plain = line.scripts.get(&chosen.what.language).expect("a script was made for every language of the greeting");
+    let late = line.late.get(&chosen.what.language).filter(|_| named.is_none()).map(|late| Arc::clone(&late.script));
+    let script = named.unwrap_or(plain);
     let expires = shared.boot() + shared.ring_timeout + limits::TOKEN_LIFE;
     let token = token::mint(&shared.token_key, attempt);
-    let expected = Expected { attempt, call: attempt.call(), token, expires, script: Arc::clone(script) };
+    let expected = Expected { attempt, call: attempt.call(), token, expires, script: Arc::clone(script), late };
     let room = shared.registry.expect(expected).is_ok();
 
     if !room || !fence(&shared, line, &chosen, claimed_at).await {
@@ -79,11 +92,7 @@ fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         caller: chosen.what.caller.clone(),
         account: shared.account.clone(),
         language: chosen.what.language.clone(),
-        greeting: line
-            .kit
-            .clip("greeting", &chosen.what.language)
-            .map(|clip| clip.fingerprint.clone())
-            .unwrap_or_default(),
+        greeting: greeting_of(line, chosen),
         intent_at: now,
         send_by: now + limits::SEND_WINDOW,
         // A short horizon (loopback) never ends before the request could have left.
@@ -92,6 +101,21 @@ fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         caps: caps_of(line, chosen),
         policy: line.policy.clone(),
     }
+}
+
+/// The script whose greeting names the lead, if it is ready.
+fn named_script<'a>(line: &'a Line, chosen: &Chosen) -> Option<&'a Arc<CallScript>> {
+    let words = chosen.what.words.clone()?;
+    line.named.get(&(chosen.what.language.clone(), words))
+}
+
+/// The fingerprint of what a lead will hear first.
+fn greeting_of(line: &Line, chosen: &Chosen) -> String {
+    let named =
+        chosen.what.words.clone().and_then(|words| line.kit.variants.get(&(chosen.what.language.clone(), words)));
+    let late = || line.late.get(&chosen.what.language).map(|late| late.fingerprint());
+    let plain = || line.kit.clip("greeting", &chosen.what.language).map(|clip| clip.fingerprint.clone());
+    named.map(|clip| clip.fingerprint.clone()).or_else(late).or_else(plain).unwrap_or_default()
 }
 
 /// The campaign's caps, as tight as the rules of the number's country ask.

@@ -30,7 +30,7 @@ use crate::run::clock::Clock;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
 use crate::run::ledger::LedgerHandle;
 use crate::run::reconcile::{check_before_dialing, stranded};
-use crate::run::render::{VoiceKit, load_kit};
+use crate::run::render::{VoiceKit, late, load_kit};
 use crate::store::ledger::Ledger;
 use crate::store::ledger::lock::{DialLock, Holder};
 use crate::store::ledger::writer::Writer;
@@ -239,7 +239,8 @@ impl Engine {
         let mut accounts = self.accounts.lock().await;
         for (campaign, kit) in campaigns {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
-            let line = line(campaign, kit)?;
+            let late = late::open(ws, &campaign, &kit)?;
+            let line = line(campaign, kit, late)?;
             if !accounts.contains_key(&carrier) {
                 let opened = self.open(ws, &carrier, &accounts).await?;
                 accounts.insert(carrier.clone(), opened);

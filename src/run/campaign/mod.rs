@@ -8,6 +8,7 @@ mod attempt;
 mod engine;
 mod facts;
 pub(crate) mod hub;
+mod late;
 mod plan;
 mod refill;
 mod registers;
@@ -46,6 +47,7 @@ use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
+use late::LateGreeting;
 
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
@@ -66,6 +68,10 @@ pub(crate) struct Line {
     pub kit: VoiceKit,
     /// What a call plays, per language, encoded once.
     pub scripts: BTreeMap<Language, Arc<CallScript>>,
+    /// The same with the greeting that names the lead, by language and words.
+    pub named: BTreeMap<(Language, String), Arc<CallScript>>,
+    /// Greetings that are rendered in this run.
+    pub late: BTreeMap<Language, Arc<LateGreeting>>,
     pub policy: VerdictPolicy,
     /// What it came to, for its run's exit code.
     pub tally: Mutex<Tally>,
@@ -81,6 +87,8 @@ pub(crate) struct Tally {
     pub faults: u64,
     pub window_closed: bool,
     pub attempts: u64,
+    /// Attempts whose own greeting was not ready: the plain one was played.
+    pub plain: u64,
 }
 
 /// The campaigns of an account. They are added while it runs and never removed: an index stays good for ever.
@@ -118,7 +126,7 @@ impl Line {
         policy: VerdictPolicy,
     ) -> Line {
         let (hand, tally, over) = (Mutex::new(Stop::No), Mutex::default(), watch::channel(false).0);
-        Line { campaign, kit, scripts, policy, tally, hand, over }
+        Line { campaign, kit, scripts, named: BTreeMap::new(), late: BTreeMap::new(), policy, tally, hand, over }
     }
 
     /// How far its own run was asked to stop.
@@ -148,6 +156,8 @@ pub(crate) struct Target {
     pub caller: Phone,
     /// The language that is heard.
     pub language: Language,
+    /// The words of the greeting that names the lead, if the campaign has one.
+    pub words: Option<String>,
 }
 
 /// A call in the hands of this process.

@@ -1,11 +1,12 @@
 //! Due leads through the gate: callable ones to the desk, the others put off or barred in the ledger.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Chosen, Seen, Shared, Target, Told, lock, rules};
-use crate::base::{Boot, LeadId, Phone, Wall};
+use crate::base::{Boot, Language, LeadId, Phone, Wall};
+use crate::core::asset::book::Personal;
 use crate::core::config::Campaign;
 use crate::core::dial::brake::Brake;
 use crate::core::dial::callers::Callers;
@@ -14,6 +15,7 @@ use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
 use crate::core::dial::note::Note;
 use crate::core::dial::zones;
 use crate::core::rules::{Place, book};
+use crate::run::render::words_for;
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// What one look into the ledger gave.
@@ -42,12 +44,13 @@ impl Look {
 /// Reads due leads of one campaign, sorts them by the gate, and tells the desk.
 pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
     let campaign = shared.line(at).campaign.clone();
+    let personal = shared.line(at).kit.personal.clone();
     let pending = lock(&shared.pending).clone();
     let now = shared.wall();
     let asker = Arc::clone(&shared);
     let unit = move |ledger: &mut Ledger| {
         let mut callers = lock(&asker.health.callers);
-        look(ledger, &campaign, &pending, &asker.account, &mut callers, now)
+        look(ledger, &campaign, &personal, &pending, &asker.account, &mut callers, now)
     };
     let looked = shared.ledger.run(unit).await;
     match looked {
@@ -118,6 +121,7 @@ pub(super) fn slowed(seen: &mut Seen, at: usize, slow: bool, now: Boot) -> Optio
 pub(super) fn look(
     ledger: &mut Ledger,
     campaign: &Campaign,
+    personal: &BTreeMap<Language, Personal>,
     pending: &HashSet<LeadId>,
     account: &str,
     callers: &mut Callers,
@@ -167,7 +171,8 @@ pub(super) fn look(
                     look.callers_out = true;
                     return Ok(look);
                 };
-                let what = Target { phone: lead.phone, caller, language };
+                let words = words_for(personal, &language, &lead);
+                let what = Target { phone: lead.phone, caller, language, words };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }
             Gate::Later { until, why, .. } => {

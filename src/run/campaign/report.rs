@@ -22,6 +22,12 @@ pub struct RunReport {
     pub campaigns: Vec<String>,
     /// Attempts opened in this run.
     pub attempts: u64,
+    /// Calls that were answered before their greeting was rendered: they heard the fall-back phrase.
+    #[serde(default)]
+    pub late_greetings: u64,
+    /// Of these, attempts whose lead has a greeting of its own that was not ready: the plain one was played.
+    #[serde(default)]
+    pub plain_greetings: u64,
     /// Outcomes of the attempts of this run.
     pub outcomes: BTreeMap<String, u64>,
     /// Calls that somebody answered.
@@ -84,6 +90,8 @@ pub(super) async fn report(ledger: &LedgerHandle, run: &Run, now: Wall, stopped:
         let seen = lock(&shared.seen).clone();
         let tally = *lock(&shared.line(*at).tally);
         report.attempts += tally.attempts;
+        report.plain_greetings += tally.plain;
+        report.late_greetings += shared.line(*at).late.values().map(|late| late.script.missed()).sum::<u64>();
         faults += tally.faults;
         window_closed |= tally.window_closed;
         let found = [
@@ -106,6 +114,8 @@ fn figures(ledger: &mut Ledger, campaigns: &[Campaign], started: Wall, now: Wall
     let mut report = RunReport {
         campaigns: campaigns.iter().map(|campaign| campaign.name.to_string()).collect(),
         attempts: 0,
+        plain_greetings: 0,
+        late_greetings: 0,
         outcomes: BTreeMap::new(),
         answered: 0,
         stream_to_audio_ms: None,

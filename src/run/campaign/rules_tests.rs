@@ -64,8 +64,16 @@ fn campaign(extra: &str) -> Campaign {
 #[test]
 fn only_leads_that_every_rule_allows_reach_the_desk_and_the_others_say_why() {
     let Room { mut ledger, name, _folder } = room();
-    let look = refill::look(&mut ledger, &campaign(""), &HashSet::new(), "main:AC", &mut Callers::default(), NOON)
-        .expect("looked");
+    let look = refill::look(
+        &mut ledger,
+        &campaign(""),
+        &BTreeMap::new(),
+        &HashSet::new(),
+        "main:AC",
+        &mut Callers::default(),
+        NOON,
+    )
+    .expect("looked");
     let phones: Vec<&str> = look.candidates.iter().map(|chosen| chosen.what.phone.expose()).collect();
     assert_eq!(phones, ["+442079460001"]);
     let counts = ledger.lead_counts(&name, NOON).expect("counted");
@@ -75,11 +83,19 @@ fn only_leads_that_every_rule_allows_reach_the_desk_and_the_others_say_why() {
     ledger.reopen_barred(&name, NOON).expect("reopened");
     let both = campaign("countries = [\"GB\", \"FR\"]");
     let look =
-        refill::look(&mut ledger, &both, &HashSet::new(), "main:AC", &mut Callers::default(), NOON).expect("looked");
-    assert_eq!(look.candidates.len(), 1, "in Paris it is 13:00, between the windows");
-    let open =
-        refill::look(&mut ledger, &both, &HashSet::new(), "main:AC", &mut Callers::default(), Wall(NOON.0 + 3_600_000))
+        refill::look(&mut ledger, &both, &BTreeMap::new(), &HashSet::new(), "main:AC", &mut Callers::default(), NOON)
             .expect("looked");
+    assert_eq!(look.candidates.len(), 1, "in Paris it is 13:00, between the windows");
+    let open = refill::look(
+        &mut ledger,
+        &both,
+        &BTreeMap::new(),
+        &HashSet::new(),
+        "main:AC",
+        &mut Callers::default(),
+        Wall(NOON.0 + 3_600_000),
+    )
+    .expect("looked");
     assert_eq!(open.candidates.len(), 2);
 }
 
@@ -89,7 +105,8 @@ fn a_segment_reaches_the_desk_alone_and_the_rest_holds_up_no_run() {
     let mut own = campaign("");
     own.narrow("phone = '+442079460001'").expect("a filter");
     let mut look = |own: &Campaign, now| {
-        refill::look(&mut ledger, own, &HashSet::new(), "main:AC", &mut Callers::default(), now).expect("looked")
+        refill::look(&mut ledger, own, &BTreeMap::new(), &HashSet::new(), "main:AC", &mut Callers::default(), now)
+            .expect("looked")
     };
     let found = look(&own, NOON);
     let phones: Vec<&str> = found.candidates.iter().map(|chosen| chosen.what.phone.expose()).collect();

@@ -7,8 +7,10 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::account::Health;
+use super::late::LateGreeting;
 use super::{Active, INBOX, Line, Lines, Seen, Shared, Urls, ledger_failure, lock, plan};
 use crate::base::{Exit, Failure, Language, Slug, Wall};
+use crate::core::asset::book::APOLOGY;
 use crate::core::call::{CallScript, PreparedClip};
 use crate::core::config::Campaign;
 use crate::core::dial::VerdictPolicy;
@@ -21,6 +23,7 @@ use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
+use crate::run::render::late::Late;
 use crate::store::ledger::{CampaignState, Ledger, LedgerFault, OpenAttempt, OpenOptions};
 use crate::store::workspace::Workspace;
 
@@ -229,12 +232,23 @@ pub(super) async fn reopen(ledger: &LedgerHandle, campaign: &Slug, now: Wall) ->
 }
 
 /// A campaign, ready to be dialed: its sound in memory, encoded.
-pub(super) fn line(mut campaign: Campaign, kit: VoiceKit) -> Result<Line, Failure> {
+pub(super) fn line(mut campaign: Campaign, kit: VoiceKit, late: BTreeMap<Language, Late>) -> Result<Line, Failure> {
     // Languages that no engine here speaks fall back, as the campaign declares.
     campaign.greeting = kit.greeting().clone();
     let scripts = scripts(&campaign, &kit)?;
+    let named = kit.variants.iter().filter_map(|((language, words), clip)| {
+        let plain = scripts.get(language)?;
+        let script = CallScript { greeting: Arc::new(PreparedClip::new(clip)), ..CallScript::clone(plain) };
+        Some(((language.clone(), words.clone()), Arc::new(script)))
+    });
+    let named = named.collect();
     let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
-    Ok(Line::new(campaign, kit, scripts, policy))
+    let greetings = late.into_iter().filter_map(|(language, late)| {
+        let fallback = Arc::clone(scripts.get(&language)?);
+        Some((language, Arc::new(LateGreeting::new(late, fallback))))
+    });
+    let late = greetings.collect();
+    Ok(Line { named, late, ..Line::new(campaign, kit, scripts, policy) })
 }
 
 /// What a call plays, per language of the greeting: encoded once, shared by all calls.
@@ -242,7 +256,10 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
     let mut scripts = BTreeMap::new();
     for language in kit.greeting().texts.keys() {
         let clip = |name: &str| kit.clip(name, language).map(|clip| Arc::new(PreparedClip::new(clip)));
-        let greeting = clip("greeting").ok_or_else(|| {
+        // A greeting that is rendered in the run has the apology in its place until it is ready.
+        let late = kit.late.iter().any(|line| line.language == *language);
+        let greeting = if late { clip(APOLOGY) } else { clip("greeting") };
+        let greeting = greeting.ok_or_else(|| {
             Failure::new(Exit::Asset, format!("campaign {}: no greeting in `{language}` on the shelf", campaign.name))
                 .next(format!("run `ahoy cache generate {}`", campaign.name))
         })?;

@@ -339,7 +339,12 @@ async fn dial_one<D: LedgerDoor + 'static>(door: impl FnOnce(Ledger) -> D) -> (u
     let due =
         shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse::<Slug>().expect("a slug"), now, 1, None)).await;
     let lead = due.expect("read").remove(0);
-    let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
+    let what = Target {
+        phone: lead.phone,
+        caller: Phone::from_e164("+15005550006").expect("one"),
+        language: tag(),
+        words: None,
+    };
     attempt::dial(Arc::clone(&shared), 0, slot, Candidate { lead: lead.id, what }).await;
     let counts = shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await;
     (liar.orders.load(std::sync::atomic::Ordering::SeqCst), counts.expect("read"))
@@ -367,7 +372,12 @@ async fn the_last_look_closes_for_lateness_and_closed_hours() {
     let due =
         shared.ledger.run(move |ledger| ledger.due_leads(&"c".parse::<Slug>().expect("a slug"), now, 1, None)).await;
     let lead = due.expect("read").remove(0);
-    let what = Target { phone: lead.phone, caller: Phone::from_e164("+15005550006").expect("one"), language: tag() };
+    let what = Target {
+        phone: lead.phone,
+        caller: Phone::from_e164("+15005550006").expect("one"),
+        language: tag(),
+        words: None,
+    };
     let chosen = Candidate { lead: lead.id, what };
     let line = &*shared.line(0);
     assert!(attempt::fence(&shared, line, &chosen, shared.boot()).await);

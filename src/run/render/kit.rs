@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::shelf_of;
 use super::survey::lines_of;
+use super::variants::{self, Variants};
 use crate::base::{Exit, Failure, Language, Slug};
+use crate::core::asset::book::slots::Personal;
 use crate::core::asset::verify::{is_unspoken, staleness};
-use crate::core::asset::{Clip, Entry, Line, book};
-use crate::core::config::{Campaign, Greeting};
+use crate::core::asset::{Clip, Digest, Entry, Line, Lock, book};
+use crate::core::config::{Campaign, Greeting, OnMissing};
 use crate::core::sound::pipeline::PIPELINE;
-use crate::core::sound::{g711, resample};
-use crate::store::shelf::{Shelf, read_lock};
+use crate::core::sound::{Pcm, g711, resample};
+use crate::store::shelf::{Shelf, read_lock, read_phrases};
 use crate::store::workspace::Workspace;
 
 /// The line's sample rate.
@@ -24,6 +26,12 @@ pub struct VoiceKit {
     pub clips: BTreeMap<(Slug, Language), Arc<Clip>>,
     /// Languages whose engine does not speak them: their leads hear the fall-back.
     pub unspoken: Vec<Language>,
+    /// Greetings that are not on the shelf, and are to be rendered in the run (`on_missing = "render"`).
+    pub late: Vec<Line>,
+    /// Greetings that name their lead, as they are written.
+    pub personal: BTreeMap<Language, Personal>,
+    /// Those of them that are ready, by language and words.
+    pub variants: BTreeMap<(Language, String), Arc<Clip>>,
     greeting: Greeting,
 }
 
@@ -50,7 +58,14 @@ impl VoiceKit {
     #[cfg(test)]
     pub fn of_clips(greeting: Greeting, clips: impl IntoIterator<Item = Clip>) -> VoiceKit {
         let by_slot = |clip: Clip| ((clip.key.clone(), clip.language.clone()), Arc::new(clip));
-        VoiceKit { clips: clips.into_iter().map(by_slot).collect(), unspoken: Vec::new(), greeting }
+        VoiceKit {
+            clips: clips.into_iter().map(by_slot).collect(),
+            unspoken: Vec::new(),
+            late: Vec::new(),
+            personal: BTreeMap::new(),
+            variants: BTreeMap::new(),
+            greeting,
+        }
     }
 
     /// Whether a lead hears the fall-back instead of its own language.
@@ -71,6 +86,7 @@ pub fn load_kit(ws: &Workspace, campaign: &Campaign) -> Result<VoiceKit, Failure
         greeting.texts.keys().filter(|language| is_unspoken(campaign, &lock, language)).cloned().collect();
     greeting.texts.retain(|language, _| !unspoken.contains(language));
     let mut clips = BTreeMap::new();
+    let mut late = Vec::new();
     for line in lines_of(ws, campaign)? {
         if is_unspoken(campaign, &lock, &line.language) {
             continue;
@@ -82,10 +98,43 @@ pub fn load_kit(ws: &Workspace, campaign: &Campaign) -> Result<VoiceKit, Failure
             .ok_or_else(|| "it was never rendered".to_owned())
             .and_then(|entry| fresh(ws, campaign, entry, &line))
             .map_err(|why| cannot_play(campaign, &line, &why))
-            .and_then(|entry| load_clip(&shelf, entry, &line, campaign))?;
-        clips.insert(slot, Arc::new(clip));
+            .and_then(|entry| load_clip(&shelf, entry, &line, campaign));
+        match clip {
+            Ok(clip) => {
+                clips.insert(slot, Arc::new(clip));
+            }
+            Err(failure) if line.key.as_str() == book::GREETING && greeting.on_missing == OnMissing::Render => {
+                tracing::info!(%failure, "this greeting is rendered in the run");
+                late.push(line);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(VoiceKit { clips, unspoken, greeting })
+    let variants = load_variants(ws, campaign, &lock, &shelf)?;
+    let personal = read_phrases(ws, &campaign.name)?.personal().clone();
+    Ok(VoiceKit { clips, unspoken, late, personal, variants, greeting })
+}
+
+/// The greetings that name a lead of the campaign and are on the shelf, sound; what is missing or damaged is left out.
+fn load_variants(
+    ws: &Workspace,
+    campaign: &Campaign,
+    lock: &Lock,
+    shelf: &Shelf,
+) -> Result<BTreeMap<(Language, String), Arc<Clip>>, Failure> {
+    let mut variants = BTreeMap::new();
+    for line in Variants::of(ws, campaign)?.lines {
+        let Some(recipe) = variants::recipe(ws, campaign, lock, &line) else { continue };
+        let fingerprint = recipe.fingerprint();
+        match shelf.sound(&fingerprint)? {
+            Ok((_, pcm)) => {
+                let clip = clip_of(&fingerprint, &line, pcm).map_err(|why| cannot_play(campaign, &line, &why))?;
+                variants.insert((line.language.clone(), line.text.clone()), Arc::new(clip));
+            }
+            Err(why) => tracing::debug!(%why, "a greeting with a name is not ready"),
+        }
+    }
+    Ok(variants)
 }
 
 fn fresh<'a>(ws: &Workspace, campaign: &Campaign, entry: &'a Entry, line: &Line) -> Result<&'a Entry, String> {
@@ -103,15 +152,16 @@ fn load_clip(shelf: &Shelf, entry: &Entry, line: &Line, campaign: &Campaign) -> 
     if entry.reproducible && record.sha256 != entry.sha256 {
         return Err(refuse("its bytes are not the ones that the lock names".to_owned()));
     }
-    let pcm = if pcm.rate == LINE_HZ {
-        pcm
-    } else {
-        resample::resample(&pcm, LINE_HZ).map_err(|fault| refuse(fault.to_string()))?
-    };
+    clip_of(&entry.fingerprint, line, pcm).map_err(refuse)
+}
+
+pub(super) fn clip_of(fingerprint: &Digest, line: &Line, pcm: Pcm) -> Result<Clip, String> {
+    let pcm =
+        if pcm.rate == LINE_HZ { pcm } else { resample::resample(&pcm, LINE_HZ).map_err(|fault| fault.to_string())? };
     Ok(Clip {
         key: line.key.clone(),
         language: line.language.clone(),
-        fingerprint: entry.fingerprint.to_string(),
+        fingerprint: fingerprint.to_string(),
         text: line.text.clone(),
         ulaw: g711::encode_ulaw(&pcm.samples).into(),
     })

@@ -5,8 +5,10 @@
 
 mod job;
 mod kit;
+pub(crate) mod late;
 mod purse;
 mod survey;
+mod variants;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,8 @@ pub use survey::{AssetRow, list, plan_campaigns, prunable};
 pub use verify::{Depth, FilesAsked, Verified, verify, verify_files};
 
 pub use job::{Accept, Answer, Sample};
+
+pub(crate) use variants::words_for;
 
 pub(super) use job::told;
 pub(super) use survey::open_engine;
@@ -326,6 +330,16 @@ fn write_locks(
     let mut locks: BTreeMap<Slug, Lock> = BTreeMap::new();
     for item in &plan.items {
         let wanted = &item.wanted;
+        if wanted.unlocked {
+            // A greeting that names somebody stands in no lock: its lead hears the plain one where it is missing.
+            if let Some(Err(failure)) = outcomes.get(&item.fingerprint) {
+                let (campaign, key, language) =
+                    (wanted.campaign.clone(), wanted.key.clone(), wanted.recipe.language.clone());
+                let (why, exit) = (format!("a greeting with a name: {failure}"), failure.exit);
+                report.failed.push(FailedPhrase { campaign, key, language, why, exit });
+            }
+            continue;
+        }
         let slot = (wanted.key.clone(), wanted.recipe.language.clone());
         let old = survey.locks.get(&wanted.campaign).and_then(|lock| lock.entries.get(&slot));
         let entry = match outcomes.get(&item.fingerprint) {

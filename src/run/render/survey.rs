@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::job::told;
+use super::variants::{self, Variants};
 use super::{GenerateOptions, OpenEngine, Unspoken, shelf_of};
 use crate::base::secret::SecretRef;
 use crate::base::text::printable;
@@ -71,6 +72,9 @@ impl Survey {
         let asked: Vec<Digest> = plan::asked(&survey.wanted, &survey.locks).into_iter().collect();
         let looked = survey.shelf.look_all(&asked, Question::Sound)?;
         survey.found = asked.into_iter().zip(looked).collect();
+        for campaign in campaigns {
+            survey.want_variants(ws, campaign)?;
+        }
         Ok(survey)
     }
 
@@ -113,7 +117,48 @@ impl Survey {
             key: line.key.clone(),
             recipe: Recipe::of(line, &campaign.voice, engine.version(), rate, PIPELINE),
             reproducible: engine.reproducible(),
+            unlocked: false,
         });
+        Ok(())
+    }
+
+    /// Adds the greetings that name their leads, in the version of the plain greeting as the plan has it.
+    fn want_variants(&mut self, ws: &Workspace, campaign: &Campaign) -> Result<(), Failure> {
+        let found = Variants::of(ws, campaign)?;
+        if found.lines.is_empty() {
+            return Ok(());
+        }
+        if found.beyond > 0 {
+            self.notes.insert(format!(
+                "campaign `{}`: {} more distinct greetings than `most` allows; their leads hear the plain one.",
+                campaign.name, found.beyond
+            ));
+        }
+        let planned = self.plan()?;
+        let mut added = Vec::new();
+        for line in &found.lines {
+            let plain = planned.items.iter().find(|item| {
+                let it = &item.wanted;
+                it.campaign == campaign.name
+                    && it.key == line.key
+                    && it.recipe.language == line.language
+                    && !it.unlocked
+            });
+            // A language that is not spoken here has no plain greeting either.
+            let Some(plain) = plain else { continue };
+            let version = &plain.wanted.recipe.engine_version;
+            added.push(Wanted {
+                campaign: campaign.name.clone(),
+                key: line.key.clone(),
+                recipe: Recipe::of(line, &campaign.voice, version, ws.config.rate, PIPELINE),
+                reproducible: plain.wanted.reproducible,
+                unlocked: true,
+            });
+        }
+        let asked: Vec<Digest> = added.iter().map(|wanted| wanted.recipe.fingerprint()).collect();
+        let looked = self.shelf.look_all(&asked, Question::Sound)?;
+        self.found.extend(asked.into_iter().zip(looked));
+        self.wanted.extend(added);
         Ok(())
     }
 
@@ -261,6 +306,10 @@ pub fn prunable(ws: &Workspace, age: Duration) -> Result<Vec<Unreferenced>, Fail
     let mut referenced = BTreeSet::new();
     for name in ws.campaign_names()? {
         if let Some(lock) = read_lock(ws, &name)? {
+            let campaign = ws.campaign(&name)?;
+            let named = Variants::of(ws, &campaign)?.lines;
+            let recipes = named.iter().filter_map(|line| variants::recipe(ws, &campaign, &lock, line));
+            referenced.extend(recipes.map(|recipe| recipe.fingerprint()));
             referenced.extend(lock.entries.into_values().map(|entry| entry.fingerprint));
         }
     }

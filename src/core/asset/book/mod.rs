@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::base::text::printable;
 use crate::base::{Language, Slug, limits};
-use crate::core::config::{Campaign, ConfigFault, Greeting};
+use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing};
 
 pub use lexicon::{Lexicon, Takes};
 pub use read::parse_phrases;
@@ -23,6 +23,8 @@ pub use slots::Personal;
 
 /// The key of the first words of a call.
 pub const GREETING: &str = "greeting";
+/// What is heard when nothing better is there.
+pub const APOLOGY: &str = "apology";
 /// The house phrases that a campaign without an agent plays: after the opt-out key, and at the end.
 const ALWAYS_NEEDED: [&str; 2] = ["opt-out-confirmed", "goodbye"];
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
@@ -146,7 +148,9 @@ impl PhraseBook {
             let text = plain(raw, language);
             let text = text.map_err(|what| fault(format!("[greeting] {language}: {what}"), "correct the text"))?;
             add(&greeting, language, &text)?;
-            for key in ALWAYS_NEEDED {
+            // Whoever answers before a late greeting is rendered hears the apology.
+            let late = (campaign.greeting.on_missing == OnMissing::Render).then_some(APOLOGY);
+            for key in ALWAYS_NEEDED.into_iter().chain(late) {
                 let slug: Slug = key.parse().expect("a constant slug");
                 if let Some(text) = self.text(key, language) {
                     add(&slug, language, text)?;
