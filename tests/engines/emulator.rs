@@ -6,10 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ahoy::edge::engine::Boxed;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -76,6 +81,8 @@ pub enum Act {
     Reset,
     /// No answer at all.
     Hang,
+    /// Other words than the text, by a service that says what it said.
+    Reworded,
 }
 
 /// One provider's dialect: what it takes, what it answers.
@@ -88,8 +95,50 @@ pub trait Vendor: Send + Sync + 'static {
     fn crowd(&self) -> Reply {
         Reply { http: 429, headers: Vec::new(), body: Vec::new() }
     }
+    /// Whether this request opens a socket, which [`Vendor::talk`] then serves.
+    fn is_socket(&self, _: &Seen) -> bool {
+        false
+    }
+    /// Serves a socket to its end; `Err` = why the provider would have refused a message.
+    fn talk<'a>(&'a self, _: &'a mut Talk, _: &'a Seen, _: Act) -> Boxed<'a, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
     /// The provider's error of this status; its words repeat the key that was sent.
     fn error(&self, http: u16, seen: &Seen) -> Reply;
+}
+
+/// A socket's messages, as JSON.
+pub struct Talk(WebSocketStream<TcpStream>);
+
+impl Talk {
+    /// The next message; `None` = the peer has gone.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.0.next().await?.ok()? {
+                Message::Text(text) => return serde_json::from_str(text.as_str()).ok(),
+                Message::Binary(bytes) => return serde_json::from_slice(&bytes).ok(),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether it could be sent is the other side's affair.
+    pub async fn send(&mut self, message: &Value) {
+        let _gone = self.0.send(Message::text(message.to_string())).await;
+    }
+
+    /// As binary frames, which some services use.
+    pub async fn send_binary(&mut self, message: &Value) {
+        let _gone = self.0.send(Message::binary(message.to_string().into_bytes())).await;
+    }
+
+    pub async fn close(&mut self, code: u16, reason: &str) {
+        let frame = CloseFrame { code: code.into(), reason: reason.to_owned().into() };
+        let _gone = self.0.close(Some(frame)).await;
+        // Until the other side has read it.
+        while self.0.next().await.is_some_and(|it| it.is_ok()) {}
+    }
 }
 
 /// The running service.
@@ -169,13 +218,37 @@ async fn serve(mut socket: TcpStream, state: &State) -> std::io::Result<()> {
             acts.0.pop().unwrap_or(acts.1)
         };
         let vendor = &state.vendor;
+        let by_hand = matches!(
+            act,
+            Act::Error(_)
+                | Act::BusyUntil(_)
+                | Act::BadGateway
+                | Act::Html
+                | Act::Empty
+                | Act::Redirect
+                | Act::Reset
+                | Act::Hang
+        );
+        if vendor.is_socket(&seen) && !by_hand {
+            let key = seen.headers.get("sec-websocket-key").cloned().unwrap_or_default();
+            let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+            );
+            socket.write_all(head.as_bytes()).await?;
+            let mut talk = Talk(WebSocketStream::from_raw_socket(socket, Role::Server, None).await);
+            if let Err(why) = vendor.talk(&mut talk, &seen, act).await {
+                state.refused.lock().expect("whole").push(why);
+            }
+            return Ok(());
+        }
         let html = |http: u16| Reply {
             http,
             headers: vec![("content-type".to_owned(), "text/html".to_owned())],
             body: b"<!DOCTYPE html><html><body>We will be right back</body></html>".to_vec(),
         };
         match act {
-            Act::Well | Act::CutSound | Act::WrongRate | Act::Silence | Act::Tenth => {
+            Act::Well | Act::CutSound | Act::WrongRate | Act::Silence | Act::Tenth | Act::Reworded => {
                 write(&mut socket, &vendor.answer(&seen, act)).await?;
             }
             Act::Crowd => write(&mut socket, &vendor.crowd()).await?,

@@ -7,6 +7,8 @@
 mod elevenlabs;
 mod emulator;
 mod gemini;
+mod gemini_live;
+mod openai;
 mod schema;
 mod sound;
 
@@ -32,6 +34,8 @@ type Open = fn(&EngineConfig, Secret, Bounds) -> Result<Arc<dyn Engine>, EngineF
 /// One service under test.
 struct Provider {
     kind: &'static str,
+    /// Its model ends on a known day: after it, nothing can be generated with it any more.
+    ends: bool,
     model: &'static str,
     voice: &'static str,
     start: fn(Act) -> Boxed<'static, Emulator>,
@@ -42,6 +46,7 @@ fn providers() -> Vec<Provider> {
     vec![
         Provider {
             kind: "elevenlabs",
+            ends: false,
             model: "eleven_flash_v2_5",
             voice: elevenlabs::VOICE,
             start: |act| Box::pin(Emulator::start(elevenlabs::ElevenLabs::new(), act)),
@@ -52,6 +57,7 @@ fn providers() -> Vec<Provider> {
         },
         Provider {
             kind: "gemini",
+            ends: false,
             model: "gemini-3.8-flash-tts",
             voice: "Puck",
             start: |act| Box::pin(Emulator::start(gemini::Gemini::new(), act)),
@@ -59,7 +65,37 @@ fn providers() -> Vec<Provider> {
                 Ok(Arc::new(ahoy::edge::engine::gemini::Gemini::open("svc", config, Some(key), bounds)?))
             },
         },
+        Provider {
+            kind: "gemini-live",
+            ends: false,
+            model: "gemini-3.8-live",
+            voice: "Puck",
+            start: |act| Box::pin(Emulator::start(gemini_live::GeminiLive::new(), act)),
+            open: |config, key, bounds| {
+                Ok(Arc::new(ahoy::edge::engine::gemini_live::GeminiLive::open("svc", config, Some(key), bounds)?))
+            },
+        },
+        openai("gpt-realtime-2.1-mini", false),
+        openai("tts-1", true),
     ]
+}
+
+fn openai(model: &'static str, ends: bool) -> Provider {
+    Provider {
+        kind: "openai",
+        ends,
+        model,
+        voice: "marin",
+        start: |act| Box::pin(Emulator::start(openai::OpenAi::new(), act)),
+        open: |config, key, bounds| {
+            Ok(Arc::new(ahoy::edge::engine::openai::OpenAi::open("svc", config, Some(key), bounds)?))
+        },
+    }
+}
+
+/// Providers whose models have no known end.
+fn lasting() -> Vec<Provider> {
+    providers().into_iter().filter(|provider| !provider.ends).collect()
 }
 
 /// Production's times, but for acts that would use them up.
@@ -71,6 +107,10 @@ fn bounds(act: Act) -> Bounds {
 }
 
 impl Provider {
+    fn lists_voices(&self) -> bool {
+        ["elevenlabs", "gemini"].contains(&self.kind)
+    }
+
     fn engine(&self, base_url: &str, act: Act) -> Arc<dyn Engine> {
         let config = EngineConfig {
             kind: Some(self.kind.to_owned()),
@@ -219,7 +259,7 @@ async fn every_misbehaviour_is_the_same_fault_with_every_provider_asked_once_and
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_a_provider_does_wrong_becomes_an_asset() {
     let acts = TABLE.iter().map(|(act, _)| *act).filter(|act| !matches!(act, Act::BusyUntil(_)));
-    for provider in providers() {
+    for provider in lasting() {
         for act in acts.clone().chain([Act::CutSound]) {
             let service = (provider.start)(act).await;
             let (dir, ws) = provider.house(&service.base_url);
@@ -240,7 +280,7 @@ async fn nothing_that_a_provider_does_wrong_becomes_an_asset() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_provider_speaks_becomes_an_asset_with_what_it_counted_and_cost() {
-    for provider in providers() {
+    for provider in lasting() {
         let service = (provider.start)(Act::Well).await;
         let (_dir, ws) = provider.house(&service.base_url);
         let report = provider.generate(&ws, &service.base_url, Act::Well).await;
@@ -269,7 +309,7 @@ async fn what_a_provider_speaks_becomes_an_asset_with_what_it_counted_and_cost()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_comes_back_is_asked_again_and_its_phrases_are_made() {
-    for provider in providers() {
+    for provider in lasting() {
         let service = (provider.start)(Act::Well).await;
         service.next(&[Act::Error(503), Act::Reset, Act::Error(500)]);
         let (_dir, ws) = provider.house(&service.base_url);
@@ -338,13 +378,14 @@ async fn voices_are_listed_over_all_pages() {
         let service = (provider.start)(Act::Well).await;
         let voices = provider.engine(&service.base_url, Act::Well).voices().await.expect("a list");
         let of = |id: &str| voices.iter().find(|voice| voice.id == id).map(|voice| voice.languages.join(" "));
-        if provider.kind == "elevenlabs" {
-            assert_eq!((voices.len(), of("ThT5KcBeYPX3keUQqHPh").as_deref()), (2, Some("bg")));
-        } else {
-            assert_eq!(
+        match provider.kind {
+            "elevenlabs" => assert_eq!((voices.len(), of("ThT5KcBeYPX3keUQqHPh").as_deref()), (2, Some("bg"))),
+            "gemini" => assert_eq!(
                 (voices.len(), of("voice_b").as_deref(), of("Sulafat").as_deref()),
                 (32, Some("bg-bg"), Some(""))
-            );
+            ),
+            "openai" => assert_eq!((voices.len(), of("cedar").as_deref()), (13, Some(""))),
+            _ => assert_eq!((voices.len(), of("Sulafat").as_deref()), (30, Some(""))),
         }
         assert_eq!(service.refused(), Vec::<String>::new());
     }
@@ -353,14 +394,15 @@ async fn voices_are_listed_over_all_pages() {
 /// The program itself, at its most talkative, against a service that repeats the key in its refusal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_is_printed_logged_or_kept_by_the_program() {
-    for provider in providers() {
+    for provider in lasting() {
         for (act, exit) in [(Act::Error(401), 12), (Act::Well, 0)] {
             let service = (provider.start)(act).await;
             let (dir, _ws) = provider.house(&service.base_url);
             for (arguments, exit) in [
                 (&["cache", "generate", "c"][..], exit),
                 (&["cache", "list", "c", "--json"], 0),
-                (&["voices", "list", "--engine", "svc"], exit),
+                // Where the voices are built in, nobody is asked.
+                (&["voices", "list", "--engine", "svc"], if provider.lists_voices() { exit } else { 0 }),
                 (&["voices", "list", "--json"], 0),
                 (&["cost", "models"], 0),
             ] {
@@ -384,7 +426,7 @@ async fn no_key_is_printed_logged_or_kept_by_the_program() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_account_is_not_tried_again_for_every_phrase() {
-    for provider in providers() {
+    for provider in lasting() {
         let service = (provider.start)(Act::Error(401)).await;
         let (dir, ws) = provider.house(&service.base_url);
         let phrases: String = (0..20).map(|n| format!("[line-{n}]\nen = \"This is line number {n}.\"\n")).collect();
@@ -397,6 +439,40 @@ async fn a_refused_account_is_not_tried_again_for_every_phrase() {
             provider.kind,
             service.seen().len()
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_in_other_words_is_no_rendering_and_what_was_said_is_kept() {
+    for provider in lasting().into_iter().filter(|it| ["openai", "gemini-live"].contains(&it.kind)) {
+        let service = (provider.start)(Act::Reworded).await;
+        let (_dir, ws) = provider.house(&service.base_url);
+        let report = provider.generate(&ws, &service.base_url, Act::Reworded).await;
+        assert_eq!((report.rendered, report.failed.len()), (0, 3), "{}: {report:?}", provider.kind);
+        assert!(report.failed[0].why.contains("it reworded the text"), "{}", report.failed[0].why);
+        assert!(report.failed[0].why.contains("not said:"), "{}", report.failed[0].why);
+        let service = (provider.start)(Act::Well).await;
+        let made = provider.engine(&service.base_url, Act::Well).render(&provider.request()).await.expect("read");
+        assert_eq!(made.transcript.as_deref(), Some(provider.request().text.as_str()), "{}", provider.kind);
+        assert_eq!(service.refused(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openai_takes_its_settings_in_both_ways_and_both_forms_of_sound() {
+    for (model, settings, rate) in [
+        ("tts-1", &[("speed", "1.2")][..], 24_000),
+        ("gpt-4o-mini-tts", &[("instructions", "Calm, and friendly."), ("output_format", "pcm")], 24_000),
+        ("gpt-realtime-2.1-mini", &[("instructions", "Calm."), ("speed", "1.1")], 8_000),
+        ("gpt-realtime-2.1", &[("output_format", "pcm")], 24_000),
+    ] {
+        let provider = openai(model, true);
+        let service = (provider.start)(Act::Well).await;
+        let mut request = provider.request();
+        request.settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let made = provider.engine(&service.base_url, Act::Well).render(&request).await.expect("sound");
+        assert_eq!((made.pcm.rate, made.request_id.is_some()), (rate, true), "{model}");
+        assert_eq!(service.refused(), Vec::<String>::new(), "{model}: as documented");
     }
 }
 

@@ -24,3 +24,33 @@ pub fn of_file(document: &Value, name: &str) -> jsonschema::Validator {
 pub fn faults(validator: &jsonschema::Validator, value: &Value) -> Vec<String> {
     validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
+
+/// A schema of a file whose parts stand in `$defs`, with every unknown field forbidden, wherever it stands.
+pub fn strict_def(document: &Value, name: &str) -> jsonschema::Validator {
+    let mut schema = document["$defs"][name].clone();
+    assert!(schema.is_object(), "the file has {name}");
+    schema["$defs"] = document["$defs"].clone();
+    forbid_unknown(&mut schema);
+    jsonschema::validator_for(&schema).expect("a schema")
+}
+
+/// The same, as the file has it.
+pub fn def(document: &Value, name: &str) -> jsonschema::Validator {
+    let mut schema = document["$defs"][name].clone();
+    assert!(schema.is_object(), "the file has {name}");
+    schema["$defs"] = document["$defs"].clone();
+    jsonschema::validator_for(&schema).expect("a schema")
+}
+
+fn forbid_unknown(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("properties").is_some() {
+                fields.insert("additionalProperties".to_owned(), json!(false));
+            }
+            fields.values_mut().for_each(forbid_unknown);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forbid_unknown),
+        _ => {}
+    }
+}

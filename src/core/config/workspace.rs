@@ -106,7 +106,7 @@ pub struct SimConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// `command`; `espeak` for a second set-up of it; or a service: `elevenlabs`, `gemini`, `gemini-live` or `openai`, of which the last two are not built yet.
+    /// `command`; `espeak` for a second set-up of it; or a service: `elevenlabs`, `gemini`, `gemini-live` or `openai`.
     pub kind: Option<String>,
     /// Program and arguments; `{language}` and `{voice}` are replaced. Text arrives on its standard input.
     pub command: Vec<String>,
@@ -133,7 +133,7 @@ pub const SERVICES: [(&str, Option<&str>); 4] = [
     ("elevenlabs", Some("eleven_multilingual_v2")),
     ("gemini", Some("gemini-3.8-flash-tts")),
     ("gemini-live", Some("gemini-3.8-live")),
-    ("openai", None),
+    ("openai", Some("gpt-realtime-2.1-mini")),
 ];
 
 #[derive(Deserialize, Default)]

@@ -32,7 +32,7 @@ const RATE: u32 = 24_000;
 const SETTINGS: [&str; 3] = ["style", "seed", "language_code"];
 
 /// Voices that every model has.
-const VOICES: [&str; 30] = [
+pub(super) const VOICES: [&str; 30] = [
     "Zephyr",
     "Puck",
     "Charon",
@@ -268,7 +268,7 @@ impl Gemini {
         let parts = candidate.content.iter().flat_map(|content| &content.parts);
         let mut blobs = parts.filter_map(|part| part.inline_data.as_ref());
         let Some(first) = blobs.next() else { return Err(failed("it answered without sound".to_owned())) };
-        let coding = self.coding(&first.mime_type)?;
+        let coding = coding(&self.service, &first.mime_type)?;
         let mut bytes = self.bytes(first)?;
         for more in blobs {
             if more.mime_type != first.mime_type || bytes.starts_with(b"RIFF") {
@@ -281,24 +281,6 @@ impl Gemini {
 
     fn bytes(&self, blob: &Blob) -> Result<Vec<u8>, EngineFault> {
         STANDARD.decode(blob.data.trim()).map_err(|_| self.service.bad("its audio is no base64, or cut off".to_owned()))
-    }
-
-    /// What headerless sound of this type is; WAV names itself by its first bytes.
-    fn coding(&self, mime_type: &str) -> Result<Headerless, EngineFault> {
-        let lower = mime_type.to_ascii_lowercase();
-        let mut parts = lower.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default().to_owned();
-        let rate = parts.find_map(|part| part.strip_prefix("rate=")).map(str::parse::<u32>);
-        let rate = rate.transpose().map_err(|_| self.service.bad(format!("sound of the type `{mime_type}`")))?;
-        Ok(match kind.as_str() {
-            // The service calls its little-endian samples L16 too.
-            "audio/l16" | "audio/pcm" | "audio/wav" | "audio/x-wav" | "" => {
-                Headerless::Pcm { rate: rate.unwrap_or(RATE) }
-            }
-            "audio/mulaw" | "audio/pcmu" | "audio/basic" => Headerless::Ulaw { rate: rate.unwrap_or(8_000) },
-            "audio/alaw" | "audio/pcma" => Headerless::Alaw { rate: rate.unwrap_or(8_000) },
-            _ => return Err(self.service.bad(format!("sound of the type `{mime_type}`"))),
-        })
     }
 
     /// Tokens as reported; they also tell how long the sound is, whatever its rate says.
@@ -370,8 +352,24 @@ impl LibraryVoice {
     }
 }
 
+/// What headerless sound of this type is; WAV names itself by its first bytes.
+pub(super) fn coding(service: &Service, mime_type: &str) -> Result<Headerless, EngineFault> {
+    let lower = mime_type.to_ascii_lowercase();
+    let mut parts = lower.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default().to_owned();
+    let rate = parts.find_map(|part| part.strip_prefix("rate=")).map(str::parse::<u32>);
+    let rate = rate.transpose().map_err(|_| service.bad(format!("sound of the type `{mime_type}`")))?;
+    Ok(match kind.as_str() {
+        // The service calls its little-endian samples L16 too.
+        "audio/l16" | "audio/pcm" | "audio/wav" | "audio/x-wav" | "" => Headerless::Pcm { rate: rate.unwrap_or(RATE) },
+        "audio/mulaw" | "audio/pcmu" | "audio/basic" => Headerless::Ulaw { rate: rate.unwrap_or(8_000) },
+        "audio/alaw" | "audio/pcma" => Headerless::Alaw { rate: rate.unwrap_or(8_000) },
+        _ => return Err(service.bad(format!("sound of the type `{mime_type}`"))),
+    })
+}
+
 /// The language as the service names it: `bg-BG`; `None` = left to the model.
-fn tag(language: &Language) -> Option<String> {
+pub(super) fn tag(language: &Language) -> Option<String> {
     match language.as_str().split_once('-') {
         Some((primary, region)) => Some(format!("{primary}-{}", region.to_ascii_uppercase())),
         None => REGIONS.iter().find(|(primary, _)| *primary == language.as_str()).map(|(_, tag)| (*tag).to_owned()),

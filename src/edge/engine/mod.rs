@@ -7,8 +7,10 @@ pub mod command;
 pub mod elevenlabs;
 pub mod espeak;
 pub mod gemini;
+pub mod gemini_live;
 mod hebrew;
 pub mod http;
+pub mod openai;
 #[cfg(feature = "pico")]
 pub mod pico;
 pub mod settings;
@@ -29,6 +31,7 @@ use serde::Serialize;
 use crate::base::secret::SecretRef;
 use crate::base::{Failure, Language, Secret};
 use crate::core::asset::alignment::Alignment;
+use crate::core::asset::transcript::compare;
 use crate::core::config::EngineConfig;
 use crate::core::sound::Pcm;
 
@@ -246,7 +249,20 @@ fn open_service(
     match kind {
         "elevenlabs" => Ok(Arc::new(elevenlabs::ElevenLabs::open(name, config, key, bounds)?)),
         "gemini" => Ok(Arc::new(gemini::Gemini::open(name, config, key, bounds)?)),
+        "gemini-live" => Ok(Arc::new(gemini_live::GeminiLive::open(name, config, key, bounds)?)),
+        "openai" => Ok(Arc::new(openai::OpenAi::open(name, config, key, bounds)?)),
         other => Err(missing(format!("this version has no engine of kind `{other}`"))),
+    }
+}
+
+/// Refuses a reading whose own transcript is not the text, or which has none to compare.
+fn same_words(service: &http::Service, text: &str, transcript: &str) -> Result<(), EngineFault> {
+    if transcript.trim().is_empty() {
+        return Err(service.bad("it does not say what it said: the text cannot be compared".to_owned()));
+    }
+    match compare(text, transcript).flaw() {
+        Some(flaw) => Err(service.bad(format!("it reworded the text: {}", flaw.message))),
+        None => Ok(()),
     }
 }
 

@@ -53,8 +53,22 @@ impl Service {
         match within(self.bounds().whole.min(self.bounds().connect * 2), connecting).await {
             None => Err(self.failed("no handshake in time".to_owned())),
             Some(Ok((stream, _))) => Ok(Socket { service: self, stream, left: limits::SERVICE_MESSAGES }),
+            Some(Err(Error::Http(response))) if response.status().is_success() => {
+                Err(self.bad("an answer, and no socket".to_owned()))
+            }
             Some(Err(Error::Http(response))) => Err(self.fault(&answer(&response), dialect)),
             Some(Err(error)) => Err(self.failed(error.to_string())),
+        }
+    }
+}
+
+impl Service {
+    /// A whole reading within the bound for everything: however slowly a service drips, it ends.
+    pub async fn whole<T>(&self, reading: impl Future<Output = Result<T, EngineFault>>) -> Result<T, EngineFault> {
+        let bound = self.bounds().whole;
+        match within(bound, reading).await {
+            Some(done) => done,
+            None => Err(self.failed(format!("no whole reading within {bound:?}"))),
         }
     }
 }

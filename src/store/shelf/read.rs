@@ -11,6 +11,7 @@ use super::{Shelf, ShelfFault};
 use crate::base::limits;
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::plan::OnShelf;
+use crate::core::asset::transcript::compare;
 use crate::core::asset::verify::Heard;
 use crate::core::asset::{Digest, Record};
 use crate::core::ear::{self, Code, Flaw};
@@ -87,7 +88,11 @@ impl Shelf {
             }
             Question::Sound | Question::Known(_) => {
                 let expected = Expected { text: recipe.heard(), language: &recipe.language, rate: recipe.rate };
-                check::hear_again(&wav, &expected, &record.measured)
+                let mut flaws = check::hear_again(&wav, &expected, &record.measured);
+                // What the engine itself says that it said.
+                let said = record.transcript.as_deref().filter(|said| !said.trim().is_empty());
+                flaws.extend(said.and_then(|said| compare(recipe.given(), said).flaw()));
+                flaws
             }
         };
         Ok(Looked::Whole(Box::new(WholeAsset { bytes: wav.len() as u64, record, flaws })))
