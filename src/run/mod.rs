@@ -13,6 +13,7 @@ pub mod demo;
 pub mod gateway;
 pub mod leads;
 pub mod ledger;
+pub mod listen;
 pub mod logging;
 pub mod reconcile;
 pub mod render;

@@ -9,12 +9,15 @@ use super::Campaigns;
 use crate::base::{Exit, Failure, Language};
 use crate::cli::{Context, print_json, print_line};
 use crate::core::asset::verify::Binding;
+use crate::core::config::Campaign;
 use crate::core::ear::finding::{self, FailOn};
 use crate::core::ear::{Finding, Severity};
+use crate::run::listen::{self, HeardPhrase};
 use crate::run::render::{self, Depth, FilesAsked, Verified};
 use crate::show::findings::{self as forms, Checked};
 use crate::show::words::say;
 use crate::store::soundfile::FileForm;
+use crate::store::workspace::Workspace;
 
 pub(super) const VERIFY_HELP: &str = "\
 Examples:
@@ -23,6 +26,7 @@ Examples:
   ahoy cache verify --locked              the lock's hash binds for every engine (audio committed beside its lock)
   ahoy cache verify --quick               the bytes only, not what is heard
   ahoy cache verify --format junit > report.xml
+  ahoy cache verify welcome --listen scribe   somebody else writes down what each phrase says
   ahoy cache verify --files sounds/ hello.wav --json
   ahoy cache verify --files *.wav --rate 16000 --fail-on error
 
@@ -51,6 +55,9 @@ pub(super) struct VerifyArgs {
     /// From which severity on a finding fails the run: note, warning, error, never
     #[arg(long, value_name = "SEVERITY", default_value = "warning", value_parser = fail_on)]
     fail_on: FailAt,
+    /// Have each phrase written down by this transcriber of ahoy.toml, and compare the words (asks a service: costs money)
+    #[arg(long, value_name = "TRANSCRIBER", conflicts_with_all = ["quick", "files"])]
+    listen: Option<String>,
     /// Check these files and folders, without a workspace
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["names", "locked", "quick", "full"])]
     files: Vec<PathBuf>,
@@ -103,10 +110,54 @@ pub(super) fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, Failu
         (false, true) => Depth::Full,
         (false, false) => Depth::Changed,
     };
-    let verified = render::verify(&ws, &ws.campaigns(&args.campaigns.names)?, binding, depth)?;
+    let campaigns = ws.campaigns(&args.campaigns.names)?;
+    let mut verified = render::verify(&ws, &campaigns, binding, depth)?;
+    if let Some(name) = &args.listen {
+        let heard = listened(&ws, &campaigns, name, verified.phrases.len(), format, context)?;
+        verified.findings.extend(heard);
+    }
     let exit = finding::exit(&verified.findings, args.fail_on.0);
     print(&verified, format, args.fail_on.0, exit, context)?;
     Ok(exit)
+}
+
+/// What a transcriber hears: its findings. The words of each phrase are data in the JSON form, and words elsewhere.
+fn listened(
+    ws: &Workspace,
+    campaigns: &[Campaign],
+    name: &str,
+    phrases: usize,
+    format: Format,
+    context: &Context,
+) -> Result<Vec<Finding>, Failure> {
+    let shown = !context.global.quiet && format == Format::Text;
+    let bar = crate::show::progress::work_bar(shown, "listening");
+    bar.set_length(phrases as u64);
+    let heard = crate::run::block_on(2, async {
+        let each = || bar.inc(1);
+        crate::run::stop::or_stopped(listen::listen(ws, campaigns, name, &each)).await
+    });
+    bar.finish_and_clear();
+    let heard = heard?;
+    for it in &heard.phrases {
+        if format == Format::Json {
+            print_json(&json!({ "campaign": it.phrase.campaign, "key": it.phrase.key, "language": it.phrase.language,
+                "heard": it.heard, "word_error_rate": (it.comparison.error_rate * 10_000.0).round() / 10_000.0,
+                "missing": it.comparison.missing, "extra": it.comparison.extra }))?;
+        }
+    }
+    if !context.global.quiet {
+        let (words, count) =
+            (heard.phrases.iter().map(|it| it.comparison.error_rate).sum::<f64>(), heard.phrases.len());
+        let mean = if count == 0 { 0.0 } else { words / count as f64 * 100.0 };
+        say(&format!("{count} phrases heard by `{name}`, word error rate {mean:.1} % on average, {}", heard.cost));
+    }
+    if let Some((phrase, why)) = heard.failed.first() {
+        let (failed, of) = (heard.failed.len(), format!("{} in {}", phrase.key, phrase.language));
+        let what = format!("{failed} phrases could not be heard; `{of}`: {why}");
+        return Err(Failure::new(Exit::Asset, what).next("run it again"));
+    }
+    Ok(heard.phrases.iter().filter_map(HeardPhrase::finding).collect())
 }
 
 fn print(verified: &Verified, format: Format, fail_on: FailOn, exit: Exit, context: &Context) -> Result<(), Failure> {

@@ -19,6 +19,8 @@ pub struct WorkspaceConfig {
     pub carriers: BTreeMap<String, CarrierConfig>,
     /// Engines of kind `command` by name, and settings of the built-in ones.
     pub engines: BTreeMap<String, EngineConfig>,
+    /// Speech-to-text by name, for `cache verify --listen`.
+    pub transcribers: BTreeMap<String, EngineConfig>,
     /// Address the gateway binds.
     pub listen: SocketAddr,
     /// Public base URL of the gateway, without a trailing slash; `None` = built from the bound address (loopback only).
@@ -141,6 +143,7 @@ pub const SERVICES: [(&str, Option<&str>); 4] = [
 struct Typed {
     carriers: BTreeMap<String, TypedCarrier>,
     engines: BTreeMap<String, EngineConfig>,
+    transcribers: BTreeMap<String, EngineConfig>,
     gateway: TypedGateway,
     ledger: TypedPath,
     cache: TypedCache,
@@ -235,6 +238,14 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         check_engine(engine)
             .map_err(|(key, what)| about(&format!("engines.{name}.{key}"), format!("[engines.{name}] {what}")))?;
     }
+    for (name, it) in &typed.transcribers {
+        let what = match it.kind.as_deref() {
+            Some("command") if it.command.is_empty() => "kind `command` needs `command = [\"program\", …]`",
+            Some("openai" | "elevenlabs" | "gemini" | "command") => continue,
+            _ => "needs a kind: openai, elevenlabs, gemini or command",
+        };
+        return Err(about(&format!("transcribers.{name}.kind"), format!("[transcribers.{name}] {what}")));
+    }
     let listen = typed.gateway.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     let public_url = typed.gateway.public_url.map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &public_url {
@@ -274,6 +285,7 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     };
     Ok(WorkspaceConfig {
         speech,
+        transcribers: typed.transcribers,
         disk,
         carriers,
         engines,

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::base::{limits, text};
 
 /// What a program left behind.
-pub(super) struct Output {
+pub(in crate::edge) struct Output {
     /// Its standard output, at most [`limits::ENGINE_OUTPUT_BYTES`].
     pub stdout: Vec<u8>,
     /// The last lines of its standard error, made safe to print; may be empty.
@@ -22,7 +22,7 @@ pub(super) struct Output {
 
 /// Why a program gave nothing.
 #[derive(Debug)]
-pub(super) enum ChildFault {
+pub(in crate::edge) enum ChildFault {
     /// It could not be started.
     Start(std::io::Error),
     /// It wrote more than [`limits::ENGINE_OUTPUT_BYTES`].
@@ -52,7 +52,7 @@ impl Drop for Group {
 /// Runs a program with `input` on its standard input.
 ///
 /// Dropping the future kills the program and what it started. The caller sets the time limit.
-pub(super) async fn run(program: &OsStr, args: &[OsString], input: &[u8]) -> Result<Output, ChildFault> {
+pub(in crate::edge) async fn run(program: &OsStr, args: &[OsString], input: &[u8]) -> Result<Output, ChildFault> {
     let child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
@@ -105,7 +105,7 @@ fn last_lines(tail: &[u8]) -> String {
 }
 
 /// How a program ended, in words: `exit code 3: no such voice`.
-pub(super) fn ending(output: &Output) -> String {
+pub(in crate::edge) fn ending(output: &Output) -> String {
     let how = match output.status.code() {
         Some(code) => format!("exit code {code}"),
         None => "killed by a signal".to_owned(),
@@ -114,7 +114,7 @@ pub(super) fn ending(output: &Output) -> String {
 }
 
 /// The program's place: a path as it is, a bare name as found on `paths` (the value of PATH).
-pub(super) fn find(program: &str, paths: Option<&OsStr>) -> Option<PathBuf> {
+pub(in crate::edge) fn find(program: &str, paths: Option<&OsStr>) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let runs = |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if program.contains('/') {

@@ -93,7 +93,7 @@ impl Program {
 }
 
 /// Words for a child's fault.
-pub(super) fn child_fault(engine: &str, fault: ChildFault) -> EngineFault {
+pub(in crate::edge) fn child_fault(engine: &str, fault: ChildFault) -> EngineFault {
     let engine = engine.to_owned();
     match fault {
         ChildFault::Start(why) => EngineFault::Missing { engine, why: format!("it does not start: {why}") },

@@ -404,7 +404,7 @@ fn is_crowd(answer: &Answer) -> bool {
 
 /// An error body, in the new form (an object with code and type), the old one (status and message), a validator's list,
 /// or a plain text.
-fn said(_: u16, body: &Value) -> Said {
+pub(in crate::edge) fn said(_: u16, body: &Value) -> Said {
     let detail = &body["detail"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match detail {

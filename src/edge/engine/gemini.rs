@@ -426,7 +426,7 @@ impl Engine for Gemini {
 }
 
 /// Google's error body; `RetryInfo` says when to come again.
-pub(super) fn said(_: u16, body: &Value) -> Said {
+pub(in crate::edge) fn said(_: u16, body: &Value) -> Said {
     let error = &body["error"];
     let status = error["status"].as_str().unwrap_or_default();
     let details = error["details"].as_array().map(Vec::as_slice).unwrap_or_default();

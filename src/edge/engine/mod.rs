@@ -2,7 +2,7 @@
 //!
 //! An engine gives raw sound; trimming, resampling, levelling and checking are the same for all (`core/sound`, `core/asset`).
 
-mod child;
+pub(in crate::edge) mod child;
 pub mod command;
 pub mod elevenlabs;
 pub mod espeak;

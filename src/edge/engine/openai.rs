@@ -327,7 +327,7 @@ impl Engine for OpenAi {
 }
 
 /// The service's error body, which its error events have too.
-pub(crate) fn said(http: u16, body: &Value) -> Said {
+pub(in crate::edge) fn said(http: u16, body: &Value) -> Said {
     let error = &body["error"];
     let text = |name: &str| error[name].as_str().unwrap_or_default();
     let code = if text("code").is_empty() { text("type") } else { text("code") };

@@ -241,7 +241,7 @@ fn was_not_spoken(fault: &EngineFault) -> bool {
 }
 
 /// How long to wait before another try; `None` = another try would change nothing.
-fn pause_after(fault: &EngineFault, wait: Duration) -> Option<Duration> {
+pub(in crate::run) fn pause_after(fault: &EngineFault, wait: Duration) -> Option<Duration> {
     match fault {
         EngineFault::Busy { after, .. } => Some(after.unwrap_or(wait).min(limits::RENDER_BACKOFF_MOST)),
         EngineFault::Failed { .. } => Some(wait),

@@ -6,7 +6,7 @@
 mod job;
 mod kit;
 pub(crate) mod late;
-mod purse;
+pub(in crate::run) mod purse;
 mod survey;
 mod variants;
 mod verify;
@@ -27,8 +27,8 @@ pub use job::{Accept, Answer, Sample};
 
 pub(crate) use variants::words_for;
 
-pub(super) use job::told;
-pub(super) use survey::open_engine;
+pub(super) use job::{pause_after, told};
+pub(super) use survey::{lines_of, open_engine};
 
 use crate::base::{Exit, Failure, Language, Money, Slug, limits};
 use crate::core::asset::plan::{Item, Plan, Step, Why};

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::base::{Exit, Failure, Money, Slug};
+use crate::base::{Exit, Failure, Language, Money, Slug};
 use crate::core::asset::Recipe;
 use crate::core::cost::spend::{Caps, Entry, Reserved, Spending};
 use crate::core::cost::{self, Usage};
@@ -27,6 +27,17 @@ struct State {
     run: Money,
     /// Of it, what was really spent.
     spent: Money,
+}
+
+/// A request that is to be paid for.
+pub(in crate::run) struct Wish<'a> {
+    pub campaign: &'a Slug,
+    pub key: &'a Slug,
+    pub language: &'a Language,
+    pub engine: &'a str,
+    pub model: Option<String>,
+    /// The most that it can use up, priced.
+    pub most: Usage,
 }
 
 /// A reservation that waits for its settlement.
@@ -54,20 +65,30 @@ impl Purse {
         campaign: &Slug,
         key: &Slug,
     ) -> Result<Ticket, Failure> {
-        let now = MachineClock.wall();
         let model = engine.model(recipe.model.as_deref());
         let most = match &model {
-            Some(model) => cost::table().worst(model.kind, &model.id, recipe.given(), &recipe.language, now),
+            Some(model) => {
+                let (text, language) = (recipe.given(), &recipe.language);
+                cost::table().worst(model.kind, &model.id, text, language, MachineClock.wall())
+            }
             None => Usage::default(),
         };
+        let (language, engine, model) = (&recipe.language, recipe.engine.as_str(), model.map(|model| model.id));
+        self.reserve_for(&Wish { campaign, key, language, engine, model, most })
+    }
+
+    /// Reserves the most that a request may cost. Refused with exit 3 if a cap would be passed.
+    pub fn reserve_for(&self, wish: &Wish<'_>) -> Result<Ticket, Failure> {
+        let now = MachineClock.wall();
+        let most = wish.most;
         let reserved = Reserved {
             id: Uuid::new_v4().simple().to_string(),
             at: now.rfc3339(),
-            campaign: campaign.clone(),
-            key: key.clone(),
-            language: recipe.language.clone(),
-            engine: recipe.engine.clone(),
-            model: model.map(|model| model.id),
+            campaign: wish.campaign.clone(),
+            key: wish.key.clone(),
+            language: wish.language.clone(),
+            engine: wish.engine.to_owned(),
+            model: wish.model.clone(),
             most: most.cost,
         };
         let ticket = Ticket { id: reserved.id.clone(), most: most.cost };
@@ -81,8 +102,8 @@ impl Purse {
                 state.run += most.cost;
                 Ok(ticket)
             }
-            Err(capped) => Err(Failure::new(Exit::Findings, format!("not rendered: {capped}"))
-                .next("raise the cap ([cache] spend_per_month, spend_per_run, or --max-cost), or render less")),
+            Err(capped) => Err(Failure::new(Exit::Findings, format!("not asked for: {capped}"))
+                .next("raise the cap ([cache] spend_per_month, spend_per_run, or --max-cost), or do less")),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn open_engine(ws: &Workspace, name: &str) -> Result<Arc<dyn Engine>, Engine
 }
 
 /// Everything a campaign wants, in the order of key and language.
-pub(super) fn lines_of(ws: &Workspace, campaign: &Campaign) -> Result<Vec<Line>, Failure> {
+pub(in crate::run) fn lines_of(ws: &Workspace, campaign: &Campaign) -> Result<Vec<Line>, Failure> {
     let file = shown(&ws.campaign_dir(&campaign.name).join("campaign.toml"));
     let book = read_phrases(ws, &campaign.name)?;
     book.lines(campaign, &file).map_err(|fault| Failure::usage(fault.to_string()))
