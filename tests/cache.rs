@@ -21,9 +21,10 @@ fn voice(ms: u32) -> Vec<u8> {
     let count = ms * 16;
     let samples: Vec<i16> = (0..count + 4_800)
         .map(|n| {
-            let on = (1_600..count).contains(&n) && n % 3_200 < 2_400;
+            let at = (n + 1_600) % 3_200;
+            let on = (1_600..count - 1_600).contains(&n) && at < 2_400;
             let wave = f64::sin(f64::from(n) * 0.11) + f64::sin(f64::from(n) * 0.031);
-            let swell = f64::sin(f64::from(n % 3_200) / 2_400.0 * std::f64::consts::PI);
+            let swell = f64::sin(f64::from(at) / 2_400.0 * std::f64::consts::PI);
             if on { (wave * swell * 5_000.0) as i16 } else { 0 }
         })
         .collect();
@@ -65,8 +66,8 @@ impl House {
         let here = self.dir.path().display();
         // Each text has a sound of its own, as with any engine: the length of the text is written into a pause.
         let own = "text=$(cat); voice=\"$here/voice-${#text}.wav\"\n\
-                   { head -c 5244 \"$here/voice.wav\"; printf \"\\\\$(printf %03o $((${#text} % 150 + 20)))\\\\0\"; \
-                   tail -c +5247 \"$here/voice.wav\"; } > \"$voice.$$\"; mv \"$voice.$$\" \"$voice\"";
+                   { head -c 8844 \"$here/voice.wav\"; printf \"\\\\$(printf %03o $((${#text} % 150 + 20)))\\\\0\"; \
+                   tail -c +8847 \"$here/voice.wav\"; } > \"$voice.$$\"; mv \"$voice.$$\" \"$voice\"";
         let script = format!("#!/bin/sh\nhere='{here}'\necho call >> \"$here/calls.log\"\n{own}\n{work}\n");
         let next = self.path("engine.next");
         fs::write(&next, script).expect("writable");
@@ -327,6 +328,7 @@ fn the_support_desk_speaks_its_34_phrases() {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/support-desk");
     let to = dir.path().join("campaigns/support-desk");
     fs::create_dir_all(&to).expect("made");
+    fs::write(dir.path().join("ahoy.toml"), "").expect("written");
     for name in ["campaign.toml", "phrases.toml", "assets.lock"] {
         fs::copy(from.join(name), to.join(name)).expect("copied");
     }
@@ -345,4 +347,135 @@ fn the_support_desk_speaks_its_34_phrases() {
         lock.contains("[assets.wait-position--quatre.fr]")
             && lock.contains("said = \"Votre rendez-vous avec le esse a vé")
     );
+}
+
+/// A program that hears the greeting's words whatever it is given: the other two phrases are found out.
+#[test]
+fn listening_compares_what_is_heard_with_what_is_written() {
+    let house = House::new();
+    let config = fs::read_to_string(house.path("ahoy.toml")).expect("readable");
+    let ear = format!(
+        "[transcribers.ear]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > /dev/null; echo {GREETING:?}\"]\n"
+    );
+    let ear = ear.replace(&format!("{GREETING:?}"), &format!("'{GREETING}'"));
+    fs::write(house.path("ahoy.toml"), format!("{config}{ear}")).expect("writable");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    let (code, out, err) = house.run(&["verify", "--listen", "ear", "--json"]);
+    assert_eq!(code, 3, "{out}{err}");
+    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |key: &str| rows.iter().find(|row| row["key"] == key && row.get("heard").is_some()).expect("heard");
+    assert_eq!(of("greeting")["word_error_rate"], 0.0);
+    assert!(of("goodbye")["word_error_rate"].as_f64().is_some_and(|rate| rate > 0.5), "{out}");
+    let wrong: Vec<&Value> = rows.iter().filter(|row| row["code"] == "wrong-words").collect();
+    assert_eq!(wrong.len(), 2, "{out}");
+    assert!(wrong[0]["message"].as_str().is_some_and(|told| told.contains("not said:")), "{out}");
+    let (code, _, err) = house.run(&["verify", "--listen", "nobody"]);
+    assert!(code == 2 && err.contains("known: ear"), "{err}");
+}
+
+/// Any sound files, without a workspace: one object a line, a stable code each.
+#[test]
+fn files_are_heard_without_a_workspace() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut good = voice(3_000);
+    for sample in good[44..].chunks_exact_mut(2) {
+        let softer = i16::from_le_bytes([sample[0], sample[1]]) / 2;
+        sample.copy_from_slice(&softer.to_le_bytes());
+    }
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).expect("written");
+    fs::create_dir(dir.path().join("more")).expect("made");
+    write("good.wav", &good);
+    write("cut.wav", &good[..50_444]);
+    write("empty.wav", &good[..44]);
+    write("song.wav", &[b"ID3\x04\0\0", &[7u8; 900][..]].concat());
+    write("more/again.wav", &good);
+    write("more/readme.md", b"no sound");
+    write("more/short.wav", &good);
+    write("more/short.txt", "This text is far too long for three seconds of sound: ".repeat(10).as_bytes());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ahoy"));
+        command.args(["cache", "verify"]).args(arguments).current_dir(dir.path()).stdin(Stdio::null());
+        told(&command.output().expect("runs"))
+    };
+    assert_eq!(run(&["--files", "good.wav"]).0, 0, "16 kHz mono, as loud as it should be");
+    let (code, out, err) = run(&["--files", ".", "--json"]);
+    assert_eq!(code, 3, "{out}{err}");
+    let found: Vec<(String, String)> = out
+        .lines()
+        .map(|line| {
+            let row: Value = serde_json::from_str(line).expect("JSON");
+            let mut fields: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+            fields.sort_unstable();
+            assert_eq!(fields, ["code", "file", "limit", "measured", "message", "severity"]);
+            let text = |name: &str| row[name].as_str().expect("a text").trim_start_matches("./").to_owned();
+            (text("file"), text("code"))
+        })
+        .collect();
+    let codes = |file: &str| found.iter().filter(|(it, _)| it == file).map(|it| it.1.as_str()).collect::<Vec<_>>();
+    assert_eq!(codes("good.wav"), Vec::<&str>::new());
+    assert!(codes("cut.wav").contains(&"header-lies") && codes("cut.wav").contains(&"cut-off"), "{found:?}");
+    assert!(codes("empty.wav").contains(&"empty") || codes("empty.wav").contains(&"header-lies"), "{found:?}");
+    assert_eq!((codes("song.wav"), codes("more/again.wav")), (vec!["wrong-codec"], vec!["duplicate"]));
+    assert!(codes("more/short.wav").contains(&"too-short"), "{found:?}");
+    let (code, _, _) = run(&["--files", "good.wav", "--rate", "8000"]);
+    assert_eq!(code, 3, "another rate is asked for");
+    assert_eq!(run(&["--files", "song.wav", "--fail-on", "never"]).0, 0);
+    assert_eq!(run(&["--files", "nowhere.wav"]).0, 2);
+    let (_, out, _) = run(&["--files", ".", "--format", "junit"]);
+    let document = roxmltree::Document::parse(&out).expect("well-formed");
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
+    assert_eq!(cases, 6, "every sound file is a case");
+    let (_, out, _) = run(&["--files", ".", "--format", "github"]);
+    assert!(out.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{out}");
+    let (_, out, _) = run(&["--files", ".", "--format", "sarif"]);
+    let log: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(log["version"], "2.1.0");
+}
+
+#[test]
+fn phrases_are_exported_under_the_names_of_each_system_and_whole() {
+    let house = House::new();
+    let out = house.path("sounds");
+    let export = |more: &[&str]| {
+        let mut command = house.command(&["export", "hello", "--out"]);
+        told(&command.arg(&out).args(more).output().expect("runs"))
+    };
+    assert_eq!(export(&[]).0, 13, "nothing is rendered yet");
+    assert!(!out.exists(), "nothing is written by halves");
+    assert_eq!(house.run(&["generate"]).0, 0);
+    assert_eq!(export(&["--dry-run"]).0, 0);
+    assert!(!out.exists());
+    for (form, layout, file) in [
+        ("wav", "plain", "hello/greeting.en.wav"),
+        ("ulaw", "asterisk", "en/hello/greeting.ulaw"),
+        ("g722", "asterisk", "en/hello/greeting.g722"),
+        ("sln", "plain", "hello/greeting.en.sln"),
+        ("wav", "freeswitch", "en/hello/8000/greeting.wav"),
+        ("wav", "3cx", "hello_greeting_en.wav"),
+    ] {
+        let (code, told, err) = export(&["--to", form, "--layout", layout]);
+        assert_eq!(code, 0, "{form} {layout}: {err}");
+        assert!(told.contains(file), "{told}");
+    }
+    let read = |name: &str| fs::read(out.join(name)).expect(name);
+    let wav = read("hello/greeting.en.wav");
+    assert!(house.wavs().iter().any(|asset| fs::read(asset).expect("readable") == wav), "byte for byte the asset");
+    let samples = (wav.len() - 44) / 2;
+    assert_eq!(read("hello/greeting.en.sln"), wav[44..]);
+    assert_eq!(read("en/hello/greeting.ulaw").len(), samples);
+    assert!(read("en/hello/greeting.g722").len().abs_diff(samples) <= 1, "a byte for two samples at twice the rate");
+    // All of them are sound to the ear that knows nothing of us.
+    let (code, told_out, _) = told(
+        &Command::new(env!("CARGO_BIN_EXE_ahoy"))
+            .args(["cache", "verify", "--files"])
+            .arg(out.join("en"))
+            .output()
+            .expect("runs"),
+    );
+    assert!(code == 0 || told_out.lines().all(|line| line.contains("duplicate")), "{told_out}");
+    assert_eq!(export(&["--to", "g722", "--layout", "3cx"]).0, 2);
+    fs::write(out.join("hello_goodbye_en.wav"), "somebody's").expect("written");
+    let (code, _, err) = export(&["--layout", "3cx"]);
+    assert!(code == 3 && err.contains("hello_goodbye_en.wav is not ours"), "{err}");
+    assert_eq!(export(&["--layout", "3cx", "--force"]).0, 0);
 }

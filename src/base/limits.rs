@@ -20,6 +20,8 @@ pub const LEXICON_WORDS: usize = 5_000;
 pub const LOCK_BYTES: u64 = 8 << 20;
 /// Bytes of the record beside an asset.
 pub const RECORD_BYTES: u64 = 256 << 10;
+/// Bytes of sound in one page of `cache report`; the page has a third more.
+pub const PAGE_BYTES: usize = 48 << 20;
 /// Bytes of the file that remembers what the ear said: a hundred thousand assets.
 pub const HEARD_BYTES: u64 = 32 << 20;
 /// Sound files that `cache verify --files` takes in one run.

@@ -2,6 +2,7 @@
 
 use super::table::table;
 use crate::core::asset::plan::{Plan, Step};
+use crate::core::asset::stats::Stats;
 
 /// A length of sound for people: `5.3 s`.
 pub fn seconds(ms: u64) -> String {
@@ -43,6 +44,29 @@ pub fn plan_table(plan: &Plan) -> String {
         })
         .collect();
     table(&["campaign", "phrase", "language", "engine", "characters", "step", "text"], &rows, &[4])
+}
+
+/// What the cache has saved, one line a campaign.
+pub fn stats_table(all: &[Stats]) -> String {
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|it| {
+            vec![
+                it.campaign.clone(),
+                it.assets.to_string(),
+                seconds(it.sound_ms),
+                it.bytes.to_string(),
+                it.cost.to_string(),
+                it.calls_served.to_string(),
+                it.renderings_avoided.to_string(),
+                it.money_saved.to_string(),
+                seconds(it.waiting_saved_ms),
+            ]
+        })
+        .collect();
+    let head =
+        ["campaign", "assets", "sound", "bytes", "cost", "calls served", "avoided", "money saved", "waiting saved"];
+    table(&head, &rows, &[1, 2, 3, 4, 5, 6, 7, 8])
 }
 
 #[cfg(test)]

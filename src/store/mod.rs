@@ -1,6 +1,7 @@
 //! Rooms that remember: the ledger, the shelf of assets, call logs, CSV files, the workspace's files.
 
 pub mod calllog;
+pub mod export;
 pub mod folders;
 pub mod init;
 pub mod leadfile;

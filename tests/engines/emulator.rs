@@ -24,6 +24,8 @@ pub struct Seen {
     pub query: BTreeMap<String, String>,
     pub headers: BTreeMap<String, String>,
     pub body: Value,
+    /// The body as it came.
+    pub raw: Vec<u8>,
 }
 
 /// An answer.
@@ -335,6 +337,7 @@ async fn read(socket: &mut TcpStream) -> std::io::Result<Option<Seen>> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name.to_owned(), value.to_owned())
     });
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or(Value::Null) };
-    Ok(Some(Seen { method, path: path.to_owned(), query: query.collect(), headers, body }))
+    let raw = body;
+    let body = if raw.is_empty() { Value::Null } else { serde_json::from_slice(&raw).unwrap_or(Value::Null) };
+    Ok(Some(Seen { method, path: path.to_owned(), query: query.collect(), headers, body, raw }))
 }

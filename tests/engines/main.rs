@@ -11,6 +11,7 @@ mod gemini_live;
 mod openai;
 mod schema;
 mod sound;
+mod transcribers;
 
 use std::fs;
 use std::path::Path;
@@ -476,6 +477,31 @@ async fn openai_takes_its_settings_in_both_ways_and_both_forms_of_sound() {
     }
 }
 
+/// A voice that is none, a setting out of range: told with the file and the line, and nobody was asked for anything.
+#[tokio::test]
+async fn what_cannot_work_is_refused_with_its_place_before_anything_is_sent() {
+    for provider in lasting() {
+        let service = (provider.start)(Act::Well).await;
+        let (dir, ws) = provider.house(&service.base_url);
+        let file = dir.path().join("campaigns/c/campaign.toml");
+        let good = fs::read_to_string(&file).expect("readable");
+        for (from, to, word) in [
+            (format!("en = \"{}\"", provider.voice), "en = \"no such voice\"".to_owned(), "voice"),
+            ("[greeting]".to_owned(), "[voice.settings]\nwarmth = \"9\"\n[greeting]".to_owned(), "warmth"),
+        ] {
+            fs::write(&file, good.replace(&from, &to)).expect("written");
+            let engine = provider.engine(&service.base_url, Act::Well);
+            let open = |_: &str| Ok(Arc::clone(&engine));
+            let campaign = ws.campaign(&"c".parse().expect("a slug")).expect("valid");
+            let failure = generate_with(&ws, &[campaign], &GenerateOptions::default(), &|_| {}, &open).await;
+            let said = failure.expect_err("refused").to_string();
+            assert!(said.contains("campaign.toml:") || said.contains("goodbye"), "{}: {said}", provider.kind);
+            assert!(said.contains(word), "{}: {said}", provider.kind);
+            assert_eq!(service.seen().len(), 0, "{}", provider.kind);
+        }
+    }
+}
+
 /// A service whose requests are made with a model that the table has as ended.
 struct Retired(Arc<dyn Engine>);
 
@@ -531,6 +557,7 @@ fn a_vendor_that_answers_outside_its_own_schema_is_seen() {
         headers: [("xi-api-key", KEY), ("content-type", "application/json")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
+        raw: Vec::new(),
         body: serde_json::json!({"text": "x", "modelid": "y", "voice_settings": {"stabilty": 0.5}}),
     };
     let reply = elevenlabs::ElevenLabs::new().check(&seen).expect_err("three faults");

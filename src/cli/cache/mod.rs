@@ -1,9 +1,14 @@
 //! `ahoy cache`: phrases rendered once, and proved sound. One file a verb.
 
+mod diff;
+mod doctor;
+mod export;
 mod generate;
 mod list;
 mod plan;
 mod prune;
+mod report;
+mod stats;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -38,6 +43,21 @@ enum CacheCommand {
     /// Play a phrase on the loudspeaker, or write its WAV to a file
     #[command(after_help = list::PLAY_HELP)]
     Play(list::PlayArgs),
+    /// Write phrases as files for Asterisk, FreeSWITCH, 3CX and others
+    #[command(after_help = export::EXPORT_HELP)]
+    Export(export::ExportArgs),
+    /// Write a page to listen through: waveform, level, player and findings of each phrase
+    #[command(after_help = report::REPORT_HELP)]
+    Report(report::ReportArgs),
+    /// The folder, its space, its leftovers, and the engines that campaigns name
+    #[command(after_help = doctor::DOCTOR_HELP)]
+    Doctor(doctor::DoctorArgs),
+    /// What the cache has saved: calls served, renderings avoided, money and waiting
+    #[command(after_help = stats::STATS_HELP)]
+    Stats(stats::StatsArgs),
+    /// Compare two lock files
+    #[command(after_help = diff::DIFF_HELP)]
+    Diff(diff::DiffArgs),
     /// Remove audio that no campaign's lock refers to
     #[command(after_help = prune::PRUNE_HELP)]
     Prune(prune::PruneArgs),
@@ -53,9 +73,11 @@ struct Campaigns {
 
 /// Runs `ahoy cache`.
 pub fn run(args: &CacheArgs, context: &Context) -> Result<Exit, Failure> {
-    if let CacheCommand::Verify(args) = &args.command {
-        // It may be about files that belong to no workspace.
-        return verify::verify(args, context);
+    // These may be about files that belong to no workspace.
+    match &args.command {
+        CacheCommand::Verify(args) => return verify::verify(args, context),
+        CacheCommand::Diff(args) => return diff::diff(args, context),
+        _ => {}
     }
     let ws = context.workspace()?;
     match &args.command {
@@ -64,6 +86,11 @@ pub fn run(args: &CacheArgs, context: &Context) -> Result<Exit, Failure> {
         CacheCommand::Verify(args) => verify::verify(args, context),
         CacheCommand::List(campaigns) => list::list(&ws, campaigns, context),
         CacheCommand::Play(args) => list::play(&ws, args, context),
+        CacheCommand::Export(args) => export::export(&ws, args, context),
+        CacheCommand::Report(args) => report::report(&ws, args, context),
+        CacheCommand::Diff(args) => diff::diff(args, context),
+        CacheCommand::Stats(args) => stats::stats(&ws, args, context),
+        CacheCommand::Doctor(args) => doctor::doctor(&ws, args, context),
         CacheCommand::Prune(args) => prune::prune(&ws, args, context),
     }
 }

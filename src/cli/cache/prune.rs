@@ -15,6 +15,9 @@ use crate::store::workspace::Workspace;
 /// Assets younger than this are never pruned: a generation may be about to lock them.
 const PRUNE_AGE: Duration = Duration::from_secs(3_600);
 
+/// Assets that are shown before somebody is asked.
+const SHOWN: usize = 20;
+
 pub(super) const PRUNE_HELP: &str = "\
 Examples:
   ahoy cache prune --dry-run
@@ -41,8 +44,17 @@ pub(super) fn prune(ws: &Workspace, args: &PruneArgs, context: &Context) -> Resu
     let list = render::prunable(ws, age)?;
     let bytes: u64 = list.iter().map(|it| it.bytes).sum();
     let what = format!("{} assets ({bytes} bytes) that no lock refers to", list.len());
-    if !args.dry_run && !list.is_empty() && !args.yes && !asked(&what)? {
-        return Ok(Exit::Done);
+    if !args.dry_run && !list.is_empty() && !args.yes {
+        // What would go is shown before anybody is asked.
+        for it in list.iter().take(SHOWN) {
+            say(&format!("{}…  {} bytes", it.fingerprint.short(), it.bytes));
+        }
+        if list.len() > SHOWN {
+            say(&format!("and {} more (--dry-run shows all of them)", list.len() - SHOWN));
+        }
+        if !asked(&what)? {
+            return Ok(Exit::Done);
+        }
     }
     let swept = if args.dry_run { Default::default() } else { Shelf::at(&ws.cache_dir()).remove(&list)? };
     if context.json() {

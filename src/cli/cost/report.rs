@@ -27,8 +27,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_enum, default_value_t = ReportBy::Month)]
     by: ReportBy,
     /// Only requests from this month or day on, such as 2026-11 or 2026-11-05 (UTC)
-    #[arg(long, value_name = "DATE", default_value = "", hide_default_value = true, value_parser = since)]
-    since: String,
+    #[arg(long, value_name = "DATE", value_parser = since)]
+    since: Option<String>,
 }
 
 /// What a line is about.
@@ -56,7 +56,7 @@ pub(super) fn report(args: &ReportArgs, context: &Context) -> Result<Exit, Failu
         ReportBy::Month => By::Month,
     };
     let spending = SpendBook::at(&ws.root).read()?;
-    let sums = spend::report(&spending, by, &args.since);
+    let sums = spend::report(&spending, by, args.since.as_deref().unwrap_or_default());
     if context.json() {
         for sum in &sums {
             print_json(sum)?;

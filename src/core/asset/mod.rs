@@ -3,11 +3,14 @@
 pub mod alignment;
 pub mod book;
 pub mod check;
+pub mod diff;
+pub mod layout;
 pub mod lock;
 pub mod place;
 pub mod plan;
 pub mod recipe;
 pub mod record;
+pub mod stats;
 pub mod transcript;
 pub mod verify;
 

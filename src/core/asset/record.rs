@@ -33,9 +33,17 @@ pub struct Record {
     /// When each word begins and ends, if the engine says so; counted from the start of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
+    /// How long the engine took, in ms; 0 = not on record.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rendered_ms: u64,
     /// The engine's own id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// When it was rendered, RFC 3339 in UTC.
     pub rendered_at: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's own signature
+fn is_zero(ms: &u64) -> bool {
+    *ms == 0
 }

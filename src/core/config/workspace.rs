@@ -241,6 +241,12 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     for (name, it) in &typed.transcribers {
         let what = match it.kind.as_deref() {
             Some("command") if it.command.is_empty() => "kind `command` needs `command = [\"program\", …]`",
+            _ if it.base_url.as_deref().is_some_and(|url| !url.starts_with("https://") && !is_loopback_url(url)) => {
+                "base_url must be https; plain http is for loopback only"
+            }
+            Some("openai" | "elevenlabs" | "gemini") if it.key.is_none() && it.base_url.is_none() => {
+                "needs a key, such as key = { env = \"NAME\" }"
+            }
             Some("openai" | "elevenlabs" | "gemini" | "command") => continue,
             _ => "needs a kind: openai, elevenlabs, gemini or command",
         };

@@ -2,7 +2,7 @@
 
 use super::{Code, Flaw};
 use crate::core::sound::wav::{self, WavFault};
-use crate::core::sound::{Pcm, g711};
+use crate::core::sound::{Pcm, g711, g722};
 
 /// The form that a file should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,8 @@ impl Form {
 }
 
 /// Endings of names whose files have no header: (ending, rate).
-const HEADERLESS: [(&str, u32); 8] = [
+const HEADERLESS: [(&str, u32); 9] = [
+    ("g722", 16_000),
     ("ulaw", 8_000),
     ("ul", 8_000),
     ("pcmu", 8_000),
@@ -57,6 +58,7 @@ pub fn samples(name: &str, bytes: &[u8], wanted: &Form) -> (Option<Pcm>, Vec<Fla
     let samples = match ending.as_str() {
         "ulaw" | "ul" | "pcmu" => g711::decode_ulaw(bytes),
         "alaw" | "al" | "pcma" => g711::decode_alaw(bytes),
+        "g722" => g722::decode(bytes),
         _ if !bytes.len().is_multiple_of(2) => {
             let message = format!("{} bytes are no whole number of 16-bit samples: cut off", bytes.len());
             return (None, vec![Flaw::new(Code::Undecodable, message)]);

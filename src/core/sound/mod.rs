@@ -4,7 +4,9 @@
 //! so that the same samples give the same file on every CPU.
 
 pub mod blemish;
+pub mod form;
 pub mod g711;
+pub mod g722;
 pub mod level;
 mod measure;
 pub mod pipeline;

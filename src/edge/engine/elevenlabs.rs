@@ -390,6 +390,10 @@ impl Engine for ElevenLabs {
         false
     }
 
+    fn check(&self, request: &Request) -> Result<(), EngineFault> {
+        self.order(request).map(drop)
+    }
+
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>> {
         Box::pin(self.speak(request))
     }

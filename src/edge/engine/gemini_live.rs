@@ -255,6 +255,10 @@ impl Engine for GeminiLive {
         false
     }
 
+    fn check(&self, request: &Request) -> Result<(), EngineFault> {
+        self.setup(request).map(drop)
+    }
+
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>> {
         Box::pin(self.service.whole(self.read(request)))
     }

@@ -199,6 +199,12 @@ pub trait Engine: Send + Sync {
     /// Whether the same request gives the same samples again on any machine.
     fn reproducible(&self) -> bool;
 
+    /// Refuses what can be known to fail without asking anybody: a voice that is none, a setting out of range.
+    fn check(&self, request: &Request) -> Result<(), EngineFault> {
+        let _knows_nothing = request;
+        Ok(())
+    }
+
     /// Speaks the text.
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>>;
 }

@@ -321,6 +321,10 @@ impl Engine for OpenAi {
         false
     }
 
+    fn check(&self, request: &Request) -> Result<(), EngineFault> {
+        self.order(request).map(drop)
+    }
+
     fn render<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Rendered, EngineFault>> {
         Box::pin(self.speak(request))
     }

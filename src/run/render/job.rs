@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::purse::Purse;
+use super::survey::request_of;
 use crate::base::{Exit, Failure, Slug, limits};
 use crate::core::asset::check::{self, Expected};
 use crate::core::asset::{Digest, Recipe, Record};
 use crate::core::cost;
 use crate::core::ear;
 use crate::core::sound::{pipeline, wav};
-use crate::edge::engine::{Engine, EngineFault, Rendered, Request, Usage};
+use crate::edge::engine::{Engine, EngineFault, Rendered, Usage};
 use crate::run::clock::{Clock, MachineClock};
 use crate::store::shelf::{Claim, Looked, Question, Shelf};
 
@@ -134,23 +135,19 @@ impl Job {
     /// Asks the engine until its sound is good: busy and failing engines are asked again, refusals are final.
     async fn speak(&self, done: &mut Done) -> Result<(Vec<u8>, Record), Failure> {
         let recipe = &self.recipe;
-        let request = Request {
-            text: recipe.given().to_owned(),
-            language: recipe.language.clone(),
-            voice: recipe.voice.clone(),
-            model: recipe.model.clone(),
-            settings: recipe.settings.clone(),
-        };
+        let request = request_of(recipe);
         let mut wait = self.backoff;
         for attempt in 1.. {
             let ticket = self.purse.reserve(&*self.engine, recipe, &self.campaign, &self.key)?;
             done.engine_calls += 1;
+            let begun = MachineClock.boot();
             let fault = match tokio::time::timeout(self.timeout, self.engine.render(&request)).await {
                 Ok(Ok(rendered)) => {
                     let rendered = self.priced(rendered);
                     let usage = rendered.usage;
                     done.usage += usage;
-                    let prepared = self.prepare(rendered);
+                    let took = MachineClock.boot().since(begun);
+                    let prepared = self.prepare(rendered, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                     self.purse.settle(ticket, usage, prepared.is_ok())?;
                     match prepared {
                         Ok(good) => return Ok(good),
@@ -200,7 +197,7 @@ impl Job {
     }
 
     /// From the engine's sound to the bytes of the file and their record; `Err` says what the ear refused.
-    fn prepare(&self, rendered: Rendered) -> Result<(Vec<u8>, Record), String> {
+    fn prepare(&self, rendered: Rendered, rendered_ms: u64) -> Result<(Vec<u8>, Record), String> {
         let recipe = &self.recipe;
         if rendered.pcm.duration_ms() > u64::from(limits::ASSET_SECONDS) * 1_000 {
             return Err(format!("{} ms of sound; {} s is the most", rendered.pcm.duration_ms(), limits::ASSET_SECONDS));
@@ -221,6 +218,7 @@ impl Job {
             transcript: rendered.transcript,
             usage: rendered.usage,
             alignment: rendered.alignment.map(|words| words.trimmed(prepared.trimmed_head_ms)),
+            rendered_ms,
             request_id: rendered.request_id,
             rendered_at: MachineClock.wall().rfc3339(),
         };

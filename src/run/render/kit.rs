@@ -137,7 +137,12 @@ fn load_variants(
     Ok(variants)
 }
 
-fn fresh<'a>(ws: &Workspace, campaign: &Campaign, entry: &'a Entry, line: &Line) -> Result<&'a Entry, String> {
+pub(super) fn fresh<'a>(
+    ws: &Workspace,
+    campaign: &Campaign,
+    entry: &'a Entry,
+    line: &Line,
+) -> Result<&'a Entry, String> {
     let changed = staleness(entry, line, campaign, ws.config.rate, PIPELINE);
     if changed.is_empty() {
         return Ok(entry);

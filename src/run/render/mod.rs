@@ -3,10 +3,14 @@
 //! Nothing here decides what is good enough: the pipeline and the ear of `core` do. A rendering that fails is tried
 //! again within bounds and then reported; it never becomes an asset.
 
+mod doctor;
+mod export;
 mod job;
 mod kit;
 pub(crate) mod late;
+mod page;
 pub(in crate::run) mod purse;
+mod stats;
 mod survey;
 mod variants;
 mod verify;
@@ -19,7 +23,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+pub use doctor::{Checkup, Is, doctor};
+pub use export::{ExportAs, ExportRow, export};
 pub use kit::{VoiceKit, load_kit};
+pub use page::page;
+pub use stats::stats;
 pub use survey::{AssetRow, list, plan_campaigns, prunable};
 pub use verify::{Depth, FilesAsked, Verified, verify, verify_files};
 

@@ -12,14 +12,16 @@ use super::{GenerateOptions, OpenEngine, Unspoken, shelf_of};
 use crate::base::secret::SecretRef;
 use crate::base::text::printable;
 use crate::base::{Exit, Failure, Language, Slug, Wall};
+use crate::core::asset::book::slots::written_key;
 use crate::core::asset::plan::{self, Plan, Wanted};
 use crate::core::asset::{Digest, Line, Lock, Recipe, Record};
 use crate::core::config::Campaign;
 use crate::core::cost::{self, Claim, Standing, Usage};
+use crate::core::ear::Place;
 use crate::core::sound::pipeline::PIPELINE;
-use crate::edge::engine::{Engine, EngineFault};
+use crate::edge::engine::{Engine, EngineFault, Request};
 use crate::run::clock::{Clock, MachineClock};
-use crate::store::shelf::{Looked, Question, Shelf, Unreferenced, read_lock, read_phrases};
+use crate::store::shelf::{Looked, Question, Shelf, Unreferenced, places, read_lock, read_phrases};
 use crate::store::workspace::{Workspace, shown};
 
 /// An engine of the workspace, with its scratch files in the cache folder.
@@ -33,6 +35,20 @@ pub(in crate::run) fn lines_of(ws: &Workspace, campaign: &Campaign) -> Result<Ve
     let file = shown(&ws.campaign_dir(&campaign.name).join("campaign.toml"));
     let book = read_phrases(ws, &campaign.name)?;
     book.lines(campaign, &file).map_err(|fault| Failure::usage(fault.to_string()))
+}
+
+/// Where each phrase is written, by the key that is written and the language.
+type Places = BTreeMap<(String, Language), Place>;
+
+/// The request of a recipe, as an engine gets it.
+pub(super) fn request_of(recipe: &Recipe) -> Request {
+    Request {
+        text: recipe.given().to_owned(),
+        language: recipe.language.clone(),
+        voice: recipe.voice.clone(),
+        model: recipe.model.clone(),
+        settings: recipe.settings.clone(),
+    }
 }
 
 /// The state of things before a generation.
@@ -63,8 +79,11 @@ impl Survey {
             if let Some(lock) = read_lock(ws, &campaign.name)? {
                 survey.locks.insert(campaign.name.clone(), lock);
             }
+            let places = places(ws, &campaign.name)?;
+            let places = places.into_iter().map(|((key, language), place)| ((key.to_string(), language), place));
+            let places: Places = places.collect();
             for line in lines_of(ws, campaign)? {
-                survey.want(campaign, &line, ws.config.rate, open)?;
+                survey.want(campaign, &line, &places, ws.config.rate, open)?;
             }
         }
         survey.unspoken.sort();
@@ -78,14 +97,25 @@ impl Survey {
         Ok(survey)
     }
 
-    fn want(&mut self, campaign: &Campaign, line: &Line, rate: u32, open: OpenEngine<'_>) -> Result<(), Failure> {
+    fn want(
+        &mut self,
+        campaign: &Campaign,
+        line: &Line,
+        places: &Places,
+        rate: u32,
+        open: OpenEngine<'_>,
+    ) -> Result<(), Failure> {
         let name = campaign.voice.engine_for(&line.language);
-        let here = |failure: Failure| Failure {
-            what: format!(
-                "campaign `{}`, phrase `{}` in `{}`: {}",
-                campaign.name, line.key, line.language, failure.what
-            ),
-            ..failure
+        let here = |failure: Failure| {
+            let (name, key, language) = (&campaign.name, &line.key, &line.language);
+            let what = format!("campaign `{name}`, phrase `{key}` in `{language}`: {}", failure.what);
+            // House phrases are written nowhere.
+            let place = places.get(&(written_key(key.as_str()).to_owned(), language.clone()));
+            let what = match place {
+                Some(Place { file, line: Some(line) }) => format!("{file}:{line}: {what}"),
+                Some(_) | None => what,
+            };
+            Failure { what, ..failure }
         };
         if !self.engines.contains_key(name) {
             let engine = open(name).map_err(|fault| here(told(&fault)))?;
@@ -107,7 +137,9 @@ impl Survey {
             }
             (Err(fault), _) => return Err(here(told(&fault))),
         }
-        let (most, has) = (engine.max_characters(), line.text.chars().count());
+        let recipe = Recipe::of(line, &campaign.voice, engine.version(), rate, PIPELINE);
+        engine.check(&request_of(&recipe)).map_err(|fault| here(told(&fault)))?;
+        let (most, has) = (engine.max_characters(), recipe.given().chars().count());
         if has > most {
             let what = format!("the text has {has} characters; engine `{name}` takes {most} at most");
             return Err(here(Failure::usage(what).next("shorten it, or split it into two phrases")));
@@ -115,7 +147,7 @@ impl Survey {
         self.wanted.push(Wanted {
             campaign: campaign.name.clone(),
             key: line.key.clone(),
-            recipe: Recipe::of(line, &campaign.voice, engine.version(), rate, PIPELINE),
+            recipe,
             reproducible: engine.reproducible(),
             unlocked: false,
         });

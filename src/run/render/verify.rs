@@ -109,13 +109,13 @@ pub struct FilesAsked {
     pub language: Language,
 }
 
+/// Is told the name of a file and what is wrong with it; `Err` ends the search.
+pub type TellFindings<'a> = &'a mut dyn FnMut(&str, &[Finding]) -> Result<(), Failure>;
+
 /// Checks any sound files, without a workspace, and tells the findings of each file as soon as they are known, in order.
 ///
 /// Returns how many files were read.
-pub fn verify_files(
-    asked: &FilesAsked,
-    each: &mut dyn FnMut(&str, &[Finding]) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
+pub fn verify_files(asked: &FilesAsked, each: TellFindings<'_>) -> Result<u64, Failure> {
     let files = soundfile::find(&asked.paths)?;
     let mut sounds = BTreeMap::new();
     for batch in files.chunks(limits::EAR_BATCH) {

@@ -1,9 +1,12 @@
 //! One self-contained page: no request leaves it, every word from outside is escaped, no phone number is on it.
 
+pub mod cache;
 mod page;
 mod plot;
 
 pub use page::report_page;
+
+use page::STYLE;
 
 use crate::base::text::printable;
 

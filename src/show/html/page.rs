@@ -5,7 +5,7 @@ use super::plot::{Bar, Subject, columns, rows};
 use crate::core::report::{Group, Report};
 use crate::show::campaign_report::{figures, listed, percent};
 
-const STYLE: &str = "\
+pub(super) const STYLE: &str = "\
 :root{color-scheme:light dark;--bg:#fff;--fg:#1a1f26;--dim:#566270;--line:#d8dee6;--card:#f5f7fa;--a:#7899c7;--p:#1c5ea8;--bad:#b3261e}\
 @media(prefers-color-scheme:dark){:root{--bg:#12161b;--fg:#e7ebf0;--dim:#9aa7b5;--line:#2c353f;--card:#1a2027;--a:#5b7899;--p:#82b7f5;--bad:#ff8a80}}\
 *{box-sizing:border-box}body{margin:0 auto;max-width:1120px;padding:1.5rem 1rem 3rem;background:var(--bg);color:var(--fg);\

@@ -35,6 +35,14 @@ impl<'a> From<&'a Campaign> for LeadsOf<'a> {
 const COLUMNS: &str =
     "l.id, l.phone, l.name, l.language, l.country, l.timezone, l.consent, l.variables, l.tries, l.caller";
 
+/// The queue of a campaign: one walk along the index `lead_due`, whose length does not grow with the campaign.
+fn queue_sql(condition: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
+         AND (l.due, l.id) > (?, ?) AND {condition} ORDER BY l.due, l.id LIMIT ?"
+    )
+}
+
 impl Ledger {
     /// How many of these numbers the campaign has already, in the order given (for `--dry-run`).
     pub fn has_lead(&self, campaign: &Slug, phone: &Phone) -> Result<bool, LedgerFault> {
@@ -76,14 +84,7 @@ impl Ledger {
     ) -> Result<Vec<DueLead>, LedgerFault> {
         let (due, id) = after.map_or((i64::MIN, i64::MIN), |(due, id)| (due.0, id.0));
         let Some((condition, bound)) = self.within(of, [until.0, due, id], limit)? else { return Ok(Vec::new()) };
-        self.rows(
-            &format!(
-                "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' AND l.due <= ? \
-                 AND (l.due, l.id) > (?, ?) AND {condition} ORDER BY l.due, l.id LIMIT ?"
-            ),
-            bound,
-            due_lead,
-        )
+        self.rows(&queue_sql(&condition), bound, due_lead)
     }
 
     /// A segment's condition, and the values of a query that asks in this order for: campaign, `numbers`, the segment, a
@@ -272,4 +273,29 @@ fn due_lead(row: &Row<'_>) -> Result<DueLead, LedgerFault> {
         sticky_caller: codec::maybe_phone(row, "caller")?,
         due: codec::wall(row, "due")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ledger::OpenOptions;
+
+    /// What SQLite does for a query, line by line.
+    fn plan(ledger: &Ledger, sql: &str) -> Vec<String> {
+        let unbound = params_from_iter(std::iter::empty::<i64>());
+        ledger
+            .rows(&format!("EXPLAIN QUERY PLAN {sql}"), unbound, |row| Ok(row.get::<_, String>(3)?))
+            .expect("explained")
+    }
+
+    #[test]
+    fn the_queue_is_a_walk_along_its_index_and_sorts_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options = OpenOptions { fresh_key: [1; 32], now: Wall(0) };
+        let ledger = Ledger::open(&dir.path().join("ahoy.db"), &options).expect("made");
+        let sql = queue_sql("1").replace('?', "1");
+        assert_eq!(plan(&ledger, &sql), ["SEARCH l USING INDEX lead_due (campaign=? AND due>? AND due<?)"]);
+        let by_phone = "SELECT id FROM lead WHERE phone = '+442079460000'";
+        assert_eq!(plan(&ledger, by_phone), ["SEARCH lead USING COVERING INDEX lead_phone (phone=?)"]);
+    }
 }

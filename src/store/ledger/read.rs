@@ -1,5 +1,7 @@
 //! Reports: what stands in the ledger, for tables and JSON. Every listing is bounded.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Row;
 
 use super::{
@@ -10,6 +12,17 @@ use crate::base::{AttemptId, CallId, LeadId, Slug, Wall, limits};
 use crate::core::dial::Outcome;
 
 impl Ledger {
+    /// Calls whose stream began to sound, by the fingerprint of the greeting that they played first.
+    pub fn calls_by_greeting(&self) -> Result<BTreeMap<String, u64>, LedgerFault> {
+        let rows = self.rows(
+            "SELECT a.greeting, count(*) FROM call c JOIN attempt a ON a.id = c.attempt \
+             WHERE c.first_audio_us IS NOT NULL GROUP BY a.greeting",
+            [],
+            |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// The sum of a campaign's leads: each is in exactly one place.
     pub fn lead_counts(&self, campaign: &Slug, now: Wall) -> Result<LeadCounts, LedgerFault> {
         let mut counts = LeadCounts::default();

@@ -37,9 +37,13 @@ pub fn places(ws: &Workspace, campaign: &Slug) -> Result<BTreeMap<(Slug, Languag
 
 /// Reads a campaign's lock, `None` if it has none; refuses one that was edited by hand.
 pub fn read_lock(ws: &Workspace, campaign: &Slug) -> Result<Option<Lock>, Failure> {
-    let path = ws.campaign_dir(campaign).join("assets.lock");
-    let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(&path)));
-    let file = match File::open(&path) {
+    read_lock_file(&ws.campaign_dir(campaign).join("assets.lock"))
+}
+
+/// Reads a lock file, `None` if it is not there; refuses one that was edited by hand.
+pub fn read_lock_file(path: &Path) -> Result<Option<Lock>, Failure> {
+    let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(path)));
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error.to_string())),
@@ -49,7 +53,7 @@ pub fn read_lock(ws: &Workspace, campaign: &Slug) -> Result<Option<Lock>, Failur
     if text.len() as u64 > limits::LOCK_BYTES {
         return Err(unreadable(format!("it is larger than {} bytes", limits::LOCK_BYTES)));
     }
-    Lock::parse(&shown(&path), &text).map(Some).map_err(|fault| Failure::usage(fault.to_string()))
+    Lock::parse(&shown(path), &text).map(Some).map_err(|fault| Failure::usage(fault.to_string()))
 }
 
 /// Writes a campaign's lock if its bytes differ from the file's; tells whether it did. Never leaves half a file.

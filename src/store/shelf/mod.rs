@@ -9,6 +9,7 @@
 
 mod claim;
 mod files;
+mod health;
 mod known;
 mod read;
 mod sweep;
@@ -19,7 +20,8 @@ use crate::base::{Exit, Failure};
 use crate::core::asset::Digest;
 
 pub use claim::{Claim, Generation, Staged};
-pub use files::{places, read_lock, read_phrases, write_lock};
+pub use files::{places, read_lock, read_lock_file, read_phrases, write_lock};
+pub use health::Health;
 pub use known::Known;
 pub use read::{Looked, Question, WholeAsset};
 pub(in crate::store) use read::{Read1, on_all_cores, read_bounded};

@@ -43,6 +43,7 @@ pub(crate) fn asset(text: &str) -> (Vec<u8>, Record) {
         transcript: None,
         usage: Default::default(),
         alignment: None,
+        rendered_ms: 0,
         request_id: None,
         rendered_at: Wall(0).rfc3339(),
     };
