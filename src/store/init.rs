@@ -41,8 +41,7 @@ name,phone,country,language,timezone,consent
 Ann Example,020 7946 0958,GB,en,Europe/London,\"2026-11-01 web form\"
 ";
 
-const GITIGNORE: &str =
-    "/cache/\n/calls/\n*.db\n*.db-wal\n*.db-shm\n*.db.lock\n*.db.key\n*.db.key.old\n*.rejected.csv\nsim.jsonl\n";
+const GITIGNORE: &str = "/cache/\n/calls/\n*.db\n*.db-wal\n*.db-shm\n*.db.lock\n*.db.key\n*.db.key.old\n*.rejected.csv\nsim.jsonl\nspend.jsonl\n";
 
 /// Writes the files of a new workspace; gives their names. A folder that has an `ahoy.toml` is refused.
 pub fn workspace(folder: &Path, campaign: &Slug) -> Result<Vec<String>, Failure> {

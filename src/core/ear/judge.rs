@@ -4,7 +4,7 @@ use super::{Code, Flaw};
 use crate::base::{Language, limits};
 use crate::core::asset::check::{Measured, estimate_ms};
 use crate::core::sound::pipeline::TRAILING_MS;
-use crate::core::sound::{self, Pcm, blemish, level};
+use crate::core::sound::{self, Pcm, Silences, blemish, level};
 
 /// Active speech level that the pipeline aims at, in dBov (RFC 7874 allows 6 dB on both sides).
 pub const LEVEL_DBOV: f32 = -26.0;
@@ -92,6 +92,7 @@ pub fn judge(pcm: &Pcm, text: Option<Text<'_>>, limits: &Limits, recorded_peak_d
     }
     let Ok(active) = level::active_level_dbov(&pcm.samples, pcm.rate) else { return nothing(silent()) };
     let sample_peak = sample_peak_dbov(&pcm.samples);
+    let silences = sound::silences(pcm);
     let measured = Measured {
         duration_ms: pcm.duration_ms(),
         level_dbov: hundredths(active),
@@ -100,8 +101,8 @@ pub fn judge(pcm: &Pcm, text: Option<Text<'_>>, limits: &Limits, recorded_peak_d
             None if limits.true_peak => hundredths(level::true_peak_dbov(&pcm.samples)),
             None => hundredths(sample_peak),
         },
-        leading_silence_ms: sound::leading_silence_ms(pcm),
-        longest_gap_ms: sound::longest_inner_silence_ms(pcm),
+        leading_silence_ms: silences.leading_ms,
+        longest_gap_ms: silences.inner_ms,
     };
     let mut flaws = Vec::new();
     flaws.extend(length(&measured, text));
@@ -115,7 +116,7 @@ pub fn judge(pcm: &Pcm, text: Option<Text<'_>>, limits: &Limits, recorded_peak_d
         let message = format!("clipped in {runs} places: lower the engine's volume");
         flaws.push(Flaw::beyond(Code::Clipping, f64::from(runs), 0.0, message));
     }
-    flaws.extend(silences(pcm, &measured, limits));
+    flaws.extend(too_silent(silences, limits));
     let cut =
         if limits.warnings { active - CUT_UNDER_DB } else { (active - CUT_UNDER_DB).max(LEVEL_DBOV - CUT_UNDER_DB) };
     flaws.extend(cut_end(pcm, cut));
@@ -184,12 +185,11 @@ fn loudness(measured: &Measured, active: f32, limits: &Limits) -> Option<Flaw> {
     Some(Flaw::beyond(Code::Level, f64::from(active), f64::from(limit), message))
 }
 
-fn silences(pcm: &Pcm, measured: &Measured, limits: &Limits) -> Vec<Flaw> {
-    let trailing = sound::trailing_silence_ms(pcm);
+fn too_silent(found: Silences, limits: &Limits) -> Vec<Flaw> {
     let rows = [
-        (Code::LeadingSilence, measured.leading_silence_ms, limits.leading_ms, "of silence before the first sound"),
-        (Code::Gap, measured.longest_gap_ms, GAP_MS, "of silence inside: split the text into two phrases"),
-        (Code::TrailingSilence, trailing, limits.trailing_ms, "of silence after the last sound"),
+        (Code::LeadingSilence, found.leading_ms, limits.leading_ms, "of silence before the first sound"),
+        (Code::Gap, found.inner_ms, GAP_MS, "of silence inside: split the text into two phrases"),
+        (Code::TrailingSilence, found.trailing_ms, limits.trailing_ms, "of silence after the last sound"),
     ];
     let beyond = rows.into_iter().filter(|(_, ms, most, _)| ms > most);
     beyond.map(|(code, ms, most, what)| Flaw::beyond(code, ms as f64, most as f64, format!("{ms} ms {what}"))).collect()

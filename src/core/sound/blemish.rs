@@ -32,11 +32,12 @@ pub fn dc_offset(samples: &[i16]) -> f64 {
 /// lost sample, a bad splice or a spike is one large value among small ones.
 pub fn clicks(pcm: &Pcm) -> u32 {
     let frame = (pcm.rate as usize * FRAME_MS / 1_000).max(2 * CLICK_WIDTH);
-    let samples = &pcm.samples;
-    let [Some(next), Some(after)] = [1, 2].map(|skip| samples.get(skip..)) else { return 0 };
-    let bend = |((a, b), c): ((&i16, &i16), &i16)| i32::from(*a) - 2 * i32::from(*b) + i32::from(*c);
-    let bends: Vec<i32> = samples.iter().zip(next).zip(after).map(bend).collect();
-    let tops: Vec<i32> = bends.chunks(frame).map(|it| it.iter().map(|b| b.abs()).max().unwrap_or(0)).collect();
+    let samples = &pcm.samples[..];
+    let count = samples.len().saturating_sub(2);
+    let tops: Vec<i32> = (0..count)
+        .step_by(frame)
+        .map(|start| bends(&samples[start..(start + frame).min(count) + 2]).map(i32::abs).max().unwrap_or(0))
+        .collect();
     let mut found = 0;
     let mut clear_from = 0;
     for (at, top) in tops.iter().enumerate().filter(|(_, top)| **top >= CLICK_LEAST) {
@@ -46,9 +47,9 @@ pub fn clicks(pcm: &Pcm) -> u32 {
             continue;
         }
         let start = at * frame;
-        let chunk = &bends[start..(start + frame).min(bends.len())];
-        let peak = start + chunk.iter().position(|b| b.abs() == *top).unwrap_or(0);
-        if peak >= clear_from && stands_out(&bends, peak, frame) {
+        let mut chunk = bends(&samples[start..(start + frame).min(count) + 2]);
+        let peak = start + chunk.position(|b| b.abs() == *top).unwrap_or(0);
+        if peak >= clear_from && stands_out(samples, peak, frame) {
             found += 1;
             clear_from = peak + frame;
         }
@@ -56,8 +57,20 @@ pub fn clicks(pcm: &Pcm) -> u32 {
     found
 }
 
+/// The second differences of some samples: two fewer than there are.
+fn bends(samples: &[i16]) -> impl Iterator<Item = i32> {
+    let (next, after) = (samples.get(1..).unwrap_or(&[]), samples.get(2..).unwrap_or(&[]));
+    let bend = |((a, b), c): ((&i16, &i16), &i16)| i32::from(*a) - 2 * i32::from(*b) + i32::from(*c);
+    samples.iter().zip(next).zip(after).map(bend)
+}
+
 /// Whether one bend is far larger than those before it and those after it, its nearest left out.
-fn stands_out(bends: &[i32], peak: usize, frame: usize) -> bool {
+fn stands_out(samples: &[i16], peak: usize, frame: usize) -> bool {
+    // Only what is looked at: five frames on both sides.
+    let first = peak.saturating_sub(CLICK_ALONE_FRAMES * frame);
+    let last = (peak + CLICK_ALONE_FRAMES * frame + 2).min(samples.len());
+    let bends: Vec<i32> = bends(&samples[first..last]).collect();
+    let (bends, peak) = (&bends[..], peak - first);
     let before = &bends[peak.saturating_sub(2 * frame)..peak.saturating_sub(CLICK_WIDTH)];
     let after_from = (peak + CLICK_WIDTH).min(bends.len());
     let after = &bends[after_from..(peak + 2 * frame).min(bends.len())];

@@ -18,7 +18,9 @@ pub mod wav;
 
 pub use g711::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 pub use level::{Silent, active_level_dbov, rms_dbov, true_peak_dbov};
-pub use measure::{clipped_samples, leading_silence_ms, longest_inner_silence_ms, trailing_silence_ms};
+pub use measure::{
+    Silences, clipped_samples, leading_silence_ms, longest_inner_silence_ms, silences, trailing_silence_ms,
+};
 
 /// Why a sound cannot become an asset.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

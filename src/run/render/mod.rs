@@ -294,6 +294,7 @@ async fn render_all(
     while let Some(joined) = tasks.join_next().await {
         let (key, job, done) = match joined {
             Ok(ended) => ended,
+            Err(error) if error.is_cancelled() => continue,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         let Done { record, by_us, engine_calls, usage } = done;
@@ -305,6 +306,10 @@ async fn render_all(
             (Ok(_), true) => report.rendered += 1,
             (Ok(_), false) => report.kept += 1,
             (Err(_), _) => {}
+        }
+        // Whoever listens has had enough: nothing more is rendered, and what was accepted stays.
+        if matches!(&record, Err(failure) if failure.exit == Exit::Stopped) {
+            tasks.abort_all();
         }
         progress(&Progress::Ended {
             key,
@@ -417,7 +422,7 @@ pub async fn play(file: &std::path::Path) -> Result<(), Failure> {
 /// Plays a sound that is not on the shelf yet.
 pub async fn play_bytes(wav: &[u8]) -> Result<(), Failure> {
     let file = crate::store::scratch::file(wav, ".wav")?;
-    play(file.path()).await
+    crate::edge::player::play(file.path()).await.map_err(|fault| Failure::bug(fault.to_string()))
 }
 
 fn shelf_of(ws: &Workspace) -> Shelf {

@@ -370,6 +370,22 @@ async fn what_is_not_accepted_is_rendered_again_or_left_out_and_the_old_asset_st
     assert!(load_kit(&house.ws, &house.campaign()).is_ok(), "what was there before is still played");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_may_stop_and_is_asked_no_more() {
+    let house = house(EN);
+    let fake = Arc::new(Fake::new());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&asked);
+    let accept: Accept = Arc::new(move |_: &Sample<'_>| match told.fetch_add(1, Ordering::SeqCst) {
+        0 => Ok(Answer::Keep),
+        _ => Err(Failure::new(Exit::Stopped, "stopped by hand")),
+    });
+    let options = GenerateOptions { accept: Some(accept), ..GenerateOptions::default() };
+    let report = house.generate_as(&fake, options).await.expect("ends");
+    assert_eq!((report.rendered, report.failed.len(), asked.load(Ordering::SeqCst)), (1, 1, 2));
+    assert_eq!(generate_exit(&report), Exit::Stopped);
+}
+
 #[tokio::test]
 async fn a_text_too_long_for_the_engine_is_bad_input() {
     let long = "word ".repeat(50);

@@ -186,17 +186,17 @@ pub(in crate::store) enum Read1 {
 /// Reads a regular file of at most `most` bytes; links, folders and pipes are not followed, opened or waited for.
 pub(in crate::store) fn read_bounded(path: &Path, most: u64) -> Result<Read1, ShelfFault> {
     use std::io::ErrorKind;
-    match std::fs::symlink_metadata(path) {
+    let length = match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.is_file() => return Ok(Read1::Bad("is not a plain file".to_owned())),
         Ok(meta) if meta.len() > most => {
             return Ok(Read1::Bad(format!("has {} bytes; {most} is the most", meta.len())));
         }
-        Ok(_) => {}
+        Ok(meta) => meta.len(),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Read1::Absent);
         }
         Err(error) => return Err(ShelfFault::disk(path, error)),
-    }
+    };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Read1::Absent),
@@ -205,7 +205,8 @@ pub(in crate::store) fn read_bounded(path: &Path, most: u64) -> Result<Read1, Sh
     if !same_file(&file, path) {
         return Ok(Read1::Bad("changed while it was opened".to_owned()));
     }
-    let mut bytes = Vec::new();
+    // As long as it was a moment ago: no growing, no copying; a file that grew meanwhile is read all the same.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     match file.take(most + 1).read_to_end(&mut bytes) {
         Ok(_) if bytes.len() as u64 > most => Ok(Read1::Bad(format!("has more than {most} bytes"))),
         Ok(_) => Ok(Read1::Bytes(bytes)),
