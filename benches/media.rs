@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{CallScript, PreparedClip};
+use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Vad};
 use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
@@ -85,6 +85,7 @@ fn serve() {
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
         listen_after: Duration::from_secs(3_600),
         max_call: Duration::from_secs(3_600),
+        machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
     });
     let registry = Registry::default();
     for n in 0..TOKENS {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use ahoy::base::Wall;
+use ahoy::store::ledger::{Ledger, OpenOptions};
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -128,6 +130,11 @@ fn an_import_that_is_killed_goes_on_where_it_was_and_nobody_is_there_twice() {
     let dir = workspace();
     const ROWS: u32 = 30_000;
     fs::write(dir.path().join("people.csv"), many(ROWS)).expect("written");
+    // Beside a dialing process every few thousand rows are committed.
+    let options = OpenOptions::with_fresh_key(Wall(1_795_000_000_000));
+    let mut ledger = Ledger::open(&dir.path().join("ahoy.db"), &options).expect("made");
+    ledger.begin_dialing(1, options.now).expect("begun");
+    drop(ledger);
     let mut resumed = 0;
     for kill in 0..6 {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ahoy"))

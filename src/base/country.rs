@@ -1,7 +1,9 @@
 //! Countries by ISO 3166-1 alpha-2 code.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +25,7 @@ impl Country {
         text.parse().or_else(|fault| {
             let folded = text.trim().to_lowercase().replace(['.', '-'], " ");
             let folded = folded.split_whitespace().collect::<Vec<_>>().join(" ");
-            let found = NAMES.iter().find(|(_, names)| names.split('|').any(|name| name == folded));
-            found.map(|(code, _)| code.parse().expect("the table holds country codes")).ok_or(fault)
+            BY_NAME.get(folded.as_str()).copied().ok_or(fault)
         })
     }
 
@@ -69,6 +70,15 @@ impl Country {
         Some(tag.parse().expect("the table holds language tags"))
     }
 }
+
+static BY_NAME: LazyLock<HashMap<&str, Country>> = LazyLock::new(|| {
+    let one = |&(code, names): &(&str, &'static str)| {
+        let country: Country = code.parse().expect("the table holds country codes");
+        names.split('|').map(move |name| (name, country))
+    };
+    // Of two countries with one name, the first.
+    NAMES.iter().rev().flat_map(one).collect()
+});
 
 /// Names by which lists call countries, in lower case.
 const NAMES: &[(&str, &str)] = &[

@@ -102,7 +102,10 @@ pub const LIST_BAD_PERCENT: u64 = 1;
 /// Page cache of an importing connection, KiB: the indexes' upper pages of some ten million leads.
 pub const IMPORT_CACHE_KIB: i64 = 40 << 10;
 /// Chunks of an import that were read and wait to be written.
-pub const IMPORT_CHUNKS_AHEAD: usize = 4;
+pub const IMPORT_CHUNKS_AHEAD: usize = 2;
+/// Pages of the write-ahead log after which an importing connection copies them into the ledger: 56 MiB, so that a page
+/// that many rows touch is copied once.
+pub const IMPORT_WAL_PAGES: i64 = 14_336;
 /// Examples of each kind that an import shows.
 pub const EXAMPLES: usize = 10;
 /// Characters of a tag.
@@ -119,9 +122,15 @@ pub const FILTER_TERMS: usize = 64;
 pub const FILTER_DEPTH: usize = 32;
 /// Values of one `in (…)`.
 pub const FILTER_VALUES: usize = 500;
-/// Leads written in one transaction of an import.
-pub const IMPORT_CHUNK: usize = 1_000;
+/// Leads that one statement writes.
+pub const IMPORT_BATCH: usize = 32;
+/// Rows of a file that are read and handed on together; an import writes them in one transaction, or a few.
+pub const IMPORT_CHUNK: usize = 4_000;
 
+/// How long we wait for a machine to come to its beep.
+pub const BEEP_WAIT: Duration = Duration::from_secs(45);
+/// A machine that has been silent for so long has no beep: we speak.
+pub const BEEPLESS_SILENCE: Duration = Duration::from_millis(2_500);
 /// Bytes of one media message (Twilio sends about 400; 64 KiB leaves room for two seconds of sound).
 pub const MEDIA_MESSAGE_BYTES: usize = 64 << 10;
 /// A request's head must be there within this time; a connection that asks nothing for so long is closed.
@@ -217,8 +226,11 @@ pub const FILES_A_CALL: u64 = 8;
 /// A transaction of an import, or of another command's long work, begins nothing more after this time: with its flush it
 /// stays under 50 ms, and a claim waits for no longer than one of them.
 pub const PORTION: Duration = Duration::from_millis(40);
+/// The same of an import while nobody dials: a page of an index that many leads touch is then written a few times instead
+/// of a few hundred. Who begins to dial, or changes something, waits for no longer.
+pub const PORTION_ALONE: Duration = Duration::from_millis(1_000);
 /// Pause between two such transactions, in which a dialing process gets the lock (it asks every millisecond).
-pub const PORTION_PAUSE: Duration = Duration::from_millis(5);
+pub const PORTION_PAUSE: Duration = Duration::from_millis(2);
 /// A ledger up to this size is checked whole at each start (64 MiB take about a third of a second).
 pub const LEDGER_CHECK_BYTES: i64 = 64 << 20;
 /// Nobody new is called with less room than this on the ledger's disk, if the configuration says nothing: a call's

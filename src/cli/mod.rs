@@ -19,6 +19,7 @@ pub mod campaign_report;
 pub mod campaign_status;
 pub mod cost;
 pub mod demo;
+pub mod doctor;
 pub mod init;
 pub mod leads;
 mod operator;
@@ -106,6 +107,8 @@ pub enum Command {
     Audit(rules::AuditArgs),
     /// Ask the carrier about everything whose outcome is not known; write down calls that this ledger lost
     Reconcile(reconcile::ReconcileArgs),
+    /// Ask carriers and our own gateway whether calls would work. Changes nothing, calls nobody
+    Doctor(doctor::DoctorArgs),
     /// Serve the embedded carrier: Twilio's REST API, callbacks and media streams on loopback
     Sim(sim::SimArgs),
     /// Print a completion script for a shell
@@ -216,6 +219,7 @@ fn program() -> ExitCode {
         Command::Rules(args) => rules::rules(&args, &context),
         Command::Audit(args) => rules::audit(&args, &context),
         Command::Reconcile(args) => reconcile::run(&args, &context),
+        Command::Doctor(args) => doctor::run(&args, &context),
         Command::Sim(args) => sim::run(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,6 +5,7 @@ pub mod control;
 pub mod engine;
 pub mod gateway;
 pub mod player;
+pub mod probe;
 pub mod transcriber;
 
 /// Chooses the TLS library of the process (rustls on ring). Call before the first HTTPS client is made; repeating it is harmless.

@@ -10,6 +10,7 @@ pub mod carriers;
 pub mod clock;
 pub mod control;
 pub mod demo;
+pub mod doctor;
 pub mod gateway;
 pub mod leads;
 pub mod ledger;

@@ -321,7 +321,7 @@ impl Stream<'_> {
         let Some(bound) = &self.bound else { return };
         let Some(sid) = bound.sid.clone() else { return };
         match self.session.notes().cause {
-            Some(EndCause::Finished | EndCause::OptedOut | EndCause::MaxCall) => {}
+            Some(EndCause::Finished | EndCause::OptedOut | EndCause::Machine | EndCause::MaxCall) => {}
             Some(
                 EndCause::HungUp
                 | EndCause::Lost

@@ -14,3 +14,9 @@ pub fn file(bytes: &[u8], ending: &str) -> Result<NamedTempFile, Failure> {
     file.flush().map_err(failure)?;
     Ok(file)
 }
+
+/// A folder of our own in the system's folder for such; it is gone with all that is in it when this is dropped.
+pub fn folder() -> Result<tempfile::TempDir, Failure> {
+    let made = tempfile::Builder::new().prefix("ahoy-").tempdir();
+    made.map_err(|error| Failure::bug(format!("a temporary folder: {error}")))
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{CallScript, PreparedClip};
+use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Vad};
 use ahoy::core::wire::{form, signature, token};
 use ahoy::edge::gateway::guard::Bounds;
@@ -96,6 +96,7 @@ pub fn script() -> Arc<CallScript> {
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
         listen_after: ms(1_000),
         max_call: Duration::from_secs(60),
+        machines: MachinePlan::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Answerer;
 use crate::core::wire::media::MediaFault;
 
 /// One line of `events.jsonl`.
@@ -89,6 +90,20 @@ pub enum What {
     OptOut,
     /// The suppression is durable.
     OptOutStored,
+    /// Who answered, new or corrected.
+    Answerer {
+        /// Who.
+        who: Answerer,
+    },
+    /// A beep ended.
+    Beep {
+        /// Its frequency.
+        hertz: u32,
+        /// Its length.
+        ms: u64,
+    },
+    /// Our message stands on the machine: it was played to its end.
+    MessageLeft,
     /// Messages that could not be used: the first, and then each tenth.
     BadMessage {
         /// Why.
@@ -126,6 +141,8 @@ pub enum EndCause {
     Finished,
     /// The opt-out key; we hung up.
     OptedOut,
+    /// A machine answered; we hung up.
+    Machine,
     /// The carrier said `stop`: the callee hung up, or the call ended otherwise.
     HungUp,
     /// The socket broke without `stop`.

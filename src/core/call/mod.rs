@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::core::config::{BargeIn, Keys, Vad};
 
+pub mod answerer;
 pub mod clip;
 pub mod ear;
 pub mod log;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod session;
 pub mod words;
 
+pub use answerer::Answerer;
 pub use clip::PreparedClip;
 pub use log::{EndCause, Line, What};
 pub use session::{Command, Event, Session};
@@ -38,6 +40,17 @@ pub struct CallScript {
     pub listen_after: Duration,
     /// Longest call.
     pub max_call: Duration,
+    /// What is done about machines.
+    pub machines: MachinePlan,
+}
+
+/// What is done when a machine answers.
+#[derive(Debug, Clone, Default)]
+pub struct MachinePlan {
+    /// A first utterance of this length is a machine's; `None`: nobody listens for machines.
+    pub speech: Option<Duration>,
+    /// Left on a voicemail after its beep; `None`: we hang up.
+    pub message: Option<Arc<PreparedClip>>,
 }
 
 /// Samples per millisecond of a stream.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Answerer;
 use super::log::{EndCause, Line, What};
 
 /// One call in short.
@@ -27,6 +28,10 @@ pub struct Report {
     pub media_ms: u64,
     /// Parts of the log that are missing: the recorder or its disk had no room for them.
     pub lost_parts: u64,
+    /// Who answered, as far as our ear could tell.
+    pub answerer: Option<Answerer>,
+    /// Whether our message was left on a machine.
+    pub message_left: bool,
     /// Why it ended; `None` while it runs or after a crash.
     pub cause: Option<EndCause>,
 }
@@ -65,7 +70,9 @@ impl Report {
                 What::Answered | What::Play { .. } | What::Mark { .. } | What::SpeechOn { .. } | What::Clear => {}
                 What::OptOutStored | What::BadMessage { .. } | What::Gap { .. } => {}
                 What::LogLost { parts } => report.lost_parts += parts,
-                What::Unheard { .. } => {}
+                What::Answerer { who } => report.answerer = Some(*who),
+                What::MessageLeft => report.message_left = true,
+                What::Unheard { .. } | What::Beep { .. } => {}
             }
         }
         report

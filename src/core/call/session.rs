@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::answerer::{AnswererEar, Heard};
 use super::ear::{Ear, Next};
 use super::log::{EndCause, What};
 use super::playout::Playout;
 pub use super::words::{BargeInNote, Command, Event, Notes, Owner, Then};
-use super::{CallScript, PreparedClip, SAMPLES_PER_MS, ULAW_SILENCE};
+use super::{Answerer, CallScript, PreparedClip, SAMPLES_PER_MS, ULAW_SILENCE};
 use crate::base::{Boot, limits};
 use crate::core::vad::CHUNK_MS;
 use crate::core::vad::segment::{Edge, Segmenter, Unbroken};
@@ -43,6 +44,11 @@ pub struct Session {
     judged_chunks: u64,
     bad_in_a_row: u32,
     claiming: bool,
+    answerer: Option<AnswererEar>,
+    /// What it heard and nobody has acted on yet.
+    told: Vec<Heard>,
+    /// Where the last speech ended.
+    spoken_until_ms: u64,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -76,6 +82,9 @@ impl Session {
             judged_chunks: 0,
             bad_in_a_row: 0,
             claiming: false,
+            answerer: None,
+            told: Vec::new(),
+            spoken_until_ms: 0,
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -203,6 +212,7 @@ impl Session {
         self.claiming = false;
         self.started = now;
         self.segmenter = Some(Segmenter::new(&script.vad));
+        self.answerer = script.machines.speech.map(AnswererEar::new);
         self.notes.greeting_total_ms = script.greeting.samples() / SAMPLES_PER_MS;
         let greeting = script.greeting.clone();
         self.script = Some(script);
@@ -233,6 +243,7 @@ impl Session {
         self.sound = sound;
         decoded?;
         self.listen();
+        self.act_on_answerer();
         self.advance();
         Ok(())
     }
@@ -277,6 +288,10 @@ impl Session {
         self.playout.read(self.place.samples, ulaw.len(), &mut self.us);
         self.place.samples += ulaw.len() as u64;
         self.ear.push(ulaw);
+        if let Some(answerer) = &mut self.answerer {
+            let told = &mut self.told;
+            answerer.sound(ulaw, self.place.samples / SAMPLES_PER_MS, |heard| told.push(heard));
+        }
         if self.them.len() >= PART {
             self.hand_over_sound();
         }
@@ -319,6 +334,7 @@ impl Session {
             Some(Edge::On { onset_ms, start_ms }) => {
                 self.speaking = true;
                 self.log(What::SpeechOn { onset_ms, start_ms });
+                self.machine_speaks(onset_ms);
             }
             Some(Edge::Off { start_ms, end_ms }) => self.speech_off(start_ms, end_ms),
         }
@@ -330,6 +346,10 @@ impl Session {
             self.notes.speech_segments.push((start_ms, end_ms));
         }
         self.log(What::SpeechOff { start_ms, end_ms });
+        self.spoken_until_ms = end_ms;
+        if let Some(answerer) = &mut self.answerer {
+            answerer.speech_off(end_ms);
+        }
         let listen_after = self.listen_after();
         if let Owner::Person { until, then, .. } = &mut self.owner {
             match then {
@@ -401,6 +421,9 @@ impl Session {
             self.notes.keys.push(key);
         }
         self.log(What::Dtmf { key });
+        if let Some(answerer) = &mut self.answerer {
+            answerer.pressed_a_key();
+        }
         let opt_out = self.script.as_ref().and_then(|script| script.keys.opt_out);
         if opt_out == Some(key) && !self.notes.opted_out {
             self.notes.opted_out = true;
@@ -435,6 +458,9 @@ impl Session {
             }
             Owner::Goodbye if silent => self.end(EndCause::Finished),
             Owner::Confirming if silent => self.end(EndCause::OptedOut),
+            Owner::Machine { until } => self.wait_for_beep(until),
+            Owner::Message if silent => self.message_is_left(),
+            Owner::Message => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
         }
@@ -466,6 +492,7 @@ impl Session {
             Owner::StoringOptOut { by } if now >= by => Some(EndCause::OptedOut),
             Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
+            Owner::Machine { .. } | Owner::Message => self.too_long(now),
         };
         if let Some(cause) = over {
             self.end(cause);
@@ -492,6 +519,7 @@ impl Session {
             self.speech_off(start_ms, end_ms);
         }
         self.hand_over_sound();
+        self.full_box(cause);
         self.owner = Owner::Over;
         self.notes.cause = Some(cause);
         self.log(What::End { cause });
@@ -499,5 +527,6 @@ impl Session {
     }
 }
 
+mod machine;
 #[cfg(test)]
 mod tests;

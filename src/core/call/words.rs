@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ear::Job;
 use super::log::{EndCause, What};
-use super::{CallScript, PreparedClip};
+use super::{Answerer, CallScript, PreparedClip};
 use crate::base::Boot;
 use crate::core::wire::media::{Inbound, MediaFault, Start};
 
@@ -36,6 +36,13 @@ pub enum Owner {
     Confirming,
     /// Our goodbye.
     Goodbye,
+    /// A machine that still talks: we wait for its beep.
+    Machine {
+        /// No longer than this (samples).
+        until: u64,
+    },
+    /// Our message on the machine.
+    Message,
     /// Nobody any more.
     Over,
 }
@@ -119,6 +126,10 @@ pub struct Notes {
     pub bad_messages: u64,
     /// Milliseconds of inbound sound.
     pub media_ms: u64,
+    /// Who answered, as far as our ear could tell.
+    pub answerer: Option<Answerer>,
+    /// Our message was played to its end after the beep.
+    pub message_left: bool,
     /// Why it ended.
     pub cause: Option<EndCause>,
 }

@@ -7,7 +7,8 @@ use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::greeting::check_greeting;
-use super::{ConfigFault, Greeting, Span};
+use super::machine::TypedMachines;
+use super::{ConfigFault, Greeting, Machines, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
@@ -41,6 +42,8 @@ pub struct Campaign {
     pub vad: Vad,
     /// What speech during our playback does.
     pub barge_in: BargeIn,
+    /// How machines are told from people, and what becomes of them.
+    pub machines: Machines,
     /// Keys a callee may press.
     pub keys: Keys,
     /// Longest call. Default 5 min, 10 s to 4 h.
@@ -252,6 +255,7 @@ struct Typed {
     caps: TypedCaps,
     vad: TypedVad,
     barge_in: TypedBargeIn,
+    machine: TypedMachines,
     keys: TypedKeys,
     call: TypedCall,
     prices: TypedPrices,
@@ -406,6 +410,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
         restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
     };
+    let machines = typed.machine.check().map_err(|(key, what)| about(&format!("machine.{key}"), what))?;
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
         return Err(about("call.max", "[call] max is 10s to 4h".to_owned()));
@@ -455,6 +460,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         caps: Caps { per_day, per_30_days, gap: typed.caps.gap.map_or(secs(3600), |s| s.0) },
         vad,
         barge_in,
+        machines,
         keys: Keys { opt_out },
         max_call,
         listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),

@@ -5,6 +5,7 @@ mod campaign;
 mod fault;
 mod faults;
 mod greeting;
+mod machine;
 mod mapping;
 mod typed;
 mod workspace;
@@ -15,6 +16,7 @@ pub use campaign::{
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};
 pub use greeting::{Greeting, OnMissing};
+pub use machine::{Detect, Machines, OnVoicemail};
 pub use mapping::Mapping;
 pub use typed::Span;
 pub use workspace::{

@@ -214,6 +214,7 @@ fn weighs(outcome: Outcome) -> Option<bool> {
         Outcome::Unheard | Outcome::Failed | Outcome::NotPlaced | Outcome::Unresolved => Some(true),
         Outcome::Answered
         | Outcome::Voicemail
+        | Outcome::MessageLeft
         | Outcome::OptedOut
         | Outcome::Busy
         | Outcome::NoAnswer

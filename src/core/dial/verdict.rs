@@ -18,6 +18,8 @@ pub enum Outcome {
     Answered,
     /// A machine answered.
     Voicemail,
+    /// A machine answered, and our message stands on it.
+    MessageLeft,
     /// Somebody answered and asked never to be called again.
     OptedOut,
     /// Somebody answered, but our sound never reached them: our fault.
@@ -53,9 +55,10 @@ pub enum Outcome {
 }
 
 /// Every outcome.
-pub const OUTCOMES: [Outcome; 18] = [
+pub const OUTCOMES: [Outcome; 19] = [
     Outcome::Answered,
     Outcome::Voicemail,
+    Outcome::MessageLeft,
     Outcome::OptedOut,
     Outcome::Unheard,
     Outcome::Busy,
@@ -97,6 +100,7 @@ impl Outcome {
         match self {
             Outcome::Answered => "answered",
             Outcome::Voicemail => "voicemail",
+            Outcome::MessageLeft => "message_left",
             Outcome::OptedOut => "opted_out",
             Outcome::Unheard => "unheard",
             Outcome::Busy => "busy",
@@ -135,6 +139,7 @@ impl Outcome {
             | Outcome::Throttled => false,
             Outcome::Answered
             | Outcome::Voicemail
+            | Outcome::MessageLeft
             | Outcome::OptedOut
             | Outcome::Unheard
             | Outcome::Busy
@@ -161,6 +166,7 @@ impl Outcome {
             | Outcome::NoConnection => true,
             Outcome::Answered
             | Outcome::Voicemail
+            | Outcome::MessageLeft
             | Outcome::OptedOut
             | Outcome::Busy
             | Outcome::NoAnswer
@@ -353,7 +359,9 @@ pub fn verdict(ended: Ended, policy: &VerdictPolicy) -> Verdict {
         }
     };
     let verdict = match outcome {
-        Outcome::Answered | Outcome::OptedOut | Outcome::Invalid | Outcome::Forbidden => Verdict::Done(outcome),
+        Outcome::Answered | Outcome::MessageLeft | Outcome::OptedOut | Outcome::Invalid | Outcome::Forbidden => {
+            Verdict::Done(outcome)
+        }
         Outcome::Voicemail => again(policy.voicemail_ms),
         Outcome::Busy => again(policy.busy_ms),
         Outcome::NoAnswer => again(policy.no_answer_ms),

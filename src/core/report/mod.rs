@@ -63,7 +63,9 @@ impl AttemptFacts {
     /// Somebody or something picked up.
     pub fn answered(&self) -> bool {
         let by_outcome = match self.outcome {
-            Some(Outcome::Answered | Outcome::Voicemail | Outcome::OptedOut | Outcome::Unheard) => true,
+            Some(
+                Outcome::Answered | Outcome::Voicemail | Outcome::MessageLeft | Outcome::OptedOut | Outcome::Unheard,
+            ) => true,
             Some(
                 Outcome::Busy
                 | Outcome::NoAnswer
@@ -87,7 +89,8 @@ impl AttemptFacts {
 
     /// A person picked up, as far as anybody knows: a call that no machine is known to have answered.
     pub fn by_person(&self) -> bool {
-        self.answered() && self.machine != Some(true) && self.outcome != Some(Outcome::Voicemail)
+        let machine = matches!(self.outcome, Some(Outcome::Voicemail | Outcome::MessageLeft));
+        self.answered() && self.machine != Some(true) && !machine
     }
 
     /// Answer → first sound of ours, microseconds. The answer is when we heard of it, by callback or by the stream's

@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod resample;
 #[cfg(test)]
 mod testing;
+pub mod tone;
 pub mod trim;
 pub mod wav;
 

@@ -56,6 +56,45 @@ pub fn call_path(account_sid: &str, call_sid: &str) -> String {
     format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{call_sid}.json")
 }
 
+/// Path of another list of the account (`IncomingPhoneNumbers`, `OutgoingCallerIds`), below the base URL.
+pub fn resource_path(account_sid: &str, list: &str) -> String {
+    format!("/{API_VERSION}/Accounts/{account_sid}/{list}.json")
+}
+
+/// A page of the account's own numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct IncomingNumbers {
+    pub incoming_phone_numbers: Vec<ListedNumber>,
+}
+
+/// A page of numbers that others have proved to be theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct VerifiedNumbers {
+    pub outgoing_caller_ids: Vec<ListedNumber>,
+}
+
+/// A number as either list has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct ListedNumber {
+    pub phone_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
+}
+
+/// What one of the account's own numbers can do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct Capabilities {
+    pub voice: Option<bool>,
+}
+
 /// A Call as the API answers it. Reading is forgiving: every field may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -181,6 +181,21 @@ pub struct Hello {
     pub date: Option<Wall>,
 }
 
+/// How the account stands to a number that it is to call from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerStanding {
+    /// It is the account's, and takes calls.
+    Owned,
+    /// It is the account's, but not for calls.
+    NoVoice,
+    /// It is somebody's who proved it: calls may be made from it.
+    Verified,
+    /// Neither: each call from it is refused.
+    Foreign,
+    /// This carrier does not tell.
+    Unsaid,
+}
+
 /// What to do to a live call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -199,6 +214,11 @@ pub trait Carrier: Send + Sync {
     /// no such question says nothing.
     fn hello(&self) -> Boxed<'_, Result<Hello, AskFault>> {
         Box::pin(async { Ok(Hello::default()) })
+    }
+
+    /// Whether calls may be made from a number.
+    fn caller<'a>(&'a self, _number: &'a Phone) -> Boxed<'a, Result<CallerStanding, AskFault>> {
+        Box::pin(async { Ok(CallerStanding::Unsaid) })
     }
 
     /// The account's fault that a final status callback's own words tell of, with the carrier's code.

@@ -8,14 +8,14 @@ use std::time::Duration;
 use reqwest::{Client, Response, Url, header};
 
 use super::{
-    AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
-    PlaceFault, Placed, Refusal, RemoteCall, Signature, Throttled,
+    AskFault, Boxed, CallerStanding, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order,
+    OwnTag, PlaceFault, Placed, Refusal, RemoteCall, Signature, Throttled,
 };
 use crate::base::limits::{
     CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT,
 };
 use crate::base::text::{masked, printable};
-use crate::base::{Failure, Secret, Sid, Wall};
+use crate::base::{Failure, Phone, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
@@ -227,6 +227,27 @@ impl Twilio {
         if same { Ok(url) } else { Err(foreign()) }
     }
 
+    async fn caller_once(&self, number: &Phone) -> Result<CallerStanding, AskFault> {
+        let asked = form::encode(&[("PhoneNumber", number.expose()), ("PageSize", "50")]);
+        let ask_about = async |list: &str| {
+            let path = wire::resource_path(&self.options.account_sid, list);
+            self.get(self.url(&format!("{path}?{asked}"))).await
+        };
+        let unreadable = |error| AskFault::Failed { cause: format!("unreadable list: {error}") };
+        // The filter takes parts of numbers, too: only the number itself counts.
+        let same = |listed: &wire::ListedNumber| listed.phone_number.as_deref() == Some(number.expose());
+        let own: wire::IncomingNumbers =
+            serde_json::from_slice(&ask_about("IncomingPhoneNumbers").await?).map_err(unreadable)?;
+        if let Some(own) = own.incoming_phone_numbers.iter().find(|listed| same(listed)) {
+            let voice = own.capabilities.as_ref().is_none_or(|can| can.voice != Some(false));
+            return Ok(if voice { CallerStanding::Owned } else { CallerStanding::NoVoice });
+        }
+        let verified: wire::VerifiedNumbers =
+            serde_json::from_slice(&ask_about("OutgoingCallerIds").await?).map_err(unreadable)?;
+        let known = verified.outgoing_caller_ids.iter().any(same);
+        Ok(if known { CallerStanding::Verified } else { CallerStanding::Foreign })
+    }
+
     async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
         let status = match ending {
             Ending::Cancel => "canceled",
@@ -269,6 +290,10 @@ impl Carrier for Twilio {
             let date = text.and_then(wire::parse_http_date);
             ask(answer).await.map(|_| Hello { date })
         })
+    }
+
+    fn caller<'a>(&'a self, number: &'a Phone) -> Boxed<'a, Result<CallerStanding, AskFault>> {
+        Box::pin(self.caller_once(number))
     }
 
     fn account_fault(&self, callback: &[(String, String)]) -> Option<(StopKind, u32)> {

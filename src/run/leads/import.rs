@@ -4,19 +4,15 @@
 //! imported. A broken import goes on where it was: the ledger knows the file's hash and how many of its rows it has.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
-
-use sha2::{Digest, Sha256};
 
 use crate::base::{Country, Failure, Phone, Slug, Wall, limits};
 use crate::core::lead::{Columns, FIELDS, Field, Lead, RowFault, read_row};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::leads::read_ledger;
 use crate::show::leads::{Example, ImportReport, RejectLine};
-use crate::store::leadfile::{LeadFile, ReadOptions, Rejects, Row, Shape, in_chunks};
-use crate::store::ledger::{Duplicate, ImportCounts, ImportStart, Ledger, OnDuplicate, OpenOptions};
+use crate::store::leadfile::{LeadFile, ReadOptions, Rejects, Row, Shape, in_chunks, while_hashing};
+use crate::store::ledger::{Duplicate, ImportCounts, ImportStart, Incoming, Ledger, OnDuplicate, OpenOptions};
 use crate::store::workspace::shown;
 
 /// One import: what is read, and where it goes.
@@ -104,7 +100,7 @@ impl Checked {
 
 /// A row, understood or not.
 enum Parsed {
-    Lead(Box<Lead>),
+    Lead(Box<Incoming>),
     Refused { row: Row, reason: String, kind: &'static str },
 }
 
@@ -115,12 +111,10 @@ pub fn check(order: &ImportOrder) -> Result<Checked, Failure> {
     let columns = Columns::read(file.header(), &order.reading.map)
         .map_err(|fault| Failure::usage(format!("{}: {fault}", shown(&order.file))).next(fault.next_step()))?;
     let (header, shape) = (file.header().to_vec(), file.shape().clone());
-    let mut rows = 0;
-    while file.next_row()?.is_some() {
-        rows += 1;
-    }
+    let (rows, hash) = while_hashing(&order.file, || file.pass());
+    let (rows, hash) = (rows?, hash?);
     let reading = shape.fixed(&order.reading);
-    Ok(Checked { columns, header, shape, reading, rows, hash: hash_of(order)? })
+    Ok(Checked { columns, header, shape, reading, rows, hash })
 }
 
 /// What [`import`] would do: nothing is written.
@@ -128,6 +122,10 @@ pub fn preview(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) 
     let mut report = report_of(order, checked, true);
     tell(Progress::Counted { rows: checked.rows, before: 0 });
     let ledger = read_ledger(&order.ledger)?;
+    let lists = match &ledger {
+        Some(ledger) => ledger.has_lists()?,
+        None => false,
+    };
     let mut seen: HashSet<u64> = HashSet::new();
     let mut done = 0;
     in_chunks(
@@ -136,11 +134,18 @@ pub fn preview(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) 
         |row| understand(order, &checked.columns, row),
         |chunk| {
             done += chunk.len() as u64;
-            for parsed in chunk {
-                match parsed {
-                    Parsed::Refused { row, reason, kind } => note_refused(&mut report, row.line, &reason, kind),
-                    Parsed::Lead(lead) => look_up(order, ledger.as_ref(), *lead, &mut seen, &mut report)?,
+            let mut look = |ledger: Option<&Ledger>| {
+                for parsed in chunk {
+                    match parsed {
+                        Parsed::Refused { row, reason, kind } => note_refused(&mut report, row.line, reason, kind),
+                        Parsed::Lead(row) => look_up(order, (ledger, lists), &row.lead, &mut seen, &mut report)?,
+                    }
                 }
+                Ok::<(), Failure>(())
+            };
+            match &ledger {
+                Some(ledger) => ledger.at_once(|ledger| look(Some(ledger)))?,
+                None => look(None)?,
             }
             tell(Progress::Done(done));
             Ok(())
@@ -154,7 +159,7 @@ pub fn preview(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) 
 pub fn import(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) -> Result<ImportReport, Failure> {
     let mut report = report_of(order, checked, false);
     let mut ledger = Ledger::open(&order.ledger, &OpenOptions::with_fresh_key(order.now))?;
-    ledger.widen_cache()?;
+    ledger.for_import()?;
     let settings = settings_of(order, checked);
     let mut at = ledger.start_import(&ImportStart {
         campaign: &order.campaign,
@@ -169,21 +174,20 @@ pub fn import(order: &ImportOrder, checked: &Checked, tell: &dyn Fn(Progress)) -
     let mut rejects = Rejects::new(order.rejects.clone(), &checked.header, checked.shape.separator);
     let mut duplicates: Vec<Duplicate> = Vec::new();
     let mut read = 0_u64;
-    let mut portion: Vec<Option<Lead>> = Vec::with_capacity(limits::IMPORT_CHUNK);
     in_chunks(
         &order.file,
         &checked.reading,
         |row| understand(order, &checked.columns, row),
         |chunk| {
-            portion.clear();
+            let mut portion: Vec<Option<&Incoming>> = Vec::with_capacity(chunk.len());
             for parsed in chunk {
                 let known = read < at.rows_done;
                 read += 1;
                 let row = match parsed {
-                    Parsed::Lead(lead) => Some(*lead),
+                    Parsed::Lead(row) => Some(&**row),
                     Parsed::Refused { row, reason, kind } => {
-                        note_refused(&mut report, row.line, &reason, kind);
-                        rejects.add(&row, &reason)?;
+                        note_refused(&mut report, row.line, reason, kind);
+                        rejects.add(row, reason)?;
                         None
                     }
                 };
@@ -239,8 +243,8 @@ fn note_refused(report: &mut ImportReport, line: u64, reason: &str, kind: &'stat
 /// One lead of a preview: counted as the import would count it.
 fn look_up(
     order: &ImportOrder,
-    ledger: Option<&Ledger>,
-    lead: Lead,
+    (ledger, lists): (Option<&Ledger>, bool),
+    lead: &Lead,
     seen: &mut HashSet<u64>,
     report: &mut ImportReport,
 ) -> Result<(), Failure> {
@@ -256,18 +260,21 @@ fn look_up(
         add(&mut report.duplicate_examples, example);
         return Ok(());
     }
-    let there = match ledger {
-        Some(ledger) => ledger.first_of(&order.campaign, &lead.phone, lead.line)?,
-        None => None,
-    };
-    if let Some(first) = there {
+    if let Some(ledger) = ledger
+        && ledger.has_lead(&order.campaign, &lead.phone)?
+    {
         // What an update would change is known only when it is written.
         report.already += 1;
-        add(&mut report.already_examples, example_of(&first));
+        if report.already_examples.len() < limits::EXAMPLES
+            && let Some(first) = ledger.first_of(&order.campaign, &lead.phone, lead.line)?
+        {
+            report.already_examples.push(example_of(&first));
+        }
         return Ok(());
     }
     report.added += 1;
     if let Some(ledger) = ledger
+        && lists
         && ledger.is_suppressed(&lead.phone)?
     {
         report.suppressed += 1;
@@ -294,22 +301,8 @@ fn settings_of(order: &ImportOrder, checked: &Checked) -> String {
     format!("1 {country} {mapping:?} {:?} {:?} {:?}", order.tags, order.on_duplicate, checked.shape)
 }
 
-fn hash_of(order: &ImportOrder) -> Result<[u8; 32], Failure> {
-    let unreadable = |error: std::io::Error| Failure::usage(format!("{}: {error}", shown(&order.file)));
-    let mut file = File::open(&order.file).map_err(unreadable)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let read = file.read(&mut buffer).map_err(unreadable)?;
-        if read == 0 {
-            return Ok(hash.finalize().into());
-        }
-        hash.update(&buffer[..read]);
-    }
-}
-
 /// A row as a lead, or why it is none. Runs on the reading thread.
-fn understand(order: &ImportOrder, columns: &Columns, row: Row) -> Parsed {
+fn understand(order: &ImportOrder, columns: &Columns, row: &Row) -> Parsed {
     let fields: Vec<&str> = row.fields.iter().map(String::as_str).collect();
     let allowed = |lead: Lead| {
         let country = lead.country;
@@ -328,11 +321,11 @@ fn understand(order: &ImportOrder, columns: &Columns, row: Row) -> Parsed {
             lead.tags.extend(order.tags.iter().cloned());
             lead.tags.sort_unstable();
             lead.tags.dedup();
-            Parsed::Lead(Box::new(lead))
+            Parsed::Lead(Box::new(Incoming::of(lead)))
         }
         Err(fault) => {
             let (reason, kind) = (fault.to_string(), fault.kind());
-            Parsed::Refused { row, reason, kind }
+            Parsed::Refused { row: row.clone(), reason, kind }
         }
     }
 }

@@ -107,15 +107,18 @@ impl<R: Read> Guard<R> {
         }
     }
 
-    /// How many bytes of the file this byte of the stream stands for.
-    fn weight(&self, byte: u8) -> u64 {
-        match (self.wide.is_some(), byte) {
-            (false, _) => 1,
-            // A surrogate pair is four bytes of UTF-8 and four of UTF-16.
-            (true, 0xf0..) => 4,
-            (true, 0x80..=0xbf) => 0,
-            (true, _) => 2,
+    /// How many bytes of the file these bytes of the stream stand for.
+    fn weight(&self, bytes: &[u8]) -> u64 {
+        if self.wide.is_none() {
+            return bytes.len() as u64;
         }
+        let weigh = |byte: &u8| match byte {
+            // A surrogate pair is four bytes of UTF-8 and four of UTF-16.
+            0xf0.. => 4,
+            0x80..=0xbf => 0,
+            _ => 2,
+        };
+        bytes.iter().map(weigh).sum()
     }
 }
 
@@ -146,24 +149,35 @@ impl<R: Read> Read for Guard<R> {
             }
             let shared = Rc::clone(&self.lines);
             let mut lines = shared.borrow_mut();
-            for from in 0..read {
-                let byte = into[from];
-                let second_half = byte == b'\n' && self.last == b'\r';
-                self.last = byte;
-                let offset = self.offset;
-                self.offset += self.weight(byte);
-                if second_half {
-                    continue;
+            let mut from = 0;
+            while from < read {
+                let run = memchr::memchr2(b'\r', b'\n', &into[from..read]).unwrap_or(read - from);
+                if run > 0 {
+                    if self.given == b'\n' {
+                        lines.starts.push_back(Start { at: self.at, line: self.line, offset: self.offset });
+                    }
+                    self.offset += self.weight(&into[from..from + run]);
+                    self.last = into[from + run - 1];
+                    self.given = self.last;
+                    into.copy_within(from..from + run, kept);
+                    self.at += run as u64;
+                    (from, kept) = (from + run, kept + run);
                 }
-                let byte = if byte == b'\r' { b'\n' } else { byte };
-                if self.given == b'\n' && byte != b'\n' {
-                    lines.starts.push_back(Start { at: self.at, line: self.line, offset });
+                if from == read {
+                    break;
                 }
-                self.line += u64::from(byte == b'\n');
-                self.given = byte;
-                self.at += 1;
-                into[kept] = byte;
-                kept += 1;
+                let end = into[from];
+                let second_half = end == b'\n' && self.last == b'\r';
+                self.offset += self.weight(&into[from..=from]);
+                self.last = end;
+                from += 1;
+                if !second_half {
+                    self.given = b'\n';
+                    into[kept] = b'\n';
+                    self.at += 1;
+                    self.line += 1;
+                    kept += 1;
+                }
             }
             lines.unread += kept;
         }

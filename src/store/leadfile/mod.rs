@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Country, limits};
 use crate::core::lead::{Columns, Field};
 
-pub use ahead::in_chunks;
+pub use ahead::{in_chunks, while_hashing};
 pub use export::csv_text;
 pub use fault::LeadFault;
 pub use rejects::{Rejects, default_rejects_path};
@@ -30,7 +30,7 @@ pub use shape::Shape;
 pub use write::{LeadFormat, LeadWriter};
 
 /// One row of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
     /// Line where it begins, or the row of a sheet; counted from 1.
     pub line: u64,
@@ -112,31 +112,65 @@ impl LeadFile {
     /// The next row; `None` at the end. Rows without any text are skipped; empty cells at the end of a row that the header
     /// has no name for are dropped.
     pub fn next_row(&mut self) -> Result<Option<Row>, LeadFault> {
-        let row = match self.ready.pop_front() {
-            Some(row) => Some(row),
-            None => self.read()?,
-        };
+        let mut row = Row::default();
+        Ok(self.next_into(&mut row)?.then_some(row))
+    }
+
+    /// The same into a row that was read before, whose memory serves again. False at the end.
+    pub fn next_into(&mut self, row: &mut Row) -> Result<bool, LeadFault> {
+        match self.ready.pop_front() {
+            Some(ready) => *row = ready,
+            None if !self.read_into(row)? => return Ok(false),
+            None => {}
+        }
         let width = self.header.len();
-        Ok(row.map(|mut row| {
-            while row.fields.len() > width && row.fields.last().is_some_and(|cell| cell.trim().is_empty()) {
-                row.fields.pop();
+        while row.fields.len() > width && row.fields.last().is_some_and(|cell| cell.trim().is_empty()) {
+            row.fields.pop();
+        }
+        if matches!(self.rows, Rows::Sheet(_)) && row.fields.len() < width {
+            row.fields.resize(width, String::new());
+        }
+        Ok(true)
+    }
+
+    /// Reads to the end without keeping anything. Gives how many rows [`LeadFile::next_row`] would have given.
+    pub fn pass(&mut self) -> Result<u64, LeadFault> {
+        let mut rows = self.ready.len() as u64;
+        self.ready.clear();
+        match &mut self.rows {
+            Rows::Text(text) => {
+                while let Some(empty) = text.pass()? {
+                    rows += u64::from(!empty);
+                }
             }
-            if matches!(self.rows, Rows::Sheet(_)) && row.fields.len() < width {
-                row.fields.resize(width, String::new());
+            Rows::Sheet(_) => {
+                while self.read()?.is_some() {
+                    rows += 1;
+                }
             }
-            row
-        }))
+        }
+        Ok(rows)
     }
 
     fn read(&mut self) -> Result<Option<Row>, LeadFault> {
+        let mut row = Row::default();
+        Ok(self.read_into(&mut row)?.then_some(row))
+    }
+
+    fn read_into(&mut self, row: &mut Row) -> Result<bool, LeadFault> {
         loop {
-            let row = match &mut self.rows {
-                Rows::Text(text) => text.next_row()?,
-                Rows::Sheet(sheet) => sheet.next_row()?,
+            let more = match &mut self.rows {
+                Rows::Text(text) => text.next_into(row)?,
+                Rows::Sheet(sheet) => match sheet.next_row()? {
+                    Some(next) => {
+                        *row = next;
+                        true
+                    }
+                    None => false,
+                },
             };
-            match row {
-                Some(row) if row.fields.iter().all(|cell| cell.trim().is_empty()) => {}
-                row => return Ok(row),
+            if !more || row.fields.iter().any(|cell| !cell.trim().is_empty()) {
+                return Ok(more);
             }
         }
     }
@@ -190,12 +224,7 @@ pub fn check(path: &Path) -> Result<u64, LeadFault> {
 
 /// The same for a file that is to be read in a certain way.
 pub fn check_as(path: &Path, options: &ReadOptions) -> Result<u64, LeadFault> {
-    let mut file = LeadFile::open_as(path, options)?;
-    let mut rows = 0;
-    while file.next_row()?.is_some() {
-        rows += 1;
-    }
-    Ok(rows)
+    LeadFile::open_as(path, options)?.pass()
 }
 
 /// Where a path's text files are written before they get their name: its own folder.

@@ -40,8 +40,39 @@ impl<R: Read> Text<R> {
         Text { shown, reader, lines, record: ByteRecord::new(), encoding }
     }
 
-    /// The next record; empty lines are skipped.
-    pub(super) fn next_row(&mut self) -> Result<Option<Row>, LeadFault> {
+    /// The next record, into a row whose memory serves again; empty lines are skipped. False at the end.
+    pub(super) fn next_into(&mut self, row: &mut Row) -> Result<bool, LeadFault> {
+        let Some(start) = self.next_record()? else { return Ok(false) };
+        row.line = start.line;
+        row.fields.truncate(self.record.len());
+        for (at, field) in self.record.iter().enumerate() {
+            let text = self.decoded(field, start.line)?;
+            match row.fields.get_mut(at) {
+                Some(cell) => {
+                    cell.clear();
+                    cell.push_str(&text);
+                }
+                None => row.fields.push(text.into_owned()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Passes over the next record, which must be readable. Tells whether it has no text at all.
+    pub(super) fn pass(&mut self) -> Result<Option<bool>, LeadFault> {
+        let Some(start) = self.next_record()? else { return Ok(None) };
+        let whole = self.record.as_slice();
+        if self.encoding == UTF_8 && whole.is_ascii() && memchr::memchr(0, whole).is_none() {
+            return Ok(Some(whole.trim_ascii().is_empty()));
+        }
+        let mut empty = true;
+        for field in &self.record {
+            empty &= self.decoded(field, start.line)?.trim().is_empty();
+        }
+        Ok(Some(empty))
+    }
+
+    fn next_record(&mut self) -> Result<Option<Start>, LeadFault> {
         self.lines.borrow_mut().unread = 0;
         let from = self.reader.position().byte();
         let more = self.reader.read_byte_record(&mut self.record);
@@ -59,14 +90,10 @@ impl<R: Read> Text<R> {
         if self.record.as_slice().len() > limits::CSV_RECORD_BYTES {
             return Err(too_long("record", limits::CSV_RECORD_BYTES));
         }
-        let mut fields = Vec::with_capacity(self.record.len());
-        for field in &self.record {
-            if field.len() > limits::CSV_FIELD_BYTES {
-                return Err(too_long("field", limits::CSV_FIELD_BYTES));
-            }
-            fields.push(self.decoded(field, start.line)?.into_owned());
+        if self.record.iter().any(|field| field.len() > limits::CSV_FIELD_BYTES) {
+            return Err(too_long("field", limits::CSV_FIELD_BYTES));
         }
-        Ok(Some(Row { line: start.line, fields }))
+        Ok(Some(start))
     }
 
     /// The first line with something on it at or behind a place of the stream: there the record at that place begins.

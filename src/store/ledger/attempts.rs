@@ -307,11 +307,12 @@ impl Ledger {
     /// An outcome as the media side saw it.
     pub(super) fn refined(&self, attempt: AttemptId, outcome: Outcome) -> Result<Outcome, LedgerFault> {
         let notes = self.one(
-            "SELECT opted_out, unheard AND first_audio_us IS NULL AS unheard, coalesce(machine, 0) AS machine \
-             FROM call WHERE attempt = ?1",
+            "SELECT opted_out, unheard AND first_audio_us IS NULL AS unheard, coalesce(machine, 0) AS machine, \
+                    message_left FROM call WHERE attempt = ?1",
             [attempt.0.as_bytes()],
             |row| {
-                Ok((row.get::<_, bool>("opted_out")?, row.get::<_, bool>("unheard")?, row.get::<_, bool>("machine")?))
+                let machine = row.get::<_, bool>("machine")?.then_some(row.get::<_, bool>("message_left")?);
+                Ok((row.get::<_, bool>("opted_out")?, row.get::<_, bool>("unheard")?, machine))
             },
         )?;
         let by_account = outcome == Outcome::Failed
@@ -326,7 +327,8 @@ impl Ledger {
             (_, Some((true, _, _))) => Outcome::OptedOut,
             (_, _) if by_account => Outcome::AccountRefused,
             (Outcome::Answered, Some((false, true, _))) => Outcome::Unheard,
-            (Outcome::Answered, Some((false, false, true))) => Outcome::Voicemail,
+            (Outcome::Answered, Some((false, false, Some(true)))) => Outcome::MessageLeft,
+            (Outcome::Answered, Some((false, false, Some(false)))) => Outcome::Voicemail,
             (outcome, _) => outcome,
         })
     }

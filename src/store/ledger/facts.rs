@@ -2,6 +2,7 @@
 
 use super::{CallNote, CarrierFact, FactResult, Ledger, LedgerFault, codec};
 use crate::base::{AttemptId, Wall, limits};
+use crate::core::call::Answerer;
 use crate::core::dial::attempt::{Fact, Input, LeadMove, State, Step};
 use crate::core::dial::verdict::Ended;
 use crate::core::dial::{CallStatus, Outcome};
@@ -108,7 +109,8 @@ impl Ledger {
                  barged_in = max(barged_in, coalesce(?4, 0)), barge_tail_ms = coalesce(barge_tail_ms, ?5), \
                  opted_out = max(opted_out, ?6), machine = coalesce(?7, machine), unheard = max(unheard, ?8), \
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
-                 language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13) WHERE attempt = ?1",
+                 language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13), \
+                 answerer = coalesce(?14, answerer), message_left = max(message_left, ?15) WHERE attempt = ?1",
             rusqlite::params![
                 attempt.0.as_bytes(),
                 number(note.first_audio_us),
@@ -116,13 +118,15 @@ impl Ledger {
                 note.barged_in,
                 number(note.barge_tail_ms),
                 note.opted_out,
-                note.machine,
+                note.answerer.map(Answerer::is_machine),
                 note.unheard,
                 note.keys,
                 note.folder,
                 number(note.duration_ms),
                 note.language.as_ref().map(|language| language.as_str()),
                 note.stream_at.map(|at| at.0),
+                note.answerer.map(Answerer::as_str),
+                note.message_left,
             ],
         )?;
         Ok(())

@@ -210,7 +210,8 @@ impl Ledger {
     /// Leads that wait for a person, by reason.
     pub fn review_leads(&self) -> Result<Vec<(String, u64)>, LedgerFault> {
         self.rows(
-            "SELECT reason, count(*) AS leads FROM lead WHERE state = 'review' GROUP BY reason ORDER BY reason",
+            "SELECT reason, count(*) AS leads FROM lead WHERE state = 'review' AND state != 'ready' \
+             GROUP BY reason ORDER BY reason",
             [],
             |row| Ok((row.get("reason")?, codec::count(row, "leads")?)),
         )
@@ -219,8 +220,8 @@ impl Ledger {
     /// Leads in review, by row or by reason (`None`: all that are), at most `limits::LIST_ROWS`.
     fn reviewed(&self, lead: Option<LeadId>, reason: Option<&str>) -> Result<Vec<LeadId>, LedgerFault> {
         self.rows(
-            "SELECT id FROM lead WHERE state = 'review' AND (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR reason = ?2) \
-             ORDER BY id LIMIT ?3",
+            "SELECT id FROM lead WHERE state = 'review' AND state != 'ready' AND (?1 IS NULL OR id = ?1) \
+             AND (?2 IS NULL OR reason = ?2) ORDER BY id LIMIT ?3",
             (lead.map(|lead| lead.0), reason, limits::LIST_ROWS),
             |row| Ok(LeadId(row.get("id")?)),
         )

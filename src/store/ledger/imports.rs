@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
-use super::{BlockReason, ImportCounts, ImportId, Ledger, LedgerFault, codec};
+use super::incoming::Into;
+use super::{ImportCounts, ImportId, Ledger, LedgerFault, codec};
 use crate::base::{Boot, Language, LeadId, Phone, Slug, Wall, limits};
 use crate::core::lead::Lead;
 
@@ -152,79 +153,25 @@ impl Ledger {
         })
     }
 
-    /// Writes the next rows of an import, in transactions of at most about 50 ms ([`Ledger::in_portions`]). `None`: a row
-    /// that is no lead; it counts as read. Examples of numbers that were there before are added to `examples`, up to
-    /// [`limits::EXAMPLES`]. `boot`: the boot clock.
-    pub fn import_rows(
-        &mut self,
-        at: &mut ImportAt,
-        rows: &[Option<Lead>],
-        how: OnDuplicate,
-        examples: &mut Vec<Duplicate>,
-        now: Wall,
-        boot: &dyn Fn() -> Boot,
-    ) -> Result<(), LedgerFault> {
-        let campaign = self
-            .one("SELECT campaign FROM import WHERE id = ?1", [at.id.0], |row| Ok(row.get(0)?))?
-            .ok_or(LedgerFault::Unknown("import"))?;
-        let alone = self.one("SELECT 1 FROM campaign WHERE id != ?1 LIMIT 1", [campaign], |_| Ok(()))?.is_none();
-        let into = Into { campaign, import: at.id, lists: self.has_lists()?, alone, how, now };
-        self.in_portions_with(
-            rows,
-            boot,
-            &mut (at, examples, None),
-            |ledger, (at, examples, range), row| {
-                if let Some(lead) = row {
-                    widen(range, ledger.import_one(&into, lead, &mut at.counts, examples)?);
-                }
-                Ok(())
-            },
-            |ledger, (at, _, range), taken| {
-                at.rows_done += taken as u64;
-                let counts = codec::to_json(&at.counts)?;
-                ledger.write(
-                    "UPDATE import SET rows_done = ?2, counts = ?3 WHERE id = ?1",
-                    (at.id.0, i64::try_from(at.rows_done).unwrap_or(i64::MAX), counts),
-                )?;
-                ledger.write_range(at.id, *range)
-            },
-        )
-    }
-
-    /// Room for the pages of the indexes while an import writes to all of them.
-    pub fn widen_cache(&self) -> Result<(), LedgerFault> {
+    /// Makes this connection one for an import: room for the pages of its indexes, and no flush at each commit. How far the
+    /// file has come stands in the transaction of its rows, so what a power cut takes is read again; a killed process loses
+    /// nothing. [`Ledger::end_import`] flushes.
+    pub fn for_import(&self) -> Result<(), LedgerFault> {
         self.conn.pragma_update(None, "cache_size", -limits::IMPORT_CACHE_KIB)?;
+        self.conn.pragma_update(None, "wal_autocheckpoint", limits::IMPORT_WAL_PAGES)?;
+        self.conn.pragma_update(None, "synchronous", "NORMAL")?;
         Ok(())
     }
 
-    /// An import came to its end.
+    /// An import came to its end; all of it is on the disk when this returns.
     pub fn end_import(&mut self, import: ImportId, now: Wall) -> Result<(), LedgerFault> {
+        self.commit_portion()?;
+        self.conn.pragma_update(None, "synchronous", "FULL")?;
         self.write(
             "UPDATE import SET state = 'done', ended_at = ?2 WHERE id = ?1 AND state = 'open'",
             (import.0, now.0),
         )?;
         Ok(())
-    }
-
-    /// Adds leads of one import, in one transaction. A number that the campaign has is left as it is, so importing a file
-    /// again adds nothing.
-    pub fn import_chunk(
-        &mut self,
-        campaign: &Slug,
-        import: ImportId,
-        rows: &[Lead],
-        now: Wall,
-    ) -> Result<ImportCounts, LedgerFault> {
-        self.atomically(|ledger| {
-            let campaign = ledger.campaign_row(campaign)?.ok_or(LedgerFault::Unknown("campaign"))?;
-            let into = Into { campaign, import, lists: true, alone: false, how: OnDuplicate::Skip, now };
-            let (mut counts, mut range) = (ImportCounts::default(), None);
-            for lead in rows {
-                widen(&mut range, ledger.import_one(&into, lead, &mut counts, &mut Vec::new())?);
-            }
-            ledger.write_range(import, range)?;
-            Ok(counts)
-        })
     }
 
     /// Starts an import without a file that could be taken up again; its id tells this import's own duplicates from numbers
@@ -237,121 +184,31 @@ impl Ledger {
         })
     }
 
-    fn import_one(
-        &self,
-        into: &Into,
-        lead: &Lead,
-        counts: &mut ImportCounts,
-        examples: &mut Vec<Duplicate>,
-    ) -> Result<Option<i64>, LedgerFault> {
-        let suppressed = into.lists && self.is_suppressed(&lead.phone)?;
-        if let Some(row) = self.insert_lead(into, lead, suppressed)? {
-            counts.added += 1;
-            counts.suppressed += u64::from(suppressed);
-            counts.elsewhere += u64::from(!into.alone && self.has_elsewhere(into.campaign, &lead.phone)?);
-            self.write_more(row, lead)?;
-            return Ok(Some(row));
-        }
-        let found = self.there(into.campaign, &lead.phone, lead.line)?;
-        let Some((there, import, first)) = found else {
-            return Err(LedgerFault::Bug("a lead is neither new nor there".to_owned()));
-        };
-        if import == into.import {
-            counts.duplicate_in_file += 1;
-            return Ok(None);
-        }
-        if into.how == OnDuplicate::Update && self.update_lead(into, there, lead)? {
-            counts.updated += 1;
-        } else {
-            counts.already += 1;
-        }
-        if examples.len() < limits::EXAMPLES {
-            examples.push(first);
-        }
-        Ok(None)
-    }
-
-    /// The lead that a campaign has under this number, its import, and how to tell of it.
-    fn there(
-        &self,
-        campaign: i64,
-        phone: &Phone,
-        line: u64,
-    ) -> Result<Option<(LeadId, ImportId, Duplicate)>, LedgerFault> {
+    /// Where a campaign has a number from; `line`: where it stands in the file that brings it again.
+    pub(super) fn first_in(&self, campaign: i64, phone: &Phone, line: u64) -> Result<Option<Duplicate>, LedgerFault> {
         self.one(
-            "SELECT l.id, l.import, i.file, i.at, c.name AS campaign FROM lead l JOIN import i ON i.id = l.import \
+            "SELECT i.file, i.at, c.name AS campaign FROM lead l JOIN import i ON i.id = l.import \
              JOIN campaign c ON c.id = l.campaign WHERE l.campaign = ?1 AND l.phone = ?2",
             (campaign, phone.expose()),
             |row| {
-                let first = Duplicate {
+                Ok(Duplicate {
                     line,
                     phone: phone.to_string(),
                     campaign: codec::word(row, "campaign")?,
                     file: row.get("file")?,
                     at: codec::wall(row, "at")?.date(),
-                };
-                Ok((LeadId(row.get("id")?), ImportId(row.get("import")?), first))
+                })
             },
         )
     }
 
-    /// Where a campaign has a number from, for a preview; `None`: it has it not.
+    /// The same for a preview; `None`: the campaign has it not.
     pub fn first_of(&self, campaign: &Slug, phone: &Phone, line: u64) -> Result<Option<Duplicate>, LedgerFault> {
         let Some(campaign) = self.campaign_row(campaign)? else { return Ok(None) };
-        Ok(self.there(campaign, phone, line)?.map(|(_, _, first)| first))
+        self.first_in(campaign, phone, line)
     }
 
-    /// The row of the new lead; `None` if the campaign has the number.
-    fn insert_lead(&self, into: &Into, lead: &Lead, suppressed: bool) -> Result<Option<i64>, LedgerFault> {
-        let (state, due, reason) = if suppressed {
-            ("blocked", None, Some(BlockReason::Suppressed.as_str()))
-        } else {
-            ("ready", Some(into.now.0), None)
-        };
-        let added = self.write(
-            "INSERT INTO lead (campaign, import, line, phone, name, language, country, timezone, consent, variables, \
-                               state, due, reason, created_at, changed_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14) \
-             ON CONFLICT (campaign, phone) DO NOTHING",
-            rusqlite::params![
-                into.campaign,
-                into.import.0,
-                i64::try_from(lead.line).unwrap_or(i64::MAX),
-                lead.phone.expose(),
-                lead.name,
-                lead.language.as_ref().map(Language::as_str),
-                lead.country.as_ref().map(|country| country.as_str()),
-                lead.timezone,
-                lead.consent,
-                codec::to_json(&lead.variables)?,
-                state,
-                due,
-                reason,
-                into.now.0,
-            ],
-        )?;
-        if added == 0 {
-            return Ok(None);
-        }
-        Ok(Some(self.conn.last_insert_rowid()))
-    }
-
-    /// What stands in tables of their own: tags and further numbers.
-    fn write_more(&self, lead: i64, from: &Lead) -> Result<(), LedgerFault> {
-        for tag in &from.tags {
-            self.write("INSERT OR IGNORE INTO lead_tag (lead, tag) VALUES (?1, ?2)", (lead, tag))?;
-        }
-        for (at, other) in from.more_phones.iter().enumerate() {
-            let place = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(2);
-            self.write(
-                "INSERT INTO other_phone (lead, place, phone, label) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                (lead, place, other.phone.expose(), &other.label),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn write_range(&self, import: ImportId, range: Option<(i64, i64)>) -> Result<(), LedgerFault> {
+    pub(super) fn write_range(&self, import: ImportId, range: Option<(i64, i64)>) -> Result<(), LedgerFault> {
         if let Some((first, last)) = range {
             self.write(
                 "UPDATE import SET first_lead = coalesce(first_lead, ?2), last_lead = ?3 WHERE id = ?1",
@@ -361,17 +218,8 @@ impl Ledger {
         Ok(())
     }
 
-    fn has_elsewhere(&self, campaign: i64, phone: &Phone) -> Result<bool, LedgerFault> {
-        let found = self.one(
-            "SELECT 1 FROM lead WHERE phone = ?1 AND campaign != ?2 LIMIT 1",
-            (phone.expose(), campaign),
-            |_| Ok(()),
-        )?;
-        Ok(found.is_some())
-    }
-
     /// Writes what the file says over what was there; columns that the file leaves empty stay. False if nothing changed.
-    fn update_lead(&self, into: &Into, there: LeadId, lead: &Lead) -> Result<bool, LedgerFault> {
+    pub(super) fn update_lead(&self, into: &Into, there: LeadId, lead: &Lead) -> Result<bool, LedgerFault> {
         let Some(before) = self.card(there)? else { return Ok(false) };
         let mut after = before.clone();
         let over = |old: &mut Option<String>, new: Option<&str>| {
@@ -532,25 +380,6 @@ impl Ledger {
         self.rows("SELECT lead, before, after FROM import_change WHERE import = ?1", [import.0], |row| {
             Ok((LeadId(row.get("lead")?), codec::json(row, "before")?, codec::json(row, "after")?))
         })
-    }
-}
-
-/// Where rows go, and how.
-struct Into {
-    campaign: i64,
-    import: ImportId,
-    /// Whether there is a suppression list to ask.
-    lists: bool,
-    /// Whether no other campaign can have a number of these.
-    alone: bool,
-    how: OnDuplicate,
-    now: Wall,
-}
-
-/// Ids only grow: the newest is the end of the range.
-fn widen(range: &mut Option<(i64, i64)>, new: Option<i64>) {
-    if let Some(new) = new {
-        *range = Some((range.map_or(new, |(first, _)| first), new));
     }
 }
 

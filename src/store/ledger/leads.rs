@@ -126,7 +126,7 @@ impl Ledger {
         self.rows(
             "SELECT id, phone, name, language, country, timezone, consent, variables, tries, caller, changed_at AS due \
              FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
-               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'country', 'do_not_call_file', 'never_called') \
+               AND state != 'ready' AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'country', 'do_not_call_file', 'never_called') \
                AND id > ?2 ORDER BY id LIMIT ?3",
             (campaign.as_str(), after.0, limit),
             due_lead,
@@ -139,7 +139,8 @@ impl Ledger {
         let changed = self.write(
             "UPDATE lead SET state = 'ready', due = ?2, reason = NULL, changed_at = ?2 \
              WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) AND state = 'blocked' \
-               AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'capped', 'country', 'do_not_call_file', 'never_called')",
+               AND state != 'ready' AND reason IN ('no_consent', 'no_greeting', 'no_zone', 'capped', 'country', \
+                                                   'do_not_call_file', 'never_called')",
             (campaign.as_str(), now.0),
         )?;
         Ok(changed as u64)
@@ -172,7 +173,7 @@ impl Ledger {
     /// Whether leads of a campaign are held, or ready and due now.
     pub fn any_in_hand<'a>(&self, of: impl Into<LeadsOf<'a>>, now: Wall) -> Result<bool, LedgerFault> {
         let of = of.into();
-        Ok(self.any(of, "l.state = 'held' AND ? IS NOT NULL", now)?
+        Ok(self.any(of, "l.state = 'held' AND l.state != 'ready' AND ? IS NOT NULL", now)?
             || self.any(of, "l.state = 'ready' AND l.due <= ?", now)?)
     }
 
@@ -207,7 +208,8 @@ impl Ledger {
         self.rows(
             &format!(
                 "SELECT {COLUMNS}, l.due FROM lead l WHERE l.campaign = ? AND l.state = 'ready' \
-                 AND l.opens_at IS NOT l.due AND l.due > ? AND {condition} ORDER BY l.due, l.id LIMIT ?"
+                 AND l.opens_at IS NOT l.due AND l.due IS NOT l.created_at AND l.due > ? AND {condition} \
+                 ORDER BY l.due, l.id LIMIT ?"
             ),
             bound,
             due_lead,
@@ -296,6 +298,6 @@ mod tests {
         let sql = queue_sql("1").replace('?', "1");
         assert_eq!(plan(&ledger, &sql), ["SEARCH l USING INDEX lead_due (campaign=? AND due>? AND due<?)"]);
         let by_phone = "SELECT id FROM lead WHERE phone = '+442079460000'";
-        assert_eq!(plan(&ledger, by_phone), ["SEARCH lead USING COVERING INDEX lead_phone (phone=?)"]);
+        assert_eq!(plan(&ledger, by_phone), ["SEARCH lead USING COVERING INDEX sqlite_autoindex_lead_1 (phone=?)"]);
     }
 }

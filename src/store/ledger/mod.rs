@@ -18,6 +18,7 @@ mod facts;
 mod fault;
 mod foreign;
 mod imports;
+mod incoming;
 pub mod keyfile;
 mod leads;
 pub mod lock;
@@ -53,6 +54,7 @@ pub use accounts::{AccountStop, RestingCaller};
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};
+pub use incoming::Incoming;
 pub use leads::LeadsOf;
 pub use people::{FactLine, LeadOrder, Person};
 pub use report::{CampaignWord, ImportSum};
@@ -167,6 +169,17 @@ impl Ledger {
         }
         closed?;
         result
+    }
+
+    /// Lets `look` see one state of the ledger throughout. Many questions in one such look also cost less than each by itself.
+    pub fn at_once<T, E: From<LedgerFault>>(&self, look: impl FnOnce(&Ledger) -> Result<T, E>) -> Result<T, E> {
+        if !self.conn.is_autocommit() {
+            return look(self);
+        }
+        self.batch("BEGIN")?;
+        let seen = look(self);
+        self.batch("COMMIT")?;
+        seen
     }
 
     fn batch(&self, sql: &str) -> Result<(), LedgerFault> {

@@ -15,19 +15,6 @@ impl Ledger {
         boot: &dyn Fn() -> Boot,
         mut each: impl FnMut(&mut Ledger, &I) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.in_portions_with(items, boot, &mut (), |ledger, (), item| each(ledger, item), |_, (), _| Ok(()))
-    }
-
-    /// The same with a state that `each` changes and that `close` writes down before each commit; `close` is told how many
-    /// items the transaction holds.
-    pub(super) fn in_portions_with<I, S, E: From<LedgerFault>>(
-        &mut self,
-        items: &[I],
-        boot: &dyn Fn() -> Boot,
-        state: &mut S,
-        mut each: impl FnMut(&mut Ledger, &mut S, &I) -> Result<(), E>,
-        mut close: impl FnMut(&mut Ledger, &mut S, usize) -> Result<(), E>,
-    ) -> Result<(), E> {
         let mut rest = items;
         while !rest.is_empty() {
             let taken = self.atomically(|ledger| {
@@ -35,13 +22,12 @@ impl Ledger {
                 let began = boot();
                 let mut taken = 0;
                 for item in rest {
-                    each(ledger, state, item)?;
+                    each(ledger, item)?;
                     taken += 1;
                     if boot().since(began) >= limits::PORTION {
                         break;
                     }
                 }
-                close(ledger, state, taken)?;
                 Ok::<usize, E>(taken)
             })?;
             rest = &rest[taken..];

@@ -27,31 +27,28 @@ impl Ledger {
     pub fn lead_counts(&self, campaign: &Slug, now: Wall) -> Result<LeadCounts, LedgerFault> {
         let mut counts = LeadCounts::default();
         let Some(campaign) = self.campaign_row(campaign)? else { return Ok(counts) };
+        let ready = |which: &str| {
+            let sql = format!(
+                "SELECT count(*) AS leads, min(due) AS due FROM lead WHERE campaign = ?1 AND state = 'ready' AND due {which} ?2"
+            );
+            self.one(&sql, (campaign, now.0), |row| Ok((codec::count(row, "leads")?, codec::maybe_wall(row, "due")?)))
+        };
+        counts.ready_due = ready("<=")?.unwrap_or_default().0;
+        (counts.ready_later, counts.next_due) = ready(">")?.unwrap_or_default();
         let groups = self.rows(
-            "SELECT state, reason, coalesce(due > ?2, 0) AS later, count(*) AS leads, min(due) AS due FROM lead \
-             WHERE campaign = ?1 GROUP BY state, reason, later",
-            (campaign, now.0),
+            "SELECT state, reason, count(*) AS leads FROM lead WHERE campaign = ?1 AND state != 'ready' \
+             GROUP BY state, reason",
+            [campaign],
             |row| {
                 let state: LeadStateName = codec::word(row, "state")?;
-                let leads = codec::count(row, "leads")?;
-                Ok((
-                    state,
-                    row.get::<_, Option<String>>("reason")?,
-                    row.get::<_, bool>("later")?,
-                    leads,
-                    codec::maybe_wall(row, "due")?,
-                ))
+                Ok((state, row.get::<_, Option<String>>("reason")?, codec::count(row, "leads")?))
             },
         )?;
         let bad = |_| LedgerFault::Corrupt("a lead's reason is none of the known names".to_owned());
-        for (state, reason, later, leads, due) in groups {
+        for (state, reason, leads) in groups {
             let reason = reason.unwrap_or_default();
             match state {
-                LeadStateName::Ready if later => {
-                    counts.ready_later += leads;
-                    counts.next_due = due;
-                }
-                LeadStateName::Ready => counts.ready_due += leads,
+                LeadStateName::Ready => {}
                 LeadStateName::Held => counts.held += leads,
                 LeadStateName::Done => *counts.done.entry(reason.parse().map_err(bad)?).or_default() += leads,
                 LeadStateName::Blocked => *counts.blocked.entry(reason.parse().map_err(bad)?).or_default() += leads,

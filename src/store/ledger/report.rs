@@ -88,7 +88,7 @@ impl Ledger {
     /// Leads of a campaign that wait for a person, by reason.
     pub fn review_reasons(&self, campaign: &Slug) -> Result<BTreeMap<String, u64>, LedgerFault> {
         let rows = self.rows(
-            "SELECT reason, count(*) AS leads FROM lead WHERE state = 'review' \
+            "SELECT reason, count(*) AS leads FROM lead WHERE state = 'review' AND state != 'ready' \
              AND campaign = (SELECT id FROM campaign WHERE name = ?1) GROUP BY reason",
             [campaign.as_str()],
             |row| Ok((row.get::<_, String>("reason")?, codec::count(row, "leads")?)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::base::{AttemptId, CallId, Country, Language, LeadId, Phone, Sid, Slug, Wall};
+use crate::core::call::Answerer;
 use crate::core::config::Caps;
 use crate::core::dial::attempt::{Alarm, Source, State};
 use crate::core::dial::{CallStatus, Outcome, Verdict, VerdictPolicy};
@@ -275,8 +276,10 @@ pub struct CallNote {
     pub barge_tail_ms: Option<u64>,
     /// They asked never to be called again.
     pub opted_out: bool,
-    /// A machine answered.
-    pub machine: Option<bool>,
+    /// Who answered.
+    pub answerer: Option<Answerer>,
+    /// Our message was left on a machine.
+    pub message_left: bool,
     /// Nothing of our sound reached them, though they answered.
     pub unheard: bool,
     /// Keys they pressed, in order.

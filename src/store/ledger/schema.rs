@@ -22,6 +22,7 @@ pub const STEPS: &[&str] = &[
         include_str!("schema/2-report.sql"),
     ),
     include_str!("schema/3-leads.sql"),
+    concat!(include_str!("schema/4-queue.sql"), include_str!("schema/4-machines.sql")),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.
@@ -51,6 +52,16 @@ pub fn found(conn: &Connection) -> Result<i64, LedgerFault> {
 /// Before the first step on a ledger that holds anything, a copy is put beside `path` (`ahoy.db.schema-1.bak`).
 /// Two processes may try at once: the lock decides, and the second finds nothing left to do.
 pub fn migrate(conn: &mut Connection, steps: &[&str], path: Option<&Path>) -> Result<bool, LedgerFault> {
+    // A step may make a table anew, whose rows others refer to: SQLite's own way is without foreign keys (which only
+    // changes between transactions), and each step is checked before it is kept.
+    let before: bool = conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))?;
+    conn.pragma_update(None, "foreign_keys", false)?;
+    let done = migrate_freely(conn, steps, path);
+    conn.pragma_update(None, "foreign_keys", before)?;
+    done
+}
+
+fn migrate_freely(conn: &mut Connection, steps: &[&str], path: Option<&Path>) -> Result<bool, LedgerFault> {
     let mut fresh = false;
     let mut copied = false;
     loop {
@@ -65,6 +76,9 @@ pub fn migrate(conn: &mut Connection, steps: &[&str], path: Option<&Path>) -> Re
             copied = true;
         }
         unit.execute_batch(step)?;
+        if !fresh && unit.prepare("PRAGMA foreign_key_check")?.exists([])? {
+            return Err(LedgerFault::Corrupt(format!("rows refer to others that are not there (schema {version})")));
+        }
         unit.pragma_update(None, "application_id", APPLICATION)?;
         unit.pragma_update(None, "user_version", version + 1)?;
         unit.commit()?;

@@ -16,6 +16,8 @@ pub(super) struct Health {
     pub wal: WalWatch,
     /// Waits for another process's lock that were in vain, in a row.
     pub busy_in_a_row: u32,
+    /// The transaction of an import that is open.
+    pub import: Option<super::incoming::Open>,
 }
 
 /// How much of the file was looked at.

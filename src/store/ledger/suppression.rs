@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// Whether there is anything on any list: an import into a ledger without lists need not ask about each number.
-    pub(super) fn has_lists(&self) -> Result<bool, LedgerFault> {
+    pub fn has_lists(&self) -> Result<bool, LedgerFault> {
         self.check_suppression_key()?;
         let any = "SELECT 1 WHERE EXISTS (SELECT 1 FROM suppression) OR EXISTS (SELECT 1 FROM suppression_prefix) \
                    OR EXISTS (SELECT 1 FROM dnc_file)";
@@ -376,7 +376,7 @@ impl Ledger {
                 + ledger.write("DELETE FROM dnc_number", [])? as u64;
             ledger.write("DELETE FROM dnc_file", [])?;
             let known = ledger.rows(
-                "SELECT DISTINCT phone FROM lead WHERE state = 'blocked' AND reason = ?1",
+                "SELECT DISTINCT phone FROM lead WHERE state = 'blocked' AND state != 'ready' AND reason = ?1",
                 [BlockReason::Suppressed.as_str()],
                 |row| codec::phone(row, "phone"),
             )?;

@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::base::text::printable;
 use crate::base::{Language, Slug, limits};
-use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing};
+use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing, OnVoicemail};
 
 pub use lexicon::{Lexicon, Takes};
 pub use read::parse_phrases;
@@ -27,6 +27,8 @@ pub const GREETING: &str = "greeting";
 pub const APOLOGY: &str = "apology";
 /// The house phrases that a campaign without an agent plays: after the opt-out key, and at the end.
 const ALWAYS_NEEDED: [&str; 2] = ["opt-out-confirmed", "goodbye"];
+/// What is left on a voicemail: the campaign's own words, there are none of the house's.
+pub const VOICEMAIL: &str = "voicemail";
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
 const ISO_639_1: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
 da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik \
@@ -141,6 +143,11 @@ impl PhraseBook {
             lines.insert(Line { key: key.clone(), language: language.clone(), text: text.to_owned(), said });
             Ok::<(), ConfigFault>(())
         };
+        // Without a fall-back each language needs each phrase; the message has no text of the house to fall back to.
+        let lacks = |key: &str| match &campaign.greeting.fallback {
+            Some(fallback) => key == VOICEMAIL && self.text(key, fallback).is_none(),
+            None => true,
+        };
         let greeting: Slug = GREETING.parse().expect("a constant slug");
         for (language, raw) in &campaign.greeting.texts {
             known_language(language.as_str())
@@ -150,11 +157,12 @@ impl PhraseBook {
             add(&greeting, language, &text)?;
             // Whoever answers before a late greeting is rendered hears the apology.
             let late = (campaign.greeting.on_missing == OnMissing::Render).then_some(APOLOGY);
-            for key in ALWAYS_NEEDED.into_iter().chain(late) {
+            let message = (campaign.machines.voicemail == OnVoicemail::Message).then_some(VOICEMAIL);
+            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message) {
                 let slug: Slug = key.parse().expect("a constant slug");
                 if let Some(text) = self.text(key, language) {
                     add(&slug, language, text)?;
-                } else if campaign.greeting.fallback.is_none() {
+                } else if lacks(key) {
                     let what = format!("phrase `{key}` has no text in `{language}`, which the greeting speaks");
                     let hint = format!("add [{key}] {language} = \"…\" to phrases.toml, or a fallback to [greeting]");
                     return Err(fault(what, &hint));

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::core::call::MachinePlan;
 use crate::core::call::playout::mark_name;
 use crate::core::config::{BargeIn, Keys, Vad};
 use crate::core::wire::media::Start;
@@ -22,8 +23,11 @@ fn script() -> Arc<CallScript> {
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
         listen_after: ms(2_000),
         max_call: Duration::from_secs(60),
+        machines: MachinePlan::default(),
     })
 }
+
+mod machine;
 
 /// A stream played by a script: keeps what was commanded, answers judges with loud = speech.
 struct Line {

@@ -21,7 +21,7 @@ use super::hand::{Hand, deliver};
 use super::plan::{CampaignPlan, Deed, RING, Scenario, account_name, by_account};
 use crate::base::{Sid, Slug, limits};
 use crate::core::asset::Clip;
-use crate::core::call::PreparedClip;
+use crate::core::call::{MachinePlan, PreparedClip};
 use crate::core::dial::attempt::State;
 use crate::core::dial::breaker::FailurePolicy;
 use crate::core::dial::note::Watcher;
@@ -70,6 +70,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
             vad: campaign.vad,
             barge_in: campaign.barge_in,
             listen_after: campaign.listen_after,
+            machines: MachinePlan::default(),
             max_call: campaign.max_call,
         };
         let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip.clone()]);

@@ -102,7 +102,10 @@ fn fits(call: &Call, outcome: Option<Outcome>) -> bool {
     let Some(outcome) = outcome else { return false };
     match call.status {
         CallStatus::Completed => {
-            matches!(outcome, Outcome::Answered | Outcome::OptedOut | Outcome::Unheard | Outcome::Voicemail)
+            matches!(
+                outcome,
+                Outcome::Answered | Outcome::OptedOut | Outcome::Unheard | Outcome::Voicemail | Outcome::MessageLeft
+            )
         }
         CallStatus::Busy => outcome == Outcome::Busy,
         CallStatus::NoAnswer => outcome == Outcome::NoAnswer,

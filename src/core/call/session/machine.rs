@@ -1,0 +1,92 @@
+//! A machine on the line: hang up, or wait for its beep and leave our message from its start.
+
+use super::super::answerer::Heard;
+use super::{Answerer, EndCause, Owner, SAMPLES_PER_MS, Session, What};
+use crate::base::limits;
+
+impl Session {
+    /// Does what our ear for machines has found out.
+    pub(super) fn act_on_answerer(&mut self) {
+        for heard in std::mem::take(&mut self.told) {
+            match heard {
+                Heard::Is(who) => self.answered_by(who),
+                Heard::Beep(tone) => {
+                    self.log(What::Beep { hertz: tone.hertz.round() as u32, ms: tone.ms });
+                    match self.owner {
+                        // A beep after its last pause: what we had begun to say is not on the tape.
+                        Owner::Machine { .. } | Owner::Message => self.leave_message(),
+                        Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
+                        Owner::Confirming | Owner::Goodbye | Owner::Over => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn answered_by(&mut self, who: Answerer) {
+        self.notes.answerer = Some(who);
+        self.log(What::Answerer { who });
+        match (self.owner, who) {
+            (Owner::Greeting | Owner::Person { .. } | Owner::Goodbye, Answerer::Voicemail) => {
+                if self.script.as_ref().is_some_and(|script| script.machines.message.is_some()) {
+                    self.stop_playing();
+                    let wait = u64::try_from(limits::BEEP_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
+                    self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
+                } else {
+                    self.end(EndCause::Machine);
+                }
+            }
+            (_, Answerer::Fax | Answerer::FullBox) => self.end(EndCause::Machine),
+            (_, Answerer::Human | Answerer::Unsure | Answerer::Voicemail) => {}
+        }
+    }
+
+    /// Speech began: a machine that goes on after a pause has not let us speak yet.
+    pub(super) fn machine_speaks(&mut self, onset_ms: u64) {
+        if let Some(answerer) = &mut self.answerer {
+            answerer.speech_on(onset_ms);
+            if self.owner == Owner::Message && !answerer.has_beeped() {
+                self.stop_playing();
+                let wait = u64::try_from(limits::BEEP_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
+                self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
+            }
+        }
+    }
+
+    /// Machines without a beep are silent instead.
+    pub(super) fn wait_for_beep(&mut self, until: u64) {
+        let quiet_ms = self.media_ms().saturating_sub(self.spoken_until_ms);
+        if !self.speaking && u128::from(quiet_ms) >= limits::BEEPLESS_SILENCE.as_millis() {
+            self.leave_message();
+        } else if self.place.samples >= until {
+            self.end(EndCause::Machine);
+        }
+    }
+
+    fn leave_message(&mut self) {
+        self.stop_playing();
+        match self.script.as_ref().and_then(|script| script.machines.message.clone()) {
+            Some(message) => {
+                self.owner = Owner::Message;
+                self.play(message);
+            }
+            None => self.end(EndCause::Machine),
+        }
+    }
+
+    pub(super) fn message_is_left(&mut self) {
+        self.notes.message_left = true;
+        self.log(What::MessageLeft);
+        self.end(EndCause::Machine);
+    }
+
+    /// A machine that said its piece and hung up, without a beep: its box is full, or takes no messages.
+    pub(super) fn full_box(&mut self, cause: EndCause) {
+        let waiting = matches!(self.owner, Owner::Machine { .. });
+        let beeped = self.answerer.as_ref().is_some_and(super::AnswererEar::has_beeped);
+        if waiting && cause == EndCause::HungUp && !beeped {
+            self.notes.answerer = Some(Answerer::FullBox);
+            self.log(What::Answerer { who: Answerer::FullBox });
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Machines on the line: their words, their beeps, and ours after them.
+
+use super::*;
+use crate::core::sound::g711::encode_ulaw;
+
+const VOICEMAIL: &[u8] = include_bytes!("../../../sim/clips/voicemail.ulaw");
+
+const HELLO: &[u8] = include_bytes!("../../../sim/clips/hello.ulaw");
+
+fn on_machine(message: Option<usize>) -> Arc<CallScript> {
+    let message = message.map(|ms| clip("voicemail", ms));
+    let machines = MachinePlan { speech: Some(Duration::from_millis(3_000)), message };
+    Arc::new(CallScript { machines, ..CallScript::clone(&script()) })
+}
+
+fn tone(hertz: f32, ms: usize) -> Vec<u8> {
+    let at = |n: usize| ((std::f32::consts::TAU * hertz * n as f32 / 8_000.0).sin() * 4_000.0) as i16;
+    encode_ulaw(&(0..ms * 8).map(at).collect::<Vec<_>>())
+}
+
+fn beep() -> Vec<u8> {
+    tone(1_000.0, 400)
+}
+
+impl Line {
+    fn hear(&mut self, ulaw: &[u8]) {
+        for frame in ulaw.chunks(160) {
+            if self.closed {
+                return;
+            }
+            let at = self.session.media_ms();
+            let mut whole = [0xff; 160];
+            whole[..frame.len()].copy_from_slice(frame);
+            self.frame(&whole, 100 + at);
+        }
+    }
+
+    fn who(&self) -> Vec<Answerer> {
+        self.log.iter().filter_map(|it| if let What::Answerer { who } = it { Some(*who) } else { None }).collect()
+    }
+}
+
+#[test]
+fn a_voicemail_is_hung_up_on_when_it_is_known_to_be_one() {
+    let mut line = Line::started_with(on_machine(None));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.silence(300);
+    line.hear(&beep());
+    line.silence(200);
+    assert!(line.closed);
+    assert_eq!(line.cause(), Some(EndCause::Machine));
+    assert_eq!(line.who(), [Answerer::Voicemail]);
+    assert!(!line.session.notes().message_left);
+}
+
+#[test]
+fn the_message_begins_after_the_beep_and_counts_only_when_it_was_played_to_its_end() {
+    let mut line = Line::started_with(on_machine(Some(2_000)));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.silence(300);
+    line.hear(&beep());
+    let beep_over = line.session.media_ms();
+    line.silence(60);
+    let (serial, key, at) = line.played.last().cloned().expect("played");
+    assert_eq!(key, "voicemail");
+    assert!(at >= beep_over && at <= beep_over + 40, "{at} after {beep_over}");
+    line.silence(2_000);
+    assert!(!line.session.notes().message_left, "no mark has come back yet");
+    line.mark(serial, 2_000);
+    line.silence(40);
+    assert!(line.closed);
+    let notes = line.session.notes();
+    assert!(notes.message_left);
+    assert_eq!((notes.answerer, notes.cause), (Some(Answerer::Voicemail), Some(EndCause::Machine)));
+
+    let mut line = Line::started_with(on_machine(Some(2_000)));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.hear(&beep());
+    line.silence(1_000);
+    line.say(media::Event::Stop);
+    let notes = line.session.notes();
+    assert!(!notes.message_left, "the machine hung up in the middle of it");
+    assert_eq!(notes.answerer, Some(Answerer::Voicemail));
+}
+
+#[test]
+fn a_machine_that_pauses_and_goes_on_hears_the_message_anew_after_its_beep() {
+    let mut line = Line::started_with(on_machine(Some(4_000)));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    // A pause as long as a machine without a beep makes: we begin.
+    line.silence(2_800);
+    assert_eq!(line.played.last().map(|it| it.1.as_str()), Some("voicemail"));
+    let before = line.played.len();
+    line.hear(VOICEMAIL);
+    line.silence(200);
+    line.hear(&beep());
+    line.silence(60);
+    assert_eq!(line.played.len(), before + 1, "from its start");
+    let serial = line.played.last().expect("played").0;
+    line.silence(4_000);
+    line.mark(serial, 4_000);
+    line.silence(20);
+    assert!(line.session.notes().message_left);
+}
+
+#[test]
+fn a_box_that_hangs_up_without_a_beep_is_full() {
+    let mut line = Line::started_with(on_machine(Some(4_000)));
+    line.silence(300);
+    line.hear(VOICEMAIL);
+    line.silence(600);
+    line.say(media::Event::Stop);
+    assert_eq!(line.session.notes().answerer, Some(Answerer::FullBox));
+    assert_eq!(line.cause(), Some(EndCause::HungUp));
+}
+
+#[test]
+fn a_fax_is_left_at_once_and_its_tone_is_no_beep() {
+    let mut line = Line::started_with(on_machine(Some(4_000)));
+    line.silence(300);
+    line.hear(&tone(2_100.0, 1_400));
+    assert_eq!((line.cause(), line.who()), (Some(EndCause::Machine), vec![Answerer::Fax]));
+}
+
+#[test]
+fn people_are_people_whatever_beeps_beside_them() {
+    // "Hello?", and then they listen.
+    let mut line = Line::started_with(on_machine(None));
+    line.silence(300);
+    line.hear(HELLO);
+    line.silence(2_000);
+    assert_eq!(line.who(), [Answerer::Human]);
+    assert!(!line.closed);
+    // A microwave oven before anybody has spoken; somebody who presses a key and then a phone beeps.
+    let mut line = Line::started_with(on_machine(None));
+    line.silence(300);
+    line.hear(&tone(2_000.0, 500));
+    line.silence(400);
+    assert_eq!((line.who(), line.closed), (vec![], false));
+    line.hear(HELLO);
+    line.say(media::Event::Dtmf('5'));
+    line.hear(&beep());
+    line.silence(100);
+    assert!(!line.closed && !line.who().contains(&Answerer::Voicemail), "{:?}", line.who());
+    // Who answers a question at length is no machine either: only the first thing that is said counts.
+    let mut line = Line::started_with(on_machine(None));
+    line.silence(300);
+    line.hear(HELLO);
+    line.silence(1_500);
+    for _ in 0..4 {
+        line.word();
+    }
+    assert_eq!(line.who(), [Answerer::Human]);
+}
+
+#[test]
+fn without_a_listener_a_machine_is_greeted_like_anybody() {
+    let mut line = Line::started();
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.hear(&beep());
+    line.silence(500);
+    assert_eq!((line.who(), line.closed), (vec![], false));
+}
