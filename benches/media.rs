@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
+use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Vad};
 use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
@@ -59,6 +59,10 @@ impl CallDesk for Desk {
     fn status(&self, _: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
         Box::pin(async { Ok(()) })
     }
+    fn answered_by(&self, _: AttemptId, _: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn opt_out(&self, _: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
         Box::pin(async { Ok(()) })
     }
@@ -102,6 +106,7 @@ fn serve() {
         token_key: KEY,
         calls_dir: dir.path().to_owned(),
         bounds: Bounds::default(),
+        quiet: false,
     };
     let gateway = ahoy::run::gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port");
     println!("{}", gateway.addr);

@@ -131,6 +131,7 @@ impl Desk {
             time_limit: Duration::from_secs(600),
             twiml: connect_stream(&stream, &[Verb::Hangup]).expect("fits"),
             status_url: format!("http://{}/status/t-1", self.base),
+            machines: false,
         }
     }
 

@@ -64,6 +64,7 @@ fn our_form() -> Vec<(&'static str, String)> {
         status_url: "http://127.0.0.1:9/status",
         ring_s: 30,
         limit_s: 600,
+        machines: true,
     })
 }
 

@@ -3,7 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, header};
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -56,7 +56,8 @@ impl Probe {
         let sign =
             HeaderValue::from_str(&signature::sign_upgrade(&self.token, url)).map_err(|error| error.to_string())?;
         request.headers_mut().insert(HeaderName::from_static("x-twilio-signature"), sign);
-        let (mut socket, _answer) = connect_async(request).await.map_err(|error| error.to_string())?;
+        let (mut socket, _answer) =
+            connect_async_with_config(request, None, true).await.map_err(|error| error.to_string())?;
         let start = json!({
             "event": "start", "sequenceNumber": "1", "streamSid": STREAM,
             "start": {

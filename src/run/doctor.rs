@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::base::{AttemptId, Exit, Failure, Phone, Secret, Sid};
-use crate::core::call::{CallScript, MachinePlan, PreparedClip};
+use crate::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
 use crate::core::config::{BargeIn, CarrierKind, Keys, Vad, is_loopback_url};
 use crate::core::dial::clocks::{Skew, skew};
 use crate::core::wire::token;
@@ -265,6 +265,7 @@ async fn examine_gateway(
         token_key: key,
         calls_dir: folder.path().to_owned(),
         bounds: Bounds::default(),
+        quiet: true,
     };
     let door = Arc::clone(&desk) as Arc<dyn CallDesk>;
     let gateway = match gateway::start(options, door, registry.clone(), Arc::clone(&clock)) {
@@ -387,6 +388,10 @@ struct Listening {
 impl CallDesk for Listening {
     fn status(&self, _: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
         self.callbacks.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answered_by(&self, _: AttemptId, _: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
 use super::session;
@@ -19,7 +19,7 @@ use crate::base::text::printable;
 use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
-use crate::core::call::{CallScript, Line, What};
+use crate::core::call::{Answerer, CallScript, Line, What};
 use crate::core::dial::{CallStatus, admission};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::{form, signature, token};
@@ -38,6 +38,8 @@ pub struct Overloaded;
 pub trait CallDesk: Send + Sync {
     /// A checked status callback. `Ok` only after it is durable: the carrier is told 200 then, 503 on `Err`.
     fn status(&self, event: StatusEvent) -> Boxed<'_, Result<(), Overloaded>>;
+    /// A checked word of the carrier about who answered. `Ok` only after it is durable.
+    fn answered_by(&self, attempt: AttemptId, who: Answerer) -> Boxed<'_, Result<(), Overloaded>>;
     /// The callee pressed the opt-out key. `Ok` only after it is durable; asked again after `Err`.
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>>;
     /// The stream has begun and its first sound is written. Must not block.
@@ -132,7 +134,33 @@ impl LateScript {
     }
 }
 
+/// What the carrier says about who answered, on its way to the stream.
+#[derive(Debug, Default)]
+pub(super) struct CarrierWord {
+    who: OnceLock<Answerer>,
+    told: Notify,
+}
+
+impl CarrierWord {
+    fn tell(&self, who: Answerer) {
+        // It is told once a call; a repeat says the same.
+        let _the_first_counts = self.who.set(who);
+        self.told.notify_one();
+    }
+
+    /// Waits for it.
+    pub(super) async fn heard(&self) -> Answerer {
+        loop {
+            if let Some(who) = self.who.get() {
+                return *who;
+            }
+            self.told.notified().await;
+        }
+    }
+}
+
 struct Slot {
+    word: Arc<CarrierWord>,
     expected: Expected,
     answered: Option<Boot>,
     /// Zero of its log, once its stream has begun.
@@ -153,7 +181,7 @@ impl Registry {
         {
             return Err(Overloaded);
         }
-        slots.insert(expected.attempt, Slot { expected, answered: None, began: None });
+        slots.insert(expected.attempt, Slot { word: Arc::default(), expected, answered: None, began: None });
         Ok(())
     }
 
@@ -195,6 +223,11 @@ impl Registry {
         Some((slot.expected.clone(), zero, slot.answered))
     }
 
+    /// The carrier's word about the call of this attempt, whenever it comes.
+    pub(super) fn word_of(&self, attempt: AttemptId) -> Option<Arc<CarrierWord>> {
+        self.lock().get(&attempt).map(|slot| Arc::clone(&slot.word))
+    }
+
     pub(super) fn ended(&self, attempt: AttemptId) {
         self.lock().remove(&attempt);
     }
@@ -230,6 +263,8 @@ pub struct GatewayOptions {
     pub calls_dir: PathBuf,
     /// Bounds of its connections.
     pub bounds: Bounds,
+    /// Refused requests are counted, not told: they are our own.
+    pub quiet: bool,
 }
 
 /// Counts since the start.
@@ -268,6 +303,7 @@ pub(super) struct Shared {
     live: AtomicUsize,
     /// Calls at once that this process has open files for.
     room: usize,
+    quiet: bool,
 }
 
 /// A chunk for the voice network and the way back.
@@ -333,6 +369,7 @@ pub fn start(
         pressed: AtomicU64::new(0),
         live: AtomicUsize::new(0),
         room,
+        quiet: options.quiet,
     });
     let bounds = options.bounds;
     let (stop, stopped) = oneshot::channel();
@@ -432,7 +469,7 @@ impl Shared {
                 Upgrade::No => signature::verify(&keys, &request),
             }
         });
-        if !right && self.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) {
+        if !right && self.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) && !self.quiet {
             tracing::warn!("a request without a right signature was refused (logged once in 1,000)");
         }
         right
@@ -445,6 +482,15 @@ impl Shared {
             return 403;
         }
         let Some(attempt) = token::verify(&self.token_key, token) else { return 404 };
+        if let Some(who) = answerer(&form) {
+            if let Some(word) = self.registry.word_of(attempt) {
+                word.tell(who);
+            }
+            return match self.desk.answered_by(attempt, who).await {
+                Ok(()) => 200,
+                Err(Overloaded) => 503,
+            };
+        }
         let Some(event) = status_event(attempt, &form) else { return 400 };
         if event.status == CallStatus::InProgress {
             let now = self.clock.boot();
@@ -463,6 +509,12 @@ impl Shared {
 enum Upgrade {
     Socket,
     No,
+}
+
+/// Who answered, if that is what a callback is about: it names no status.
+fn answerer(form: &[(String, String)]) -> Option<Answerer> {
+    let first = |name: &str| form::first(form, name).filter(|value| !value.is_empty());
+    if first("CallStatus").is_some() { None } else { first("AnsweredBy").map(Answerer::of_carrier) }
 }
 
 fn status_event(attempt: AttemptId, form: &[(String, String)]) -> Option<StatusEvent> {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::gateway::{CallSummary, Expected, Judging, Shared};
+use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
 use crate::base::{AttemptId, Boot, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::mark_name;
-use crate::core::call::{Command, EndCause, Event, Line, PreparedClip, Session, What};
+use crate::core::call::{Answerer, Command, EndCause, Event, Line, PreparedClip, Session, What};
 use crate::core::wire::media::{self, MediaFault, Start, Writer};
 use crate::core::wire::token;
 use crate::edge::gateway::{MediaDoor, Outgoing, Turn};
@@ -91,6 +91,8 @@ struct Stream<'a> {
     bound: Option<Bound>,
     judged: mpsc::Sender<Box<Job>>,
     opt_out: Option<oneshot::Receiver<()>>,
+    /// The carrier's word about who answered, until it has come.
+    word: Option<Arc<CarrierWord>>,
     closing: bool,
     last_write: Boot,
 }
@@ -107,6 +109,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>) {
         bound: None,
         judged,
         opt_out: None,
+        word: None,
         closing: false,
         last_write: now,
     };
@@ -135,6 +138,10 @@ impl Stream<'_> {
                     if stored {
                         self.session.handle(self.shared.clock.boot(), Event::OptOutStored);
                     }
+                }
+                who = carriers_word(&self.word) => {
+                    self.word = None;
+                    self.session.handle(self.shared.clock.boot(), Event::AnsweredBy(who));
                 }
                 _ = ticks.tick() => self.tick(),
             }
@@ -223,6 +230,7 @@ impl Stream<'_> {
             return self.session.handle(now, Event::Claimed(None));
         };
         let script = expected.script.clone();
+        self.word = self.shared.registry.word_of(expected.attempt);
         self.outbox.writer = Some(Writer::new(&start.stream));
         self.bound = Some(Bound {
             expected,
@@ -376,6 +384,13 @@ impl Stream<'_> {
             folder: bound.folder,
         };
         self.shared.desk.ended(summary).await;
+    }
+}
+
+async fn carriers_word(word: &Option<Arc<CarrierWord>>) -> Answerer {
+    match word {
+        Some(word) => word.heard().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::base::limits::SIM_EVENTS;
 use crate::base::{Failure, Secret};
 use crate::core::dial::CallStatus;
 use crate::core::sim::call::{Command, Event};
+use crate::core::sim::callee::{Behaviour, Script};
 use crate::core::sim::fault::Faults;
 use crate::core::sim::line::What;
 use crate::core::wire::{twilio as wire, twiml};
@@ -205,6 +206,9 @@ async fn live(world: Arc<World>, started: Started) {
                     let queued_ms = (status == CallStatus::Initiated).then_some(waited);
                     record(&world, &sid, What::Status { status, queued_ms });
                     tell(&world, &order, &sid, &letters, &mut sequence, (status, 0)).await;
+                    if let (CallStatus::InProgress, Some(url)) = (status, order.machines.clone()) {
+                        helpers.spawn(tell_answerer(Arc::clone(&world), sid.clone(), url, script.clone()));
+                    }
                 }
                 Command::Verb(verb) => world.note(&sid, What::Verb { verb: verb.to_owned() }),
                 Command::Fetch { url, digits } => {
@@ -364,6 +368,33 @@ async fn post_letter(world: &World, sid: &str, url: &str, letter: &Letter) {
 fn log_letter(world: &World, sid: &str, letter: &Letter, result: String) {
     let (kind, status, sequence) = ("status".to_owned(), letter.status, letter.sequence);
     world.note(sid, What::Callback { kind, status, sequence, result });
+}
+
+/// Says who answered, once that can be known, whether the call goes on or not.
+async fn tell_answerer(world: Arc<World>, sid: String, url: String, script: Script) {
+    let wrong = world.strikes("false_verdict", &sid, 0);
+    let (word, after_ms) = match script.behaviour {
+        Behaviour::Voicemail if wrong => ("human", script.delay_ms + 1_200),
+        _ if wrong => ("machine_start", script.delay_ms + 2_400),
+        Behaviour::Voicemail => ("machine_start", script.delay_ms + 2_400),
+        Behaviour::HangsUpAtOnce => ("unknown", 5_000),
+        _ => ("human", script.delay_ms + 1_200),
+    };
+    let late_ms = if world.strikes("late_verdict", &sid, 0) { 20_000 } else { 0 };
+    (world.doors.sleep)(Duration::from_secs_f64((after_ms + late_ms) as f64 / 1_000.0 / world.speedup)).await;
+    let params = [
+        ("CallSid", sid.clone()),
+        ("AccountSid", world.account.clone()),
+        ("AnsweredBy", word.to_owned()),
+        ("MachineDetectionDuration", after_ms.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let result = match world.webhooks.post(&url, &params).await {
+        Ok((http, _)) => http.to_string(),
+        Err(error) => error,
+    };
+    world
+        .note(&sid, What::Callback { kind: "machine".to_owned(), status: CallStatus::InProgress, sequence: 0, result });
 }
 
 async fn fetch(world: Arc<World>, url: String, params: Vec<(String, String)>, events: mpsc::Sender<Event>) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
+use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Vad};
 use ahoy::core::wire::{form, signature, token};
 use ahoy::edge::gateway::guard::Bounds;
@@ -48,6 +48,10 @@ impl CallDesk for Desk {
             self.statuses.lock().expect("whole").push(event);
             Ok(())
         })
+    }
+
+    fn answered_by(&self, _: AttemptId, _: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
@@ -123,6 +127,7 @@ pub fn house_with(bounds: Bounds) -> House {
         token_key: KEY,
         calls_dir: dir.path().join("calls"),
         bounds,
+        quiet: false,
     };
     let gateway = start(options, desk.clone(), registry.clone(), Arc::new(MachineClock)).expect("a free port");
     House { desk, registry, gateway, dir }

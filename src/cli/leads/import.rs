@@ -191,7 +191,12 @@ fn is_terminal() -> bool {
 fn wanted(preview: &ImportReport) -> Result<bool, Failure> {
     say(&import_text(preview));
     dialoguer::Confirm::new()
-        .with_prompt(format!("Import {} leads into {}?", preview.added, preview.campaign))
+        .with_prompt(format!(
+            "Import {} {} into {}?",
+            preview.added,
+            if preview.added == 1 { "lead" } else { "leads" },
+            preview.campaign
+        ))
         .default(true)
         .interact()
         .map_err(|error| Failure::bug(format!("terminal: {error}")))

@@ -66,6 +66,10 @@ const FAX: std::ops::RangeInclusive<f32> = 2_050.0..=2_200.0;
 const FAX_MS: u64 = 1_000;
 /// A beep after less speech than this is something else.
 const SPOKEN_MS: u64 = 500;
+/// … and after this little, if what was said first was over already: a person may have said that, and something beeps.
+const SPOKEN_BY_A_PERSON_MS: u64 = 1_500;
+/// A machine beeps soon after its last word.
+const BEEP_WITHIN_MS: u64 = 4_000;
 /// A pause of this length ends what was said first.
 const PAUSE_MS: u64 = 1_200;
 /// Whoever has not begun to speak by then is not judged by the length of what they say.
@@ -93,6 +97,8 @@ pub struct AnswererEar {
     /// Speech so far, ms; of the segment that is open, since then.
     spoken: u64,
     open_since: Option<u64>,
+    /// Where speech last ended.
+    ended_at: u64,
     verdict: Option<Answerer>,
     beeped: bool,
     /// A key was pressed: by a person, whatever is heard.
@@ -117,6 +123,7 @@ impl AnswererEar {
             first: First::Nothing,
             spoken: 0,
             open_since: None,
+            ended_at: 0,
             verdict: None,
             beeped: false,
             pressed: false,
@@ -139,6 +146,7 @@ impl AnswererEar {
 
     /// Speech ended there.
     pub fn speech_off(&mut self, end_ms: u64) {
+        self.ended_at = end_ms;
         if let Some(since) = self.open_since.take() {
             self.spoken += end_ms.saturating_sub(since);
         }
@@ -160,8 +168,11 @@ impl AnswererEar {
         if fax && self.is(Answerer::Fax) {
             tell(Heard::Is(Answerer::Fax));
         }
+        let enough = if self.verdict == Some(Answerer::Human) { SPOKEN_BY_A_PERSON_MS } else { SPOKEN_MS };
+        let ended_at = if self.open_since.is_some() { now_ms } else { self.ended_at };
         for tone in beeps {
-            if now_ms <= LATEST_MS && spoken >= SPOKEN_MS && !FAX.contains(&tone.hertz) {
+            let soon = now_ms.saturating_sub(tone.ms) <= ended_at + BEEP_WITHIN_MS;
+            if now_ms <= LATEST_MS && soon && spoken >= enough && !FAX.contains(&tone.hertz) {
                 self.beeped = true;
                 if self.is(Answerer::Voicemail) {
                     tell(Heard::Is(Answerer::Voicemail));
@@ -194,6 +205,11 @@ impl AnswererEar {
     pub fn pressed_a_key(&mut self) {
         self.pressed = true;
         self.verdict = Some(Answerer::Human);
+    }
+
+    /// Somebody else's verdict; false if it changes nothing.
+    pub fn told(&mut self, verdict: Answerer) -> bool {
+        self.is(verdict)
     }
 
     /// Takes a verdict; false if it changes nothing. A fax stays one, and a key that was pressed was pressed by a person.

@@ -156,6 +156,7 @@ impl Session {
                     self.confirm_opt_out();
                 }
             }
+            Event::AnsweredBy(who) => self.carrier_says(who),
             Event::Tick => self.tick(now),
             Event::Ended(cause) => self.end(cause),
         }

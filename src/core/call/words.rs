@@ -66,6 +66,8 @@ pub enum Event<'a> {
     Claimed(Option<Arc<CallScript>>),
     /// The answer to [`Command::Judge`].
     Judged(Box<Job>),
+    /// The carrier says who answered.
+    AnsweredBy(Answerer),
     /// The answer to [`Command::OptOut`].
     OptOutStored,
     /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.

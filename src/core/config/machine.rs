@@ -24,6 +24,8 @@ pub enum Detect {
     /// Our own ear, beside the greeting: costs nothing, works with any carrier.
     #[default]
     Own,
+    /// The carrier too, beside the call; it charges for that.
+    Both,
     /// Nobody: whoever answers is a person.
     Off,
 }

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 26] = [
+pub const FAULTS: [(&str, &str); 28] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -32,6 +32,8 @@ pub const FAULTS: [(&str, &str); 26] = [
     ("slow_answer", "the answer comes after twelve seconds: the call is made"),
     ("list_error", "503 to a list or a question about a call"),
     ("end_mismatch", "the last callback says `failed`, the record says what happened"),
+    ("late_verdict", "who answered is told twenty seconds late, mostly after the call"),
+    ("false_verdict", "who answered is told wrongly: a person is a machine, a machine is a person"),
     ("repeat_order", "as if a proxy had sent the order twice: two calls"),
 ];
 

@@ -54,6 +54,8 @@ pub struct NewCall {
     pub first: Instructions,
     /// Where statuses are told, and which.
     pub callback: Option<Callbacks>,
+    /// Where it is told who answered, if that was asked for.
+    pub machines: Option<String>,
     /// Ring seconds.
     pub ring_s: u64,
     /// Longest call in seconds.
@@ -123,12 +125,20 @@ pub fn read_create(pairs: &[(String, String)]) -> Result<NewCall, ApiFault> {
         Some(url) if is_web_url(url) => Some(Callbacks { url: url.to_owned(), events }),
         Some(_) => return Err(ApiFault::new(400, 21_609, "StatusCallback is not a valid URL")),
     };
+    let machines = match (get("MachineDetection"), get("AsyncAmd"), get("AsyncAmdStatusCallback")) {
+        (None, _, _) => None,
+        (Some("Enable" | "DetectMessageEnd"), Some("true"), url @ Some(_)) if url.is_some_and(is_web_url) => url,
+        // Blocking detection would hold the call back: this carrier does not play that.
+        (Some("Enable" | "DetectMessageEnd"), None | Some("false"), None) => None,
+        (Some(_), _, _) => return Err(ApiFault::new(400, 20_001, "MachineDetection or AsyncAmd is not valid")),
+    };
     let known = |name: &String| CREATE_NAMES.contains(&name.as_str());
     Ok(NewCall {
         to: to.to_owned(),
         from: from.to_owned(),
         first: instructions,
         callback,
+        machines: machines.map(str::to_owned),
         ring_s: seconds("Timeout", 60, 1..=600)?,
         limit_s: seconds("TimeLimit", 14_400, 1..=86_400)?,
         ignored: pairs.iter().map(|(name, _)| name.clone()).filter(|name| !known(name)).collect(),

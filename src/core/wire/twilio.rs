@@ -29,6 +29,8 @@ pub struct CreateCall<'a> {
     pub ring_s: u64,
     /// Longest call in seconds.
     pub limit_s: u64,
+    /// Whether the carrier tells, where statuses are told, who answered: beside the call, never before it.
+    pub machines: bool,
 }
 
 /// The form of `POST …/Calls.json`.
@@ -43,6 +45,14 @@ pub fn create_form(call: &CreateCall) -> Vec<(&'static str, String)> {
         ("TimeLimit", call.limit_s.max(1).to_string()),
     ];
     pairs.extend(EVENTS.map(|event| ("StatusCallbackEvent", event.to_owned())));
+    if call.machines {
+        pairs.extend([
+            ("MachineDetection", "Enable".to_owned()),
+            ("AsyncAmd", "true".to_owned()),
+            ("AsyncAmdStatusCallback", call.status_url.to_owned()),
+            ("AsyncAmdStatusCallbackMethod", "POST".to_owned()),
+        ]);
+    }
     pairs
 }
 

@@ -34,6 +34,8 @@ pub struct Order {
     pub twiml: String,
     /// Where status callbacks go, with the attempt's token in the path.
     pub status_url: String,
+    /// Whether the carrier shall tell there who answered, if it can: beside the call, never before it.
+    pub machines: bool,
 }
 
 /// The carrier took the order: the call exists.

@@ -155,6 +155,7 @@ impl Twilio {
             status_url: &order.status_url,
             ring_s: order.ring_timeout.as_secs(),
             limit_s: order.time_limit.as_secs(),
+            machines: order.machines,
         }));
         let answer = match self.post(&wire::calls_path(&self.options.account_sid), body).await {
             Ok(answer) => answer,

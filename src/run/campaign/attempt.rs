@@ -7,7 +7,7 @@ use super::late::Readiness;
 use super::{Active, Chosen, Line, Shared, Told, lock};
 use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
 use crate::core::call::CallScript;
-use crate::core::config::Caps;
+use crate::core::config::{Caps, Detect};
 use crate::core::dial::attempt::{Input, Refused, Source};
 use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::gate::caps_for;
@@ -143,6 +143,7 @@ fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         time_limit: line.campaign.max_call + Duration::from_secs(5),
         twiml: twiml::connect_stream(&stream, &fallback).expect("our own words fit into the document"),
         status_url: format!("{}{token}", shared.urls.status),
+        machines: line.campaign.machines.detect == Detect::Both,
     }
 }
 

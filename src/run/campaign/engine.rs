@@ -148,6 +148,7 @@ impl Engine {
                 token_key,
                 calls_dir: ws.calls_dir(),
                 bounds: Bounds::default(),
+                quiet: false,
             },
             Arc::clone(&facts) as Arc<dyn CallDesk>,
             registry.clone(),

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::{Shared, attempt, lock};
 use crate::base::{AttemptId, Sid};
+use crate::core::call::Answerer;
 use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::Source;
 use crate::core::dial::note::Note;
@@ -58,6 +59,11 @@ impl CallDesk for Facts {
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
         let Some(account) = self.account(attempt) else { return Box::pin(async { Err(Overloaded) }) };
         self.there(opt_out(account, attempt), || Err(Overloaded))
+    }
+
+    fn answered_by(&self, attempt: AttemptId, who: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
+        let Some(account) = self.account(attempt) else { return Box::pin(async { Ok(()) }) };
+        self.there(answered_by(account, attempt, who), || Err(Overloaded))
     }
 
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
@@ -163,6 +169,21 @@ fn note(shared: &Shared, attempt: AttemptId, status: CallStatus) {
         | CallStatus::Failed
         | CallStatus::Canceled => {}
     }
+}
+
+/// The carrier's word counts where it names a machine: a person is what everybody is who is not known to be one. After
+/// the call it corrects the outcome.
+async fn answered_by(shared: Arc<Shared>, attempt: AttemptId, who: Answerer) -> Result<(), Overloaded> {
+    if !who.is_machine() {
+        return Ok(());
+    }
+    let now = shared.wall();
+    let note = CallNote { answerer: Some(who), ..CallNote::default() };
+    let unit = shared.ledger.run(move |ledger| ledger.call_note(attempt, &note, now));
+    unit.await.map_err(|fault: LedgerFault| {
+        tracing::error!(%fault, "the carrier's word about who answered could not be written down");
+        Overloaded
+    })
 }
 
 async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overloaded> {

@@ -167,7 +167,8 @@ pub(super) fn look(
         match judge(ledger, campaign, &lead, now)? {
             Gate::Call { language, .. } => {
                 kept += 1;
-                let Some(caller) = callers.choose(&campaign.callers, &resting, lead.sticky_caller.as_ref()) else {
+                let own = lead.sticky_caller.as_ref();
+                let Some(caller) = callers.choose(&campaign.callers, &resting, own, lead.country) else {
                     look.callers_out = true;
                     return Ok(look);
                 };

@@ -254,7 +254,7 @@ pub(super) fn line(mut campaign: Campaign, kit: VoiceKit, late: BTreeMap<Languag
 /// What is done about machines; `message`: what a voicemail would hear.
 pub(super) fn machine_plan(campaign: &Campaign, message: Option<Arc<PreparedClip>>) -> MachinePlan {
     MachinePlan {
-        speech: (campaign.machines.detect == Detect::Own).then_some(campaign.machines.speech),
+        speech: (campaign.machines.detect != Detect::Off).then_some(campaign.machines.speech),
         message: message.filter(|_| campaign.machines.voicemail == OnVoicemail::Message),
     }
 }

@@ -41,6 +41,14 @@ impl Session {
         }
     }
 
+    /// The carrier's opinion. What it calls a machine is one, unless a key was pressed; what it calls a person was one.
+    pub(super) fn carrier_says(&mut self, who: Answerer) {
+        let news = self.answerer.as_mut().is_some_and(|ear| who.is_machine() && ear.told(who));
+        if news {
+            self.answered_by(who);
+        }
+    }
+
     /// Speech began: a machine that goes on after a pause has not let us speak yet.
     pub(super) fn machine_speaks(&mut self, onset_ms: u64) {
         if let Some(answerer) = &mut self.answerer {

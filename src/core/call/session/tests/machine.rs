@@ -146,6 +146,14 @@ fn people_are_people_whatever_beeps_beside_them() {
     line.hear(&beep());
     line.silence(100);
     assert!(!line.closed && !line.who().contains(&Answerer::Voicemail), "{:?}", line.who());
+    // Somebody said "Hello?" and waits; an oven is done.
+    let mut line = Line::started_with(on_machine(None));
+    line.silence(300);
+    line.hear(HELLO);
+    line.silence(1_600);
+    line.hear(&beep());
+    line.silence(100);
+    assert_eq!((line.who(), line.closed), (vec![Answerer::Human], false));
     // Who answers a question at length is no machine either: only the first thing that is said counts.
     let mut line = Line::started_with(on_machine(None));
     line.silence(300);
