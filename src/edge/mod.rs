@@ -13,3 +13,15 @@ pub fn install_tls() {
     // The error says only that a provider is installed already.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
 }
+
+/// The chain of causes, without the URL: its query holds phone numbers.
+pub fn cause(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() };
+    let mut next = std::error::Error::source(error);
+    while let Some(inner) = next {
+        text.push_str(": ");
+        text.push_str(&crate::base::text::printable(&inner.to_string()));
+        next = inner.source();
+    }
+    text
+}

@@ -46,7 +46,7 @@ impl Probe {
         if signed {
             request = request.header(signature::HEADER, signature::sign(&self.token, url, fields));
         }
-        let answer = request.send().await.map_err(|error| words(&error))?;
+        let answer = request.send().await.map_err(|error| super::cause(&error))?;
         Ok(answer.status().as_u16())
     }
 
@@ -90,14 +90,3 @@ impl Probe {
 }
 
 const STREAM: &str = "MZ00000000000000000000000000000000";
-
-fn words(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timeout".to_owned() } else { "no connection".to_owned() };
-    let mut next = std::error::Error::source(error);
-    while let Some(inner) = next {
-        text.push_str(": ");
-        text.push_str(&crate::base::text::printable(&inner.to_string()));
-        next = inner.source();
-    }
-    text
-}

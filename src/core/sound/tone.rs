@@ -1,6 +1,6 @@
 //! Single tones in telephone sound: the beep of a voicemail, the answer of a fax.
 //!
-//! A sine of one frequency is told exactly by its two neighbours: x[n-1] + x[n+1] = 2 cos(ω) x[n]. The best cos(ω) of
+//! A sine of one frequency is told exactly by its two neighbours: `x[n-1] + x[n+1] = 2 cos(ω) x[n]`. The best cos(ω) of
 //! a frame gives the frequency; what the equation leaves over tells how much else there is. The same holds for neighbours
 //! further away.
 

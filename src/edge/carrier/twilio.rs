@@ -21,6 +21,7 @@ use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
 use crate::core::wire::twilio as wire;
 use crate::core::wire::{form, twilio::CallResource};
+use crate::edge::cause;
 
 /// Promises of Twilio's API.
 pub const CARD: ContractCard = ContractCard {
@@ -430,18 +431,6 @@ async fn read_body(mut answer: Response) -> Result<Vec<u8>, String> {
 fn retry_after(answer: &Response) -> Option<Duration> {
     let text = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
     wire::retry_after_ms(text(header::RETRY_AFTER), text(header::DATE)).map(Duration::from_millis)
-}
-
-/// The chain of causes, without the URL: its query holds phone numbers.
-fn cause(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timeout".to_owned() } else { "connection".to_owned() };
-    let mut next = std::error::Error::source(error);
-    while let Some(inner) = next {
-        text.push_str(": ");
-        text.push_str(&crate::base::text::printable(&inner.to_string()));
-        next = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -29,9 +29,7 @@ impl Session {
         match (self.owner, who) {
             (Owner::Greeting | Owner::Person { .. } | Owner::Goodbye, Answerer::Voicemail) => {
                 if self.script.as_ref().is_some_and(|script| script.machines.message.is_some()) {
-                    self.stop_playing();
-                    let wait = u64::try_from(limits::BEEP_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
-                    self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
+                    self.let_it_speak();
                 } else {
                     self.end(EndCause::Machine);
                 }
@@ -54,11 +52,16 @@ impl Session {
         if let Some(answerer) = &mut self.answerer {
             answerer.speech_on(onset_ms);
             if self.owner == Owner::Message && !answerer.has_beeped() {
-                self.stop_playing();
-                let wait = u64::try_from(limits::BEEP_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
-                self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
+                self.let_it_speak();
             }
         }
+    }
+
+    /// The machine has the line until its beep.
+    fn let_it_speak(&mut self) {
+        self.stop_playing();
+        let wait = u64::try_from(limits::BEEP_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
+        self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
     }
 
     /// Machines without a beep are silent instead.
