@@ -213,6 +213,48 @@ async fn a_call_goes_from_the_order_until_the_end_with_signed_callbacks_and_soun
     assert!(oracle.calls[0].answered && oracle.calls[0].first_media_us.is_some());
 }
 
+/// Our own order asks for it: a carrier repeats by itself only where it found nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_finds_our_side_busy_is_repeated_until_it_is_taken() {
+    let house = House::build(&[]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://127.0.0.1:{}", listener.local_addr().expect("an address").port());
+    let asked: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let (send, mut taken) = mpsc::unbounded_channel();
+    let seen = Arc::clone(&asked);
+    let hook = move |body: Bytes| {
+        let (seen, send) = (Arc::clone(&seen), send.clone());
+        async move {
+            let pairs = form::decode(&body);
+            let number = form::first(&pairs, "SequenceNumber").expect("a number").to_owned();
+            let tries = {
+                let mut seen = seen.lock().expect("no panic");
+                let tries = seen.entry(number).or_default();
+                *tries += 1;
+                *tries
+            };
+            // Each is taken at its third try.
+            if tries < 3 {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            let _test_is_over = send.send(read_callback(&pairs).expect("a status callback").status);
+            StatusCode::NO_CONTENT
+        }
+    };
+    let router = axum::Router::new().route("/status/t-1", axum::routing::post(hook));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let desk = Desk::open().await;
+    let order = Order { status_url: format!("{base}/status/t-1"), ..desk.order(number(Behaviour::Busy)) };
+    house.carrier.place(&order).await.expect("taken");
+    let mut statuses = Vec::new();
+    while statuses.last().is_none_or(|status: &CallStatus| !status.is_terminal()) {
+        let next = tokio::time::timeout(Duration::from_secs(20), taken.recv()).await;
+        statuses.push(next.expect("in time").expect("the hook is open"));
+    }
+    assert_eq!(statuses, [CallStatus::Initiated, CallStatus::Ringing, CallStatus::Busy]);
+    assert!(asked.lock().expect("no panic").values().all(|tries| *tries == 3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_gets_the_verdict_that_the_log_confirms() {
     for (fault, want, made) in [

@@ -21,6 +21,12 @@ fn cause(report: &Report) -> String {
     report.cause.as_ref().map_or_else(|| "running or cut".to_owned(), word)
 }
 
+/// Who answered, and whether our message stands there.
+fn answerer(report: &Report) -> String {
+    let who = report.answerer.as_ref().map_or_else(|| "-".to_owned(), |who| word(who).replace('_', " "));
+    if report.message_left { format!("{who}, message left") } else { who }
+}
+
 /// One row a call.
 pub fn list(calls: &[(CallId, Report)]) -> String {
     let rows: Vec<Vec<String>> = calls
@@ -34,11 +40,16 @@ pub fn list(calls: &[(CallId, Report)]) -> String {
                 heard,
                 report.barge_in_ms.len().to_string(),
                 report.keys.clone(),
+                answerer(report),
                 cause(report),
             ]
         })
         .collect();
-    table(&["call", "began", "first audio ms", "heard ms", "barge-ins", "keys", "end"], &rows, &[2, 3, 4])
+    table(
+        &["call", "began", "first audio ms", "heard ms", "barge-ins", "keys", "answered by", "end"],
+        &rows,
+        &[2, 3, 4],
+    )
 }
 
 /// One call: its figures, its events, its recording.
@@ -56,6 +67,7 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], recording: Option<&Pa
     }
     row("speech", format!("{} segments", report.speech_segments));
     row("keys", if report.keys.is_empty() { "none".to_owned() } else { report.keys.clone() });
+    row("answered by", answerer(report));
     row("end", cause(report));
     if report.lost_parts > 0 {
         row("incomplete", format!("{} parts of this log are missing: no room, or the disk failed", report.lost_parts));

@@ -127,10 +127,13 @@ pub fn read_create(pairs: &[(String, String)]) -> Result<NewCall, ApiFault> {
     };
     let machines = match (get("MachineDetection"), get("AsyncAmd"), get("AsyncAmdStatusCallback")) {
         (None, _, _) => None,
-        (Some("Enable" | "DetectMessageEnd"), Some("true"), url @ Some(_)) if url.is_some_and(is_web_url) => url,
-        // Blocking detection would hold the call back: this carrier does not play that.
-        (Some("Enable" | "DetectMessageEnd"), None | Some("false"), None) => None,
-        (Some(_), _, _) => return Err(ApiFault::new(400, 20_001, "MachineDetection or AsyncAmd is not valid")),
+        (Some("Enable" | "DetectMessageEnd"), Some("true"), Some(url)) if is_web_url(url) => Some(url),
+        (Some("Enable" | "DetectMessageEnd"), Some("true"), Some(_)) => {
+            return Err(ApiFault::new(400, 20_001, "AsyncAmdStatusCallback is not a valid URL"));
+        }
+        // Blocking detection would hold the call back: this carrier does not play that, nor a word that nobody hears.
+        (Some("Enable" | "DetectMessageEnd"), _, _) => None,
+        (Some(_), _, _) => return Err(ApiFault::new(400, 20_001, "MachineDetection is Enable or DetectMessageEnd")),
     };
     let known = |name: &String| CREATE_NAMES.contains(&name.as_str());
     Ok(NewCall {
@@ -243,9 +246,22 @@ mod tests {
             (&[("StatusCallbackEvent", "answerd")][..], 21_626),
             (&[("StatusCallback", "http://my_host/x")][..], 21_609),
             (&[("Timeout", "601")][..], 20_001),
+            (&[("MachineDetection", "enable")][..], 20_001),
+            (&[("MachineDetection", "Enable"), ("AsyncAmd", "true"), ("AsyncAmdStatusCallback", "x")][..], 20_001),
         ] {
             let fault = read_create(&order(changes)).expect_err("refused");
             assert_eq!((fault.http, fault.code), (400, Some(code)), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn who_answered_is_told_only_where_all_that_it_takes_was_asked_for() {
+        let machines = |changes: &[(&str, &str)]| read_create(&order(changes)).expect("taken").machines;
+        let url = ("AsyncAmdStatusCallback", "http://127.0.0.1:1/x");
+        let (detect, beside) = (("MachineDetection", "Enable"), ("AsyncAmd", "true"));
+        assert_eq!(machines(&[detect, beside, url]).as_deref(), Some(url.1));
+        for less in [&[detect, beside][..], &[detect, url], &[beside, url], &[detect]] {
+            assert_eq!(machines(less), None, "{less:?}");
         }
     }
 

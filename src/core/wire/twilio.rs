@@ -33,13 +33,28 @@ pub struct CreateCall<'a> {
     pub machines: bool,
 }
 
+/// Asks the carrier to repeat a callback that was not taken: by itself it does so only where no connection was made, and a
+/// gateway whose ledger is busy answers 503. It stands in the URL's fragment, which is neither sent nor signed.
+const REPEATED: &str = "#rc=3&rp=all";
+/// A carrier repeats no callback more often than this.
+const MOST_REPEATS: u32 = 5;
+
+/// How often a callback to this URL is repeated, and whether for any reason; otherwise only without a connection.
+pub fn repeats(url: &str) -> (u32, bool) {
+    let fragment = url.split_once('#').map_or("", |(_, fragment)| fragment);
+    let asked = form::decode(fragment.as_bytes());
+    let times = form::first(&asked, "rc").and_then(|text| text.parse().ok()).unwrap_or(1);
+    (times.min(MOST_REPEATS), form::first(&asked, "rp") == Some("all"))
+}
+
 /// The form of `POST …/Calls.json`.
 pub fn create_form(call: &CreateCall) -> Vec<(&'static str, String)> {
+    let status_url = format!("{}{REPEATED}", call.status_url);
     let mut pairs = vec![
         ("To", call.to.to_owned()),
         ("From", call.from.to_owned()),
         ("Twiml", call.twiml.to_owned()),
-        ("StatusCallback", call.status_url.to_owned()),
+        ("StatusCallback", status_url.clone()),
         ("StatusCallbackMethod", "POST".to_owned()),
         ("Timeout", call.ring_s.clamp(1, 600).to_string()),
         ("TimeLimit", call.limit_s.max(1).to_string()),
@@ -49,7 +64,7 @@ pub fn create_form(call: &CreateCall) -> Vec<(&'static str, String)> {
         pairs.extend([
             ("MachineDetection", "Enable".to_owned()),
             ("AsyncAmd", "true".to_owned()),
-            ("AsyncAmdStatusCallback", call.status_url.to_owned()),
+            ("AsyncAmdStatusCallback", status_url),
             ("AsyncAmdStatusCallbackMethod", "POST".to_owned()),
         ]);
     }
@@ -272,6 +287,14 @@ mod tests {
         assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:00:00 GMT"), date), Some(1_000));
         assert_eq!(retry_after_ms(Some("soon"), date), None);
         assert_eq!(retry_after_ms(None, date), None);
+    }
+
+    #[test]
+    fn repeats_are_asked_for_in_the_fragment() {
+        assert_eq!(repeats("https://x.example/v1/status/t"), (1, false));
+        assert_eq!(repeats(&format!("https://x.example/v1/status/t{REPEATED}")), (3, true));
+        assert_eq!(repeats("https://x.example/#rc=99&rp=ct"), (MOST_REPEATS, false));
+        assert_eq!(repeats("https://x.example/?rc=4#rc=many"), (1, false));
     }
 
     #[test]

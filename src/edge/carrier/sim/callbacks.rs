@@ -1,4 +1,5 @@
-//! Webhooks of ours, asked as the carrier asks them: signed, 15 s, one more try after a failed connection.
+//! Webhooks of ours, asked as the carrier asks them: signed, 15 s, one more try after a failed connection, or as the URL's
+//! fragment says.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use reqwest::{Client, header};
 
 use crate::base::limits::{SIM_DOCUMENT_BYTES, SIM_WEBHOOK};
 use crate::base::{Failure, Secret};
-use crate::core::wire::{form, signature};
+use crate::core::wire::{form, signature, twilio as wire};
 
 /// Asks webhooks.
 #[derive(Debug, Clone)]
@@ -36,6 +37,7 @@ impl Webhooks {
         let bare = url.split('#').next().unwrap_or(url);
         let body = form::encode(params);
         let sign = signature::sign(&self.token, bare, params);
+        let (repeats, for_any) = wire::repeats(url);
         let mut tries = 0;
         let mut answer = loop {
             tries += 1;
@@ -47,8 +49,9 @@ impl Webhooks {
                 .header(signature::HEADER, &sign)
                 .body(body.clone());
             match request.send().await {
+                Ok(answer) if for_any && !answer.status().is_success() && tries <= repeats => {}
                 Ok(answer) => break answer,
-                Err(error) if error.is_connect() && tries == 1 => {}
+                Err(error) if (for_any || error.is_connect()) && tries <= repeats => {}
                 Err(error) => return Err(error.without_url().to_string()),
             }
         };
