@@ -74,14 +74,17 @@ fn frequency(ulaw: &[u8; FRAME]) -> Option<f32> {
     if power < FAINT * FRAME as f32 {
         return None;
     }
-    let double = LAGS.map(|lag| one_tone(&sound, lag));
-    let [Some(double), Some(_), Some(_)] = double else { return None };
+    // Most frames of speech fail at the first.
+    let double = one_tone(&sound, 1)?;
+    for lag in FURTHER {
+        one_tone(&sound, lag)?;
+    }
     (double.abs() < 2.0).then(|| libm::acosf(double / 2.0) * 8_000.0 / std::f32::consts::TAU)
 }
 
-/// Neighbours that are looked at. Two tones of one key, or of a ringing tone, can look like one to the next neighbour,
-/// but not to all of these.
-const LAGS: [usize; 3] = [1, 3, 12];
+/// Neighbours that are looked at besides the next one. Two tones of one key, or of a ringing tone, can look like one to
+/// that, but not to all of these.
+const FURTHER: [usize; 2] = [3, 12];
 
 /// 2 cos(lag ω) of the one tone that a frame is, by the neighbours so far away; `None`: there is more than a tone.
 fn one_tone(sound: &[f32; FRAME], lag: usize) -> Option<f32> {
