@@ -230,7 +230,6 @@ impl Stream<'_> {
             return self.session.handle(now, Event::Claimed(None));
         };
         let script = expected.script.clone();
-        self.word = self.shared.registry.word_of(expected.attempt);
         self.outbox.writer = Some(Writer::new(&start.stream));
         self.bound = Some(Bound {
             expected,
@@ -260,6 +259,7 @@ impl Stream<'_> {
             let us = u64::try_from(now.since(bound.started).as_micros()).unwrap_or(u64::MAX);
             bound.first_audio = Some((us, media_ms));
         }
+        self.word = self.shared.registry.word_of(bound.expected.attempt);
         self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
     }
 

@@ -85,7 +85,7 @@ enum First {
     /// It goes on: since then, and until when at least (open: until now).
     Speaking { since: u64, until: Option<u64> },
     /// It is over.
-    Over { spoken: u64 },
+    Over,
 }
 
 /// Follows one stream's inbound sound. Places are milliseconds of it.
@@ -135,12 +135,11 @@ impl AnswererEar {
         self.open_since = Some(onset_ms);
         self.first = match self.first {
             First::Nothing if onset_ms <= FIRST_WORD_MS => First::Speaking { since: onset_ms, until: None },
-            First::Nothing => First::Over { spoken: 0 },
+            First::Nothing => First::Over,
             First::Speaking { since, until: Some(until) } if onset_ms < until + PAUSE_MS => {
                 First::Speaking { since, until: None }
             }
-            First::Speaking { since, until } => First::Over { spoken: until.unwrap_or(onset_ms).saturating_sub(since) },
-            over @ First::Over { .. } => over,
+            First::Speaking { .. } | First::Over => First::Over,
         };
     }
 
@@ -165,7 +164,7 @@ impl AnswererEar {
         });
         let spoken = self.spoken + self.open_since.map_or(0, |since| now_ms.saturating_sub(since));
         let fax = self.tones.now().is_some_and(|tone| FAX.contains(&tone.hertz) && tone.ms >= FAX_MS);
-        if fax && self.is(Answerer::Fax) {
+        if fax && self.told(Answerer::Fax) {
             tell(Heard::Is(Answerer::Fax));
         }
         let enough = if self.verdict == Some(Answerer::Human) { SPOKEN_BY_A_PERSON_MS } else { SPOKEN_MS };
@@ -174,7 +173,7 @@ impl AnswererEar {
             let soon = now_ms.saturating_sub(tone.ms) <= ended_at + BEEP_WITHIN_MS;
             if now_ms <= LATEST_MS && soon && spoken >= enough && !FAX.contains(&tone.hertz) {
                 self.beeped = true;
-                if self.is(Answerer::Voicemail) {
+                if self.told(Answerer::Voicemail) {
                     tell(Heard::Is(Answerer::Voicemail));
                 }
                 tell(Heard::Beep(tone));
@@ -183,13 +182,13 @@ impl AnswererEar {
         if let First::Speaking { since, until } = self.first {
             let length = until.unwrap_or(now_ms).saturating_sub(since);
             if length >= self.speech_ms {
-                self.first = First::Over { spoken: length };
-                if self.is(Answerer::Voicemail) {
+                self.first = First::Over;
+                if self.told(Answerer::Voicemail) {
                     tell(Heard::Is(Answerer::Voicemail));
                 }
             } else if until.is_some_and(|until| now_ms >= until + PAUSE_MS) {
-                self.first = First::Over { spoken: length };
-                if self.verdict.is_none() && self.is(Answerer::Human) {
+                self.first = First::Over;
+                if self.verdict.is_none() && self.told(Answerer::Human) {
                     tell(Heard::Is(Answerer::Human));
                 }
             }
@@ -201,19 +200,20 @@ impl AnswererEar {
         self.beeped
     }
 
-    /// The callee pressed a key, as no machine does.
-    pub fn pressed_a_key(&mut self) {
+    /// Where speech last ended.
+    pub fn ended_at(&self) -> u64 {
+        self.ended_at
+    }
+
+    /// The callee pressed a key, as no machine does; true if nobody had known them for a person.
+    pub fn pressed_a_key(&mut self) -> bool {
         self.pressed = true;
-        self.verdict = Some(Answerer::Human);
+        self.verdict.replace(Answerer::Human) != Some(Answerer::Human)
     }
 
-    /// Somebody else's verdict; false if it changes nothing.
+    /// Takes a verdict, our own or the carrier's; false if it changes nothing. A fax stays one, and a key that was pressed was
+    /// pressed by a person.
     pub fn told(&mut self, verdict: Answerer) -> bool {
-        self.is(verdict)
-    }
-
-    /// Takes a verdict; false if it changes nothing. A fax stays one, and a key that was pressed was pressed by a person.
-    fn is(&mut self, verdict: Answerer) -> bool {
         let new = self.verdict != Some(verdict) && self.verdict != Some(Answerer::Fax) && !self.pressed;
         if new {
             self.verdict = Some(verdict);

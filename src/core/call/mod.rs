@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::config::{BargeIn, Keys, Vad};
+use crate::core::config::{BargeIn, Detect, Keys, Machines, OnVoicemail, Vad};
 
 pub mod answerer;
 pub mod clip;
@@ -51,6 +51,16 @@ pub struct MachinePlan {
     pub speech: Option<Duration>,
     /// Left on a voicemail after its beep; `None`: we hang up.
     pub message: Option<Arc<PreparedClip>>,
+}
+
+impl MachinePlan {
+    /// As a campaign wants it; `message`: its phrase for a voicemail.
+    pub fn of(machines: &Machines, message: Option<Arc<PreparedClip>>) -> MachinePlan {
+        MachinePlan {
+            speech: (machines.detect != Detect::Off).then_some(machines.speech),
+            message: message.filter(|_| machines.voicemail == OnVoicemail::Message),
+        }
+    }
 }
 
 /// Samples per millisecond of a stream.

@@ -28,7 +28,7 @@ pub struct Report {
     pub media_ms: u64,
     /// Parts of the log that are missing: the recorder or its disk had no room for them.
     pub lost_parts: u64,
-    /// Who answered, as far as our ear could tell.
+    /// Who answered, as far as our ear or the carrier could tell.
     pub answerer: Option<Answerer>,
     /// Whether our message was left on a machine.
     pub message_left: bool,

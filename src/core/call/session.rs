@@ -47,8 +47,6 @@ pub struct Session {
     answerer: Option<AnswererEar>,
     /// What it heard and nobody has acted on yet.
     told: Vec<Heard>,
-    /// Where the last speech ended.
-    spoken_until_ms: u64,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -84,7 +82,6 @@ impl Session {
             claiming: false,
             answerer: None,
             told: Vec::new(),
-            spoken_until_ms: 0,
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -347,7 +344,6 @@ impl Session {
             self.notes.speech_segments.push((start_ms, end_ms));
         }
         self.log(What::SpeechOff { start_ms, end_ms });
-        self.spoken_until_ms = end_ms;
         if let Some(answerer) = &mut self.answerer {
             answerer.speech_off(end_ms);
         }
@@ -422,9 +418,7 @@ impl Session {
             self.notes.keys.push(key);
         }
         self.log(What::Dtmf { key });
-        if let Some(answerer) = &mut self.answerer {
-            answerer.pressed_a_key();
-        }
+        let person = self.answerer.as_mut().is_some_and(AnswererEar::pressed_a_key);
         let opt_out = self.script.as_ref().and_then(|script| script.keys.opt_out);
         if opt_out == Some(key) && !self.notes.opted_out {
             self.notes.opted_out = true;
@@ -433,6 +427,9 @@ impl Session {
             self.stop_playing();
             self.log(What::OptOut);
             self.owner = Owner::StoringOptOut { by: now + limits::OPT_OUT_WAIT };
+        }
+        if person {
+            self.answered_by(Answerer::Human);
         }
     }
 

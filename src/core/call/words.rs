@@ -128,7 +128,7 @@ pub struct Notes {
     pub bad_messages: u64,
     /// Milliseconds of inbound sound.
     pub media_ms: u64,
-    /// Who answered, as far as our ear could tell.
+    /// Who answered, as far as our ear or the carrier could tell.
     pub answerer: Option<Answerer>,
     /// Our message was played to its end after the beep.
     pub message_left: bool,

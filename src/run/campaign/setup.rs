@@ -12,7 +12,7 @@ use super::{Active, INBOX, Line, Lines, Seen, Shared, Urls, ledger_failure, lock
 use crate::base::{Exit, Failure, Language, Slug, Wall};
 use crate::core::asset::book::{APOLOGY, VOICEMAIL};
 use crate::core::call::{CallScript, MachinePlan, PreparedClip};
-use crate::core::config::{Campaign, Detect, OnVoicemail};
+use crate::core::config::Campaign;
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Opening, Watcher};
@@ -251,14 +251,6 @@ pub(super) fn line(mut campaign: Campaign, kit: VoiceKit, late: BTreeMap<Languag
     Ok(Line { named, late, ..Line::new(campaign, kit, scripts, policy) })
 }
 
-/// What is done about machines; `message`: what a voicemail would hear.
-pub(super) fn machine_plan(campaign: &Campaign, message: Option<Arc<PreparedClip>>) -> MachinePlan {
-    MachinePlan {
-        speech: (campaign.machines.detect != Detect::Off).then_some(campaign.machines.speech),
-        message: message.filter(|_| campaign.machines.voicemail == OnVoicemail::Message),
-    }
-}
-
 /// What a call plays, per language of the greeting: encoded once, shared by all calls.
 fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc<CallScript>>, Failure> {
     let mut scripts = BTreeMap::new();
@@ -280,7 +272,7 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
             barge_in: campaign.barge_in,
             listen_after: campaign.listen_after,
             max_call: campaign.max_call,
-            machines: machine_plan(campaign, clip(VOICEMAIL)),
+            machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
         };
         scripts.insert(language.clone(), Arc::new(script));
     }

@@ -102,15 +102,18 @@ impl Ledger {
         })
     }
 
+    /// A key is a person's, whatever was heard or the carrier says, and in whatever order these come.
     fn merge_note(&self, attempt: AttemptId, note: &CallNote) -> Result<(), LedgerFault> {
         let number = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
         self.write(
             "UPDATE call SET first_audio_us = coalesce(first_audio_us, ?2), heard_ms = coalesce(?3, heard_ms), \
                  barged_in = max(barged_in, coalesce(?4, 0)), barge_tail_ms = coalesce(barge_tail_ms, ?5), \
-                 opted_out = max(opted_out, ?6), machine = coalesce(?7, machine), unheard = max(unheard, ?8), \
+                 opted_out = max(opted_out, ?6), \
+                 machine = CASE WHEN coalesce(?9, keys) IS NULL THEN coalesce(?7, machine) ELSE 0 END, unheard = max(unheard, ?8), \
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
                  language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13), \
-                 answerer = coalesce(?14, answerer), message_left = max(message_left, ?15) WHERE attempt = ?1",
+                 answerer = CASE WHEN coalesce(?9, keys) IS NULL THEN coalesce(?14, answerer) ELSE 'human' END, \
+                  message_left = max(message_left, ?15) WHERE attempt = ?1",
             rusqlite::params![
                 attempt.0.as_bytes(),
                 number(note.first_audio_us),

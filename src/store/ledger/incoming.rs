@@ -64,8 +64,9 @@ struct Tally<'a> {
 
 impl Ledger {
     /// Writes the next rows of an import, in transactions of at most about 50 ms, or a second while nobody dials: such a one
-    /// may stay open until the next rows come, or [`Ledger::end_import`]. `None`: a row that is no lead; it counts as read. Examples of numbers that were there before are added to `examples`, up to
-    /// [`limits::EXAMPLES`]. `boot`: the boot clock.
+    /// may stay open until the next rows come, or [`Ledger::end_import`]. `None`: a row that is no lead; it counts as read.
+    /// Examples of numbers that were there before are added to `examples`, up to [`limits::EXAMPLES`]. `boot`: the boot
+    /// clock.
     pub fn import_rows(
         &mut self,
         at: &mut ImportAt,

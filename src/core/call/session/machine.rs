@@ -1,13 +1,17 @@
 //! A machine on the line: hang up, or wait for its beep and leave our message from its start.
 
 use super::super::answerer::Heard;
-use super::{Answerer, EndCause, Owner, SAMPLES_PER_MS, Session, What};
+use super::{Answerer, AnswererEar, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
 use crate::base::limits;
 
 impl Session {
     /// Does what our ear for machines has found out.
     pub(super) fn act_on_answerer(&mut self) {
         for heard in std::mem::take(&mut self.told) {
+            if self.owner == Owner::Over {
+                // Nothing follows the end, which the word before may have been.
+                return;
+            }
             match heard {
                 Heard::Is(who) => self.answered_by(who),
                 Heard::Beep(tone) => {
@@ -23,7 +27,7 @@ impl Session {
         }
     }
 
-    fn answered_by(&mut self, who: Answerer) {
+    pub(super) fn answered_by(&mut self, who: Answerer) {
         self.notes.answerer = Some(who);
         self.log(What::Answerer { who });
         match (self.owner, who) {
@@ -34,12 +38,18 @@ impl Session {
                     self.end(EndCause::Machine);
                 }
             }
+            // A key was pressed: somebody has picked up after all.
+            (Owner::Machine { .. } | Owner::Message, Answerer::Human) => {
+                self.stop_playing();
+                self.hear_person(Then::Goodbye);
+            }
             (_, Answerer::Fax | Answerer::FullBox) => self.end(EndCause::Machine),
             (_, Answerer::Human | Answerer::Unsure | Answerer::Voicemail) => {}
         }
     }
 
-    /// The carrier's opinion. What it calls a machine is one, unless a key was pressed; what it calls a person was one.
+    /// The carrier's opinion. What it calls a machine is one, unless a key was pressed; what it calls a
+    /// person changes nothing.
     pub(super) fn carrier_says(&mut self, who: Answerer) {
         let news = self.answerer.as_mut().is_some_and(|ear| who.is_machine() && ear.told(who));
         if news {
@@ -66,7 +76,8 @@ impl Session {
 
     /// Machines without a beep are silent instead.
     pub(super) fn wait_for_beep(&mut self, until: u64) {
-        let quiet_ms = self.media_ms().saturating_sub(self.spoken_until_ms);
+        let spoken_until = self.answerer.as_ref().map_or(0, AnswererEar::ended_at);
+        let quiet_ms = self.media_ms().saturating_sub(spoken_until);
         if !self.speaking && u128::from(quiet_ms) >= limits::BEEPLESS_SILENCE.as_millis() {
             self.leave_message();
         } else if self.place.samples >= until {
@@ -94,7 +105,7 @@ impl Session {
     /// A machine that said its piece and hung up, without a beep: its box is full, or takes no messages.
     pub(super) fn full_box(&mut self, cause: EndCause) {
         let waiting = matches!(self.owner, Owner::Machine { .. });
-        let beeped = self.answerer.as_ref().is_some_and(super::AnswererEar::has_beeped);
+        let beeped = self.answerer.as_ref().is_some_and(AnswererEar::has_beeped);
         if waiting && cause == EndCause::HungUp && !beeped {
             self.notes.answerer = Some(Answerer::FullBox);
             self.log(What::Answerer { who: Answerer::FullBox });

@@ -166,6 +166,34 @@ fn people_are_people_whatever_beeps_beside_them() {
 }
 
 #[test]
+fn a_beep_that_is_the_first_proof_ends_the_call_and_nothing_follows_the_end() {
+    let mut script = CallScript::clone(&on_machine(None));
+    script.machines.speech = Some(Duration::from_secs(15));
+    let mut line = Line::started_with(Arc::new(script));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.hear(&beep());
+    line.silence(100);
+    assert_eq!((line.cause(), line.who()), (Some(EndCause::Machine), vec![Answerer::Voicemail]));
+}
+
+#[test]
+fn somebody_who_picks_up_after_their_machine_and_presses_a_key_is_a_person() {
+    let mut line = Line::started_with(on_machine(Some(4_000)));
+    line.silence(400);
+    line.hear(VOICEMAIL);
+    line.hear(&beep());
+    line.silence(500);
+    let clears = line.clears;
+    line.say(media::Event::Dtmf('5'));
+    assert_eq!(line.clears, clears + 1, "our message stops");
+    line.silence(2_100);
+    assert_eq!(line.played.last().map(|it| it.1.as_str()), Some("goodbye"));
+    let notes = line.session.notes();
+    assert_eq!((notes.answerer, notes.message_left), (Some(Answerer::Human), false));
+}
+
+#[test]
 fn without_a_listener_a_machine_is_greeted_like_anybody() {
     let mut line = Line::started();
     line.silence(400);
