@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
 use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
-use ahoy::core::config::{BargeIn, Keys, Vad};
+use ahoy::core::config::{BargeIn, Keys, Recording, Vad};
 use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
 use ahoy::core::vad::silero::{State, at_8k};
@@ -90,13 +90,22 @@ fn serve() {
         listen_after: Duration::from_secs(3_600),
         max_call: Duration::from_secs(3_600),
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
+        recording: Recording::default(),
     });
     let registry = Registry::default();
     for n in 0..TOKENS {
         let (attempt, expires) = (attempt(n), Boot(u64::MAX));
         let token = token::mint(&KEY, attempt);
         registry
-            .expect(Expected { attempt, call: attempt.call(), token, expires, script: script.clone(), late: None })
+            .expect(Expected {
+                attempt,
+                call: attempt.call(),
+                token,
+                expires,
+                proof: ahoy::edge::carrier::StreamProof::Signed,
+                script: script.clone(),
+                late: None,
+            })
             .expect("room");
     }
     let options = GatewayOptions {

@@ -52,6 +52,7 @@ fn options(log: &Path, faults: &[(&str, f64)]) -> SimOptions {
         log: log.to_owned(),
         faults: faults.iter().map(|(name, odds)| ((*name).to_owned(), *odds)).collect::<BTreeMap<_, _>>(),
         faults_for: None,
+        dialect: ahoy::core::wire::dialect::Dialect::Twilio,
     }
 }
 
@@ -131,6 +132,7 @@ impl Desk {
             time_limit: Duration::from_secs(600),
             twiml: connect_stream(&stream, &[Verb::Hangup]).expect("fits"),
             status_url: format!("http://{}/status/t-1", self.base),
+            reason: None,
             machines: false,
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy::base::Secret;
-use ahoy::core::sim::rest::CREATE_NAMES;
-use ahoy::core::wire::{form, twilio};
+use ahoy::core::sim::rest::{CREATE_NAMES, RECORD_NAMES};
+use ahoy::core::wire::dialect::Dialect;
+use ahoy::core::wire::{form, recordings, twilio};
 use ahoy::run::clock::MachineClock;
 use ahoy::run::sim::{SimOptions, start};
 use serde_json::{Map, Value, json};
@@ -64,6 +65,7 @@ fn our_form() -> Vec<(&'static str, String)> {
         status_url: "http://127.0.0.1:9/status",
         ring_s: 30,
         limit_s: 600,
+        reason: Some("Your booking"),
         machines: true,
     })
 }
@@ -75,6 +77,22 @@ fn every_name_that_we_send_exists_and_the_carrier_knows_all_of_them() {
         assert!(known.contains_key(name), "{name} would be ignored without a word");
     }
     let mut ours: Vec<&str> = CREATE_NAMES.to_vec();
+    let mut theirs: Vec<&str> = known.keys().map(String::as_str).collect();
+    ours.sort_unstable();
+    theirs.sort_unstable();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn every_name_of_a_request_to_record_exists_and_the_carrier_knows_all_of_them() {
+    const PATH: &str = "/2010-04-01/Accounts/{AccountSid}/Calls/{CallSid}/Recordings.json";
+    let pointer = "/post/requestBody/content/application~1x-www-form-urlencoded/schema/properties";
+    let document = document();
+    let known = document["paths"][PATH].pointer(pointer).and_then(Value::as_object).expect("a form");
+    for (name, _) in recordings::begin_form("http://127.0.0.1:9/status", Dialect::Twilio) {
+        assert!(known.contains_key(name), "{name} would be ignored without a word");
+    }
+    let mut ours: Vec<&str> = RECORD_NAMES.to_vec();
     let mut theirs: Vec<&str> = known.keys().map(String::as_str).collect();
     ours.sort_unstable();
     theirs.sort_unstable();
@@ -120,6 +138,7 @@ async fn the_embedded_carriers_answers_validate() {
         log: folder.path().join("sim.jsonl"),
         faults: BTreeMap::new(),
         faults_for: None,
+        dialect: ahoy::core::wire::dialect::Dialect::Twilio,
     };
     let sim = start(options, Arc::new(MachineClock)).await.expect("starts");
     ahoy::edge::install_tls();

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use ahoy::core::call::{EndCause, What};
 use ahoy::core::sound::g711;
+use ahoy::edge::carrier::StreamProof;
 use ahoy::run::clock::{Clock, MachineClock};
 use ahoy::run::gateway::Expected;
 use ahoy::store::calllog;
@@ -117,12 +118,42 @@ async fn a_token_opens_one_stream_once_and_the_first_one_stays() {
 }
 
 #[tokio::test]
+async fn a_token_in_the_address_opens_only_a_stream_that_proves_itself_so() {
+    let house = house();
+    let (_, token) = house.expect_by(1, StreamProof::Token);
+    let mut far = Far { socket: house.open_by_token(&token).await.expect("open"), sequence: 0, media_ms: 0 };
+    // As little as a carrier may say: no stream's id beside the event, no parameters.
+    let format = json!({"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1});
+    far.say(json!({"event":"start","start":{"streamSid":"s","callSid":"c","mediaFormat":format}})).await;
+    let (sound, _) = far.clip(2_345 * 8).await;
+    assert_eq!(sound, script().greeting.ulaw[..]);
+    assert!(house.open_by_token(&token).await.is_err(), "it has begun: nobody else comes in");
+    // A carrier that signs is not impersonated by whoever knows a token, nor does a guess open anything.
+    let (_, signed) = house.expect(2);
+    assert!(house.open_by_token(&signed).await.is_err());
+    let unknown = ahoy::core::wire::token::mint(&house::KEY, ahoy::base::AttemptId::mint(1_790_000_000_000, [9; 10]));
+    assert!(house.open_by_token(&unknown).await.is_err());
+    // A token in `start` that is another's is no stream of ours.
+    let (_, third) = house.expect_by(3, StreamProof::Token);
+    let mut other = Far { socket: house.open_by_token(&third).await.expect("open"), sequence: 0, media_ms: 0 };
+    other.start(&signed).await;
+    assert!(other.rest().await.is_empty(), "not a word");
+}
+
+#[tokio::test]
 async fn an_expired_token_is_refused() {
     let house = house();
     let (attempt, token) = house.expect(1);
     let expires = MachineClock.boot();
-    let expected =
-        Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script(), late: None };
+    let expected = Expected {
+        attempt,
+        call: attempt.call(),
+        token: token.clone(),
+        expires,
+        proof: StreamProof::Signed,
+        script: script(),
+        late: None,
+    };
     house.registry.expect(expected).expect("room");
     assert!(house.started(&token).await.rest().await.is_empty());
 }

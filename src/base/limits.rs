@@ -279,6 +279,22 @@ pub const LISTEN_EXTRA: Duration = Duration::from_secs(60);
 pub const OPT_OUT_WAIT: Duration = Duration::from_secs(10);
 /// A finished call is hung up at the carrier within this time; then its socket is closed all the same.
 pub const HANG_UP_WAIT: Duration = Duration::from_secs(5);
+/// A carrier's recording that is not there after this long is given up: it is missing.
+pub const RECORDING_GIVEN_UP: Duration = Duration::from_secs(24 * 3_600);
+/// One fetch of a recording; what came is kept, and the next one goes on there.
+pub const RECORDING_FETCH: Duration = Duration::from_secs(120);
+/// Connections that one look takes for a recording that breaks on its way.
+pub const RECORDING_PARTS: u32 = 10;
+/// Bytes of a carrier's recording: four hours of two channels of 16 bits at 8 000 Hz, and some.
+pub const CARRIER_RECORDING_BYTES: u64 = 512 << 20;
+/// Recordings fetched at once.
+pub const RECORDINGS_AT_ONCE: usize = 8;
+/// Recordings that one look takes up.
+pub const RECORDINGS_A_LOOK: u32 = 64;
+/// A run that is over waits this long for recordings that are nearly ready; the rest is left to `ahoy calls fetch`.
+pub const RECORDINGS_AT_END: Duration = Duration::from_secs(5);
+/// Prices are asked for calls of so many days: the carrier's lists are not read further back.
+pub const PRICE_DAYS: u64 = 30;
 /// Playback without mark echoes counts as done this long after its computed end.
 pub const PLAYOUT_GRACE_MS: u64 = 2_000;
 /// Call folders read by one command.

@@ -33,6 +33,12 @@ impl Wall {
         self.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
     }
 
+    /// Time from `earlier` until this moment; zero if `earlier` is later. The clock may have stepped between the two: fit
+    /// for waits, not for measurements.
+    pub fn since(self, earlier: Wall) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// The jiff timestamp; out-of-range values clamp to the ends of jiff's range.
     pub fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {

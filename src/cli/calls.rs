@@ -23,10 +23,12 @@ Examples:
   ahoy calls show 0192d3a4
   ahoy calls tail                  # beside a run: every call, as it happens
   ahoy calls tail 0192d3a4 --follow
+  ahoy calls fetch --wait 10m      # recordings of the carrier, and what the calls cost
   ahoy calls latency --since 2026-11-01
 
 The recording of a call is audio.wav in its folder: the callee left, we right, 8 kHz. docs/CALLS.md tells the rest.
-Exit codes: 0 done · 1 a log cannot be read · 2 no such call";
+Exit codes: 0 done · 1 a log cannot be read, or a carrier cannot be asked · 2 no such call · 3 fetch: recordings are
+missing for good · 12 fetch: the account is refused";
 
 /// Arguments of `ahoy calls`.
 #[derive(Debug, clap::Args)]
@@ -61,6 +63,12 @@ enum CallsCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Ask the carriers for what comes after calls: recordings that are not in their folders yet, and prices
+    Fetch {
+        /// Go on until no recording is waited for, at most this long, such as 10m
+        #[arg(long, value_name = "SPAN")]
+        wait: Option<String>,
+    },
     /// Start → first audio, and speech → clear: p50, p90, p99, max
     Latency {
         /// Only calls that began on this day (UTC) or later
@@ -86,6 +94,7 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
             crate::run::block_on(1, tail(call, &folder, *follow, context.json()))?;
             Ok(Exit::Done)
         }
+        CallsCommand::Fetch { wait } => super::fetch::run(wait.as_deref(), context),
         CallsCommand::Latency { since } => latency(&calls, *since, context),
     }
 }
@@ -131,12 +140,15 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
     let (call, folder) = find(calls, Some(id))?;
     let record = calllog::read(call, &folder)?;
     let (report, recording) = (Report::of(&record.lines), calllog::recording(&folder)?);
+    let carriers = Some(folder.join(calllog::CARRIER_AUDIO)).filter(|path| path.is_file());
     if context.json() {
         print_json(&json!({
             "call": call, "report": report, "events": record.lines, "unread": record.unread, "recording": recording,
+            "carrier_recording": carriers,
         }))?;
     } else {
-        print_line(&show::show(call, &report, &record.lines, recording.as_deref()))?;
+        let recordings = [recording.as_deref(), carriers.as_deref()];
+        print_line(&show::show(call, &report, &record.lines, recordings))?;
         if record.unread > 0 {
             say(&format!("{} lines of the event log could not be read (cut, or of a newer version)", record.unread));
         }

@@ -20,6 +20,7 @@ pub mod campaign_status;
 pub mod cost;
 pub mod demo;
 pub mod doctor;
+mod fetch;
 pub mod init;
 pub mod leads;
 mod operator;

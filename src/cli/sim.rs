@@ -14,6 +14,7 @@ use crate::base::{Exit, Failure, Secret};
 use crate::core::config::parse_faults;
 use crate::core::dial::desk::Stop;
 use crate::core::sim::fault::{FAULTS, preset};
+use crate::core::wire::dialect::Dialect;
 use crate::run::clock::MachineClock;
 use crate::run::sim::{SimOptions, start};
 use crate::show::words::say;
@@ -25,8 +26,11 @@ pub struct SimArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// The account: AC and 32 hex digits
-    #[arg(long, value_name = "AC…", default_value = "AC00000000000000000000000000000000")]
+    /// Whose form of the API to serve
+    #[arg(long, value_enum, default_value = "twilio")]
+    pub dialect: Form,
+    /// The account: AC and 32 hex digits; SignalWire's project: a UUID
+    #[arg(long, value_name = "ID", default_value = "AC00000000000000000000000000000000")]
     pub account_sid: String,
     /// Password of the REST interface; also signs the webhooks. Made up by you: it protects nothing real
     #[arg(long, value_name = "TOKEN", env = "AHOY_SIM_TOKEN", hide_env_values = true)]
@@ -49,6 +53,13 @@ pub struct SimArgs {
     /// One misbehaviour by probability, repeatable, over those of --faults (list below)
     #[arg(long, value_name = "NAME=P", value_parser = parse_fault)]
     pub fault: Vec<(String, f64)>,
+}
+
+/// Whose form of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    Twilio,
+    Signalwire,
 }
 
 fn faults_help() -> String {
@@ -84,8 +95,13 @@ fn parse_fault(text: &str) -> Result<(String, f64), String> {
 /// Runs `ahoy sim` until Ctrl-C.
 pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
     let sid = args.account_sid.as_str();
-    if sid.len() != 34 || !sid.starts_with("AC") || !sid[2..].bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failure::usage("--account-sid is AC and 32 hex digits"));
+    let twilios = sid.len() == 34 && sid.starts_with("AC") && sid[2..].bytes().all(|byte| byte.is_ascii_hexdigit());
+    match args.dialect {
+        Form::Twilio if !twilios => return Err(Failure::usage("--account-sid is AC and 32 hex digits")),
+        Form::Signalwire if uuid::Uuid::parse_str(sid).is_err() => {
+            return Err(Failure::usage("--account-sid is a UUID where --dialect is signalwire"));
+        }
+        Form::Twilio | Form::Signalwire => {}
     }
     let options = SimOptions {
         listen: args.listen,
@@ -97,6 +113,10 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
         log: args.log.clone(),
         faults: faults(args)?,
         faults_for: args.faults_for,
+        dialect: match args.dialect {
+            Form::Twilio => Dialect::Twilio,
+            Form::Signalwire => Dialect::SignalWire,
+        },
     };
     let seed = options.seed;
     crate::run::block_on(2, async {

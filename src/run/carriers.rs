@@ -6,10 +6,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::base::{Failure, Secret};
-use crate::core::config::{CarrierKind, SimConfig, TwilioConfig, account};
-use crate::edge::carrier::Carrier;
+use crate::core::config::{CarrierKind, SignalWireConfig, SimConfig, TwilioConfig, account};
+use crate::core::wire::dialect::Dialect;
 use crate::edge::carrier::sim::CARD;
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
+use crate::edge::carrier::{Carrier, signalwire};
 use crate::run::clock::Clock;
 use crate::run::sim::{self, SimHandle, SimOptions};
 use crate::store::workspace::Workspace;
@@ -46,6 +47,7 @@ pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>) -> Result<O
         ws.config.carriers.get(name).ok_or_else(|| Failure::usage(format!("no carrier `{name}` in ahoy.toml")))?;
     match &config.kind {
         CarrierKind::Twilio(twilio) => open_twilio(ws, name, twilio),
+        CarrierKind::SignalWire(signalwire) => open_signalwire(ws, name, signalwire),
         CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock).await,
     }
 }
@@ -67,6 +69,21 @@ fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<Open
         carrier: Arc::new(carrier),
         account,
         auth_tokens,
+        sim: None,
+        sim_log: None,
+    })
+}
+
+fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Result<OpenCarrier, Failure> {
+    let token = ws.secret(&config.token, &format!("carrier {name}, token"))?;
+    let signing_key = ws.secret(&config.signing_key, &format!("carrier {name}, signing_key"))?;
+    let options = TwilioOptions::with_token(&config.base_url, &config.project, token).in_dialect(Dialect::SignalWire);
+    let carrier = Twilio::new(options)?.with_card(signalwire::CARD);
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::new(carrier),
+        account: account_of(ws, name)?,
+        auth_tokens: vec![signing_key],
         sim: None,
         sim_log: None,
     })
@@ -96,6 +113,7 @@ async fn open_sim(
             log: log.clone(),
             faults: config.faults.clone(),
             faults_for: None,
+            dialect: Dialect::Twilio,
         },
         clock,
     )

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::base::{AttemptId, Exit, Failure, Phone, Secret, Sid};
 use crate::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
-use crate::core::config::{BargeIn, CarrierKind, Keys, Vad, is_loopback_url};
+use crate::core::config::{BargeIn, Keys, Recording, Vad, is_loopback_url};
 use crate::core::dial::clocks::{Skew, skew};
 use crate::core::wire::token;
-use crate::edge::carrier::CallerStanding;
+use crate::edge::carrier::{CallerStanding, StreamProof};
 use crate::edge::gateway::guard::Bounds;
 use crate::edge::probe::Probe;
 use crate::run::carriers::{self, OpenCarrier};
@@ -115,11 +115,11 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
             continue;
         }
         let subject = format!("carrier {name}");
-        let CarrierKind::Twilio(twilio) = &config.kind else {
+        let Some(base_url) = config.kind.base_url() else {
             report.add(&subject, "account", State::Ok, "embedded in this program: nothing to ask", "");
             continue;
         };
-        far_away |= !is_loopback_url(&twilio.base_url);
+        far_away |= !is_loopback_url(base_url);
         let open = match carriers::open(ws, name, Arc::clone(&clock)).await {
             Ok(open) => open,
             Err(fault) => {
@@ -128,7 +128,7 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
             }
         };
         signer = signer.or_else(|| open.auth_tokens.first().cloned());
-        if ask_account(&mut report, &subject, &open, &*clock, &twilio.base_url).await {
+        if ask_account(&mut report, &subject, &open, &*clock, base_url).await {
             for (_, caller, campaign) in callers.iter().filter(|(carrier, ..)| carrier == name) {
                 ask_caller(&mut report, &subject, &open, caller, campaign).await;
             }
@@ -342,6 +342,7 @@ async fn listen(
         call: attempt.call(),
         token: call_token.clone(),
         expires: clock.boot() + Duration::from_secs(60),
+        proof: StreamProof::Signed,
         script: Arc::new(tone()),
         late: None,
     };
@@ -376,6 +377,7 @@ fn tone() -> CallScript {
         listen_after: ms(500),
         max_call: Duration::from_secs(10),
         machines: MachinePlan::default(),
+        recording: Recording::default(),
     }
 }
 

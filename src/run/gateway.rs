@@ -4,30 +4,34 @@
 //! their pauses. The recorder has another. Neither waits for the desk's database: the desk's futures are awaited by
 //! the request or stream that they belong to only.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::session;
 use crate::base::text::printable;
-use crate::base::{AttemptId, Boot, CallId, Exit, Failure, Phone, Secret, Sid, Wall, limits};
+use crate::base::{AttemptId, CallId, Exit, Failure, Phone, Secret, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
-use crate::core::call::{Answerer, CallScript, Line, What};
+use crate::core::call::{Answerer, Line, What};
 use crate::core::dial::{CallStatus, admission};
+use crate::core::wire::recordings::{self, RecordingTold};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::{form, signature, token};
 use crate::edge::gateway::guard::Bounds;
 use crate::edge::gateway::{Handler, MediaDoor, Seal, own, server};
 use crate::store::calllog::Recorder;
 
+mod registry;
+
 pub use crate::edge::gateway::Boxed;
+pub(super) use registry::CarrierWord;
+pub use registry::{Expected, LateScript, Registry};
 
 /// There is no room now: the carrier may repeat its request (HTTP 503).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +46,12 @@ pub trait CallDesk: Send + Sync {
     fn answered_by(&self, attempt: AttemptId, who: Answerer) -> Boxed<'_, Result<(), Overloaded>>;
     /// The callee pressed the opt-out key. `Ok` only after it is durable; asked again after `Err`.
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>>;
+    /// The carrier may record this call from now on. Must not block.
+    fn record(&self, _attempt: AttemptId, _sid: Sid) {}
+    /// The carrier's checked word about a recording. `Ok` only after it is durable.
+    fn recording(&self, _attempt: AttemptId, _told: RecordingTold) -> Boxed<'_, Result<(), Overloaded>> {
+        Box::pin(async { Ok(()) })
+    }
     /// The stream has begun and its first sound is written. Must not block.
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>);
     /// The call is over on our side: end it at the carrier, which would otherwise go on to the verb after the stream.
@@ -90,163 +100,6 @@ pub struct CallSummary {
     pub notes: Notes,
     /// The call's folder.
     pub folder: PathBuf,
-}
-
-/// A stream that may come.
-#[derive(Debug, Clone)]
-pub struct Expected {
-    /// The attempt.
-    pub attempt: AttemptId,
-    /// The call that it becomes.
-    pub call: CallId,
-    /// The token given to the carrier.
-    pub token: String,
-    /// Not accepted from here on.
-    pub expires: Boot,
-    /// What to do.
-    pub script: Arc<CallScript>,
-    /// A better script that may be ready by the time of the answer.
-    pub late: Option<Arc<LateScript>>,
-}
-
-/// A script whose greeting is being rendered while the phone rings.
-#[derive(Debug, Default)]
-pub struct LateScript {
-    ready: OnceLock<Arc<CallScript>>,
-    missed: AtomicU64,
-}
-
-impl LateScript {
-    /// From here on, whoever answers hears it.
-    pub fn is_ready(&self, script: Arc<CallScript>) {
-        // All of them are made from the same sound: the first counts.
-        let _the_first_counts = self.ready.set(script);
-    }
-
-    /// The script, once it is ready.
-    pub fn get(&self) -> Option<&Arc<CallScript>> {
-        self.ready.get()
-    }
-
-    /// Calls that were answered before it was ready: they heard the fall-back.
-    pub fn missed(&self) -> u64 {
-        self.missed.load(Ordering::Relaxed)
-    }
-}
-
-/// What the carrier says about who answered, on its way to the stream.
-#[derive(Debug, Default)]
-pub(super) struct CarrierWord {
-    who: OnceLock<Answerer>,
-    told: Notify,
-}
-
-impl CarrierWord {
-    fn tell(&self, who: Answerer) {
-        // It is told once a call; a repeat says the same.
-        let _the_first_counts = self.who.set(who);
-        self.told.notify_one();
-    }
-
-    /// Waits for it.
-    pub(super) async fn heard(&self) -> Answerer {
-        loop {
-            if let Some(who) = self.who.get() {
-                return *who;
-            }
-            self.told.notified().await;
-        }
-    }
-}
-
-struct Slot {
-    word: Arc<CarrierWord>,
-    expected: Expected,
-    answered: Option<Boot>,
-    /// Zero of its log, once its stream has begun.
-    began: Option<Boot>,
-}
-
-/// The streams that may come, by attempt. Cheap to clone, safe to share.
-#[derive(Clone, Default)]
-pub struct Registry {
-    slots: Arc<Mutex<HashMap<AttemptId, Slot>>>,
-}
-
-impl Registry {
-    /// Expects a stream. Replaces what was expected for the attempt, unless that stream is live.
-    pub fn expect(&self, expected: Expected) -> Result<(), Overloaded> {
-        let mut slots = self.lock();
-        if slots.len() >= limits::EXPECTED_STREAMS || slots.get(&expected.attempt).is_some_and(|it| it.began.is_some())
-        {
-            return Err(Overloaded);
-        }
-        slots.insert(expected.attempt, Slot { word: Arc::default(), expected, answered: None, began: None });
-        Ok(())
-    }
-
-    /// Expects it no longer: the call ended without a stream. A live stream goes on.
-    pub fn forget(&self, attempt: AttemptId) {
-        let mut slots = self.lock();
-        if slots.get(&attempt).is_some_and(|slot| slot.began.is_none()) {
-            slots.remove(&attempt);
-        }
-    }
-
-    /// Streams expected or live.
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Whether nothing is expected and nothing live.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Takes the expected stream for this token: once. Gives it and the zero of its log.
-    pub(super) fn claim(&self, attempt: AttemptId, token: &str, now: Boot) -> Option<(Expected, Boot, Option<Boot>)> {
-        let mut slots = self.lock();
-        let slot = slots.get_mut(&attempt)?;
-        if slot.began.is_some() || now >= slot.expected.expires || slot.expected.token != token {
-            return None;
-        }
-        let zero = slot.answered.unwrap_or(now);
-        slot.began = Some(zero);
-        if let Some(late) = &slot.expected.late {
-            match late.get() {
-                Some(script) => slot.expected.script = Arc::clone(script),
-                None => {
-                    late.missed.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        Some((slot.expected.clone(), zero, slot.answered))
-    }
-
-    /// The carrier's word about the call of this attempt, whenever it comes.
-    pub(super) fn word_of(&self, attempt: AttemptId) -> Option<Arc<CarrierWord>> {
-        self.lock().get(&attempt).map(|slot| Arc::clone(&slot.word))
-    }
-
-    pub(super) fn ended(&self, attempt: AttemptId) {
-        self.lock().remove(&attempt);
-    }
-
-    /// Notes the answer; gives the call and the zero of its log if its stream is live already.
-    fn answered(&self, attempt: AttemptId, now: Boot) -> Option<(CallId, Boot)> {
-        let mut slots = self.lock();
-        let slot = slots.get_mut(&attempt)?;
-        if slot.answered.is_some() {
-            return None;
-        }
-        slot.answered = Some(now);
-        slot.began.map(|zero| (slot.expected.call, zero))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, Slot>> {
-        // Every change is one step: a panic elsewhere leaves the map whole.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What the gateway needs.
@@ -482,14 +335,14 @@ impl Shared {
             return 403;
         }
         let Some(attempt) = token::verify(&self.token_key, token) else { return 404 };
+        if let Some(told) = recordings::read_callback(&form) {
+            return answer(self.desk.recording(attempt, told).await);
+        }
         if let Some(who) = answerer(&form) {
             if let Some(word) = self.registry.word_of(attempt) {
                 word.tell(who);
             }
-            return match self.desk.answered_by(attempt, who).await {
-                Ok(()) => 200,
-                Err(Overloaded) => 503,
-            };
+            return answer(self.desk.answered_by(attempt, who).await);
         }
         let Some(event) = status_event(attempt, &form) else { return 400 };
         if event.status == CallStatus::InProgress {
@@ -499,10 +352,15 @@ impl Shared {
                 self.recorder.event(call, Line { ms, media_ms: 0, what: What::Answered });
             }
         }
-        match self.desk.status(event).await {
-            Ok(()) => 200,
-            Err(Overloaded) => 503,
-        }
+        answer(self.desk.status(event).await)
+    }
+}
+
+/// 503 asks the carrier to repeat its callback.
+fn answer(taken: Result<(), Overloaded>) -> u16 {
+    match taken {
+        Ok(()) => 200,
+        Err(Overloaded) => 503,
     }
 }
 
@@ -555,9 +413,12 @@ impl Handler for Shared {
         Box::pin(self.take_status(token, seal, body))
     }
 
-    fn admit(&self, seal: &Seal) -> Result<(), u16> {
+    fn admit(&self, seal: &Seal, token: Option<&str>) -> Result<(), u16> {
+        let expected = |token| {
+            token::verify(&self.token_key, token).is_some_and(|attempt| self.registry.opens_by_token(attempt, token))
+        };
         let url = format!("{}{}", self.stream_url, seal.target.strip_prefix("/v1/media").unwrap_or(""));
-        if !self.signed(&url, signature::Body::Empty, seal, Upgrade::Socket) {
+        if !token.is_some_and(expected) && !self.signed(&url, signature::Body::Empty, seal, Upgrade::Socket) {
             return Err(403);
         }
         // A stream that is over writes its log for a moment longer, with fewer files than a new one needs: it counts here,
@@ -566,10 +427,10 @@ impl Handler for Shared {
         if full || self.stopping.load(Ordering::Acquire) { Err(503) } else { Ok(()) }
     }
 
-    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>) -> Boxed<'static, ()> {
+    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>, token: Option<String>) -> Boxed<'static, ()> {
         self.live.fetch_add(1, Ordering::AcqRel);
         Box::pin(async move {
-            session::serve(&self, socket).await;
+            session::serve(&self, socket, token).await;
             self.live.fetch_sub(1, Ordering::AcqRel);
         })
     }

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod listen;
 pub mod logging;
 pub mod reconcile;
+pub mod recordings;
 pub mod render;
 mod session;
 pub mod sim;

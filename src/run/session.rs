@@ -88,6 +88,8 @@ struct Stream<'a> {
     socket: Box<dyn MediaDoor>,
     session: Session,
     outbox: Outbox,
+    /// The token in its address, where there is one.
+    token: Option<String>,
     bound: Option<Bound>,
     judged: mpsc::Sender<Box<Job>>,
     opt_out: Option<oneshot::Receiver<()>>,
@@ -98,7 +100,7 @@ struct Stream<'a> {
 }
 
 /// Runs one media socket from its upgrade to the end of its log.
-pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>) {
+pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, token: Option<String>) {
     let (judged, mut verdicts) = mpsc::channel(1);
     let now = shared.clock.boot();
     let mut stream = Stream {
@@ -106,6 +108,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>) {
         socket,
         session: Session::new(now),
         outbox: Outbox::default(),
+        token,
         bound: None,
         judged,
         opt_out: None,
@@ -202,6 +205,13 @@ impl Stream<'_> {
                     }
                 }
                 Command::OptOut => self.store_opt_out(),
+                Command::Record => {
+                    if let Some(bound) = &self.bound
+                        && let Some(sid) = bound.sid.clone()
+                    {
+                        self.shared.desk.record(bound.expected.attempt, sid);
+                    }
+                }
                 Command::Log(what) => self.log(what),
                 Command::Sound(them, us) => {
                     self.open_log();
@@ -222,7 +232,12 @@ impl Stream<'_> {
 
     fn claim(&mut self, start: &Start) {
         let now = self.shared.clock.boot();
-        let token = start.parameters.get("token").map_or("", String::as_str);
+        // A carrier may not give parameters back; where it does and they differ, it is no stream of ours.
+        let given = start.parameters.get("token").map(String::as_str);
+        let token = match (given, self.token.as_deref()) {
+            (Some(given), Some(own)) if given != own => "",
+            (given, own) => given.or(own).unwrap_or(""),
+        };
         let claimed = token::verify(&self.shared.token_key, token)
             .and_then(|attempt| self.shared.registry.claim(attempt, token, now));
         let Some((expected, zero, answered)) = claimed else {

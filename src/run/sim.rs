@@ -18,11 +18,13 @@ use crate::core::sim::call::{Command, Event};
 use crate::core::sim::callee::{Behaviour, Script};
 use crate::core::sim::fault::Faults;
 use crate::core::sim::line::What;
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::{twilio as wire, twiml};
-use crate::edge::carrier::sim::api::{self, Doors, Now, Started, World, hex_id};
+use crate::edge::carrier::sim::api::{self, Doors, Now, Started, World};
 use crate::edge::carrier::sim::book::Book;
 use crate::edge::carrier::sim::callbacks::Webhooks;
 use crate::edge::carrier::sim::log::Log;
+use crate::edge::carrier::sim::recordings;
 use crate::run::clock::Clock;
 
 mod stream;
@@ -48,6 +50,8 @@ pub struct SimOptions {
     pub faults: BTreeMap<String, f64>,
     /// Faults end this long after the start; `None` = never.
     pub faults_for: Option<Duration>,
+    /// Whose form of the API it serves.
+    pub dialect: Dialect,
 }
 
 /// A running carrier; it stops when this is dropped or [`SimHandle::stop`] is called.
@@ -101,9 +105,10 @@ pub async fn start(options: SimOptions, clock: Arc<dyn Clock>) -> Result<SimHand
     let (spawned, tasks) = mpsc::unbounded_channel();
     let world = Arc::new(World {
         account: options.account_sid,
-        webhooks: Webhooks::new(options.auth_token.clone())?,
+        webhooks: Webhooks::new(options.auth_token.clone(), options.dialect)?,
         token: options.auth_token,
         seed: options.seed,
+        dialect: options.dialect,
         speedup: options.speedup,
         calls_per_second: options.calls_per_second,
         faults,
@@ -246,6 +251,7 @@ async fn live(world: Arc<World>, started: Started) {
     drop(letters);
     events.close();
     while helpers.join_next().await.is_some() {}
+    recordings::finish(world, sid).await;
 }
 
 /// Waits until the carrier's clock shows `due`; for ever if nothing is due.
@@ -415,5 +421,5 @@ async fn fetch(world: Arc<World>, url: String, params: Vec<(String, String)>, ev
 
 /// `MZ` and 32 hex digits, of a call and a number within it.
 fn stream_sid(world: &World, sid: &str) -> String {
-    format!("MZ{}", hex_id(world.now().boot.0, &["stream", sid]))
+    world.id("MZ", world.now().boot.0, &["stream", sid])
 }

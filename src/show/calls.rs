@@ -52,8 +52,8 @@ pub fn list(calls: &[(CallId, Report)]) -> String {
     )
 }
 
-/// One call: its figures, its events, its recording.
-pub fn show(call: CallId, report: &Report, lines: &[Line], recording: Option<&Path>) -> String {
+/// One call: its figures, its events, its recordings (ours, the carrier's).
+pub fn show(call: CallId, report: &Report, lines: &[Line], [ours, carriers]: [Option<&Path>; 2]) -> String {
     let mut text = format!("call        {call}\n");
     let mut row = |name: &str, value: String| text.push_str(&format!("{name:<12}{}\n", printable(&value)));
     row("began", report.began.clone().unwrap_or_else(|| "-".to_owned()));
@@ -72,7 +72,10 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], recording: Option<&Pa
     if report.lost_parts > 0 {
         row("incomplete", format!("{} parts of this log are missing: no room, or the disk failed", report.lost_parts));
     }
-    row("recording", recording.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
+    row("recording", ours.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
+    if let Some(path) = carriers {
+        row("carrier's", path.display().to_string());
+    }
     text.push('\n');
     for line in lines {
         text.push_str(&event(line));

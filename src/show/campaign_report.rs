@@ -59,6 +59,10 @@ pub fn figures(report: &Report) -> Vec<(String, String)> {
             format!("{} ({} minutes by the carrier's count)", report.cost.estimate, report.cost.minutes),
         ),
     ];
+    if report.cost.priced > 0 {
+        let of = format!("{} (for {} of {} calls)", report.cost.charged, report.cost.priced, report.calls);
+        rows.push(row("charged by the carrier", of));
+    }
     if report.unknown > 0 {
         rows.push(row(
             "outcome unknown",
@@ -142,6 +146,7 @@ pub fn csv_rows(report: &Report) -> Vec<[String; 3]> {
         ("opted_out", report.opted_out),
         ("talk_s", report.talk_s),
         ("minutes", report.cost.minutes),
+        ("calls_priced", report.cost.priced),
         ("faults", report.fault_count),
         ("alarms", report.alarms.len() as u64),
         ("leads", report.leads.total),
@@ -156,6 +161,7 @@ pub fn csv_rows(report: &Report) -> Vec<[String; 3]> {
     add("rate", "connect", rate(report.connect_rate));
     add("rate", "abandonment", rate(report.abandonment));
     add("usd", "cost_estimate", format!("{:.4}", report.cost.estimate.0 as f64 / 1_000_000.0));
+    add("usd", "cost_charged", format!("{:.4}", report.cost.charged.0 as f64 / 1_000_000.0));
     let latencies = [
         ("answer_to_audio", report.answer_to_audio_ms),
         ("stream_to_audio", report.stream_to_audio_ms),

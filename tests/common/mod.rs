@@ -120,8 +120,10 @@ pub struct Sim {
 impl Sim {
     pub fn start(folder: &Path, arguments: &[&str]) -> Sim {
         let log = folder.join("carrier.jsonl");
+        let account: &[&str] = if arguments.contains(&"--account-sid") { &[] } else { &["--account-sid", ACCOUNT] };
         let mut child = ahoy(folder)
-            .args(["--json", "sim", "--listen", "127.0.0.1:0", "--account-sid", ACCOUNT, "--auth-token", TOKEN])
+            .args(["--json", "sim", "--listen", "127.0.0.1:0", "--auth-token", TOKEN])
+            .args(account)
             .args(arguments)
             .arg("--log")
             .arg(&log)

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use ahoy::base::{AttemptId, Boot, Secret, Sid};
 use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
-use ahoy::core::config::{BargeIn, Keys, Vad};
+use ahoy::core::config::{BargeIn, Keys, Recording, Vad};
 use ahoy::core::wire::{form, signature, token};
+use ahoy::edge::carrier::StreamProof;
 use ahoy::edge::gateway::guard::Bounds;
 use ahoy::run::clock::MachineClock;
 use ahoy::run::gateway::{
@@ -101,6 +102,7 @@ pub fn script() -> Arc<CallScript> {
         listen_after: ms(1_000),
         max_call: Duration::from_secs(60),
         machines: MachinePlan::default(),
+        recording: Recording::default(),
     })
 }
 
@@ -137,11 +139,22 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl House {
     pub fn expect(&self, n: u8) -> (AttemptId, String) {
+        self.expect_by(n, StreamProof::Signed)
+    }
+
+    pub fn expect_by(&self, n: u8, proof: StreamProof) -> (AttemptId, String) {
         let attempt = AttemptId::mint(1_790_000_000_000, [n; 10]);
         let token = token::mint(&KEY, attempt);
         let expires = Boot(u64::MAX);
-        let expected =
-            Expected { attempt, call: attempt.call(), token: token.clone(), expires, script: script(), late: None };
+        let expected = Expected {
+            attempt,
+            call: attempt.call(),
+            token: token.clone(),
+            expires,
+            proof,
+            script: script(),
+            late: None,
+        };
         self.registry.expect(expected).expect("room");
         (attempt, token)
     }
@@ -156,6 +169,12 @@ impl House {
         let signed = signature::sign_upgrade(&Secret::new(key.to_owned()), &url);
         request.headers_mut().insert(signature::HEADER, signed.parse().expect("base64"));
         tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+    }
+
+    /// A socket at an address with a token, without a signature.
+    pub async fn open_by_token(&self, token: &str) -> Result<Socket, Error> {
+        let url = format!("{}/{token}", self.gateway.stream_url());
+        tokio_tungstenite::connect_async(url.as_str()).await.map(|(socket, _)| socket)
     }
 
     pub async fn started(&self, token: &str) -> Far {

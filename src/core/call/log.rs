@@ -102,6 +102,8 @@ pub enum What {
         /// Its length.
         ms: u64,
     },
+    /// The greeting was played to its end: the carrier is asked to record from here on.
+    Record,
     /// Our message stands on the machine: it was played to its end.
     MessageLeft,
     /// Messages that could not be used: the first, and then each tenth.

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::config::{BargeIn, Detect, Keys, Machines, OnVoicemail, Vad};
+use crate::core::config::{BargeIn, Detect, Keys, Machines, OnVoicemail, Recording, Vad};
 
 pub mod answerer;
 pub mod clip;
 pub mod ear;
 pub mod log;
 pub mod playout;
+pub mod recording;
 pub mod report;
 pub mod session;
 pub mod words;
@@ -42,6 +43,8 @@ pub struct CallScript {
     pub max_call: Duration,
     /// What is done about machines.
     pub machines: MachinePlan,
+    /// Who records the call.
+    pub recording: Recording,
 }
 
 /// What is done when a machine answers.

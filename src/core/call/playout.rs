@@ -27,6 +27,8 @@ pub struct Heard {
     pub heard_ms: u64,
     /// Milliseconds of the whole clip.
     pub total_ms: u64,
+    /// Its last mark came back: the carrier says that all of it was played.
+    pub proved: bool,
 }
 
 /// See the module.
@@ -121,6 +123,7 @@ impl Item {
             serial: self.serial,
             heard_ms: samples / SAMPLES_PER_MS,
             total_ms: self.clip.samples() / SAMPLES_PER_MS,
+            proved: self.echoed.is_some_and(|(marked, _)| marked == self.clip.samples()),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Report {
                 What::LogLost { parts } => report.lost_parts += parts,
                 What::Answerer { who } => report.answerer = Some(*who),
                 What::MessageLeft => report.message_left = true,
-                What::Unheard { .. } | What::Beep { .. } => {}
+                What::Unheard { .. } | What::Beep { .. } | What::Record => {}
             }
         }
         report

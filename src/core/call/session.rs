@@ -11,6 +11,7 @@ use super::playout::Playout;
 pub use super::words::{BargeInNote, Command, Event, Notes, Owner, Then};
 use super::{Answerer, CallScript, PreparedClip, SAMPLES_PER_MS, ULAW_SILENCE};
 use crate::base::{Boot, limits};
+use crate::core::config::Recording;
 use crate::core::vad::CHUNK_MS;
 use crate::core::vad::segment::{Edge, Segmenter, Unbroken};
 use crate::core::wire::media::{self, Frame, Inbound, MediaFault};
@@ -47,6 +48,8 @@ pub struct Session {
     answerer: Option<AnswererEar>,
     /// What it heard and nobody has acted on yet.
     told: Vec<Heard>,
+    /// The carrier was asked to record.
+    recorded: bool,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -82,6 +85,7 @@ impl Session {
             claiming: false,
             answerer: None,
             told: Vec::new(),
+            recorded: false,
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -398,6 +402,16 @@ impl Session {
         self.log(What::Heard { clip: heard.key, heard_ms: heard.heard_ms, total_ms: heard.total_ms });
     }
 
+    /// The greeting tells that the call is recorded: once it was played, by the carrier's own word, the recording may begin.
+    fn notice(&mut self, heard: &super::playout::Heard) {
+        let told = heard.proved
+            && self.script.as_ref().is_some_and(|it| it.recording == Recording::Both && it.greeting.key == heard.key);
+        if told && !std::mem::replace(&mut self.recorded, true) {
+            self.commands.push_back(Command::Record);
+            self.log(What::Record);
+        }
+    }
+
     fn listen_after(&self) -> u64 {
         let span = self.script.as_ref().map_or(0, |script| script.listen_after.as_millis());
         u64::try_from(span).unwrap_or(u64::MAX / 64) * SAMPLES_PER_MS
@@ -446,6 +460,7 @@ impl Session {
     /// Moves on when a clip is over or the listening is.
     fn advance(&mut self) {
         while let Some(heard) = self.playout.finished(self.place.samples) {
+            self.notice(&heard);
             self.note_heard(heard);
         }
         let (at, silent) = (self.place.samples, !self.playout.is_playing());

@@ -88,6 +88,8 @@ pub enum Command {
     Judge(Box<Job>),
     /// Make the opt-out durable; answer with [`Event::OptOutStored`].
     OptOut,
+    /// Let the carrier record from here on: what tells that the call is recorded has been played.
+    Record,
     /// Write a line into the call's log.
     Log(What),
     /// Append sound to the recording: them and us, µ-law, equally long.

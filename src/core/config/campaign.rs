@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::greeting::check_greeting;
 use super::machine::TypedMachines;
-use super::{ConfigFault, Greeting, Machines, Span};
+use super::recording::TypedRecording;
+use super::{ConfigFault, Greeting, Machines, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
@@ -44,6 +45,10 @@ pub struct Campaign {
     pub barge_in: BargeIn,
     /// How machines are told from people, and what becomes of them.
     pub machines: Machines,
+    /// Who records the calls.
+    pub recording: Recording,
+    /// Why we call, shown on the callee's telephone where its network has branded calls. At most 50 characters.
+    pub reason: Option<String>,
     /// Keys a callee may press.
     pub keys: Keys,
     /// Longest call. Default 5 min, 10 s to 4 h.
@@ -256,6 +261,7 @@ struct Typed {
     vad: TypedVad,
     barge_in: TypedBargeIn,
     machine: TypedMachines,
+    recording: TypedRecording,
     keys: TypedKeys,
     call: TypedCall,
     prices: TypedPrices,
@@ -347,6 +353,7 @@ struct TypedKeys {
 struct TypedCall {
     max: Option<Span>,
     listen_after: Option<Span>,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -354,6 +361,9 @@ struct TypedCall {
 struct TypedPrices {
     per_minute: Option<f64>,
 }
+
+/// Characters of a reason for a call. A bound of ours: carriers document none.
+const REASON_CHARS: usize = 50;
 
 /// Reads `campaign.toml`. `file` is its name in messages.
 pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, ConfigFault> {
@@ -415,6 +425,10 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
         return Err(about("call.max", "[call] max is 10s to 4h".to_owned()));
     }
+    let reason = typed.call.reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if reason.as_ref().is_some_and(|text| text.chars().count() > REASON_CHARS) {
+        return Err(about("call.reason", format!("[call] reason has at most {REASON_CHARS} characters")));
+    }
     let dollars = typed.prices.per_minute.unwrap_or(0.0);
     if !(0.0..=100.0).contains(&dollars) {
         return Err(about("prices.per_minute", "[prices] per_minute is 0 to 100 dollars".to_owned()));
@@ -461,6 +475,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         vad,
         barge_in,
         machines,
+        recording: typed.recording.by,
+        reason,
         keys: Keys { opt_out },
         max_call,
         listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),

@@ -2,24 +2,25 @@
 
 pub mod account;
 mod campaign;
+mod carrier;
 mod fault;
 mod faults;
 mod greeting;
 mod machine;
 mod mapping;
+mod recording;
 mod typed;
 mod workspace;
 
 pub use campaign::{
     AgentKind, BargeIn, Campaign, Caps, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign,
 };
+pub use carrier::{CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TwilioConfig};
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};
 pub use greeting::{Greeting, OnMissing};
 pub use machine::{Detect, Machines, OnVoicemail};
 pub use mapping::Mapping;
+pub use recording::Recording;
 pub use typed::Span;
-pub use workspace::{
-    CarrierConfig, CarrierKind, DiskRoom, EngineConfig, SimConfig, TwilioConfig, WorkspaceConfig, is_loopback_url,
-    parse_workspace,
-};
+pub use workspace::{DiskRoom, EngineConfig, WorkspaceConfig, is_loopback_url, parse_workspace};

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigFault, Span, TypedFaults};
+use super::ConfigFault;
+use super::carrier::{self, CarrierConfig, TypedCarrier, check_carrier};
 use crate::base::secret::SecretRef;
 use crate::base::{Money, limits};
 use crate::core::cost::spend::Caps;
-use crate::core::dial::breaker::FailurePolicy;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,62 +45,6 @@ pub struct DiskRoom {
     pub free_floor: u64,
     /// Size of the reserve beside the ledger (`ahoy.db.ballast`), let go when the disk is full; 0 = none. Bytes.
     pub ballast: u64,
-}
-
-/// A carrier of `[carriers.NAME]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CarrierConfig {
-    /// Which protocol it speaks and how it is reached.
-    pub kind: CarrierKind,
-    /// Calls started per second, over 0; several campaigns share it. Unit: 1/s. Default 1.
-    pub calls_per_second: f64,
-    /// Live calls at once (unknown ones count). Default 10.
-    pub max_live_calls: u32,
-    /// How long a call may ring. Default 30 s, 15 s to 600 s (shorter only on loopback).
-    pub ring_timeout: Duration,
-    /// After this time an unknown attempt may be released, on evidence. Default 5 min, floor 2 min unless loopback.
-    pub release_horizon: Duration,
-    /// Other systems call from the same numbers: calls that the ledger does not know are told of, not refused.
-    pub shared_callers: bool,
-    /// When too many failing calls stop the account. Default: more than 0.7 of the last 50, of at least 20.
-    pub failures: FailurePolicy,
-}
-
-/// How a carrier is reached.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CarrierKind {
-    /// Twilio, or anything that serves its REST API (such as `ahoy sim`).
-    Twilio(TwilioConfig),
-    /// The embedded carrier, started in this process on loopback.
-    Sim(SimConfig),
-}
-
-/// A carrier with Twilio's API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TwilioConfig {
-    /// `https://api.twilio.com` unless written; plain http only on loopback.
-    pub base_url: String,
-    /// `AC` and 32 hex digits.
-    pub account_sid: String,
-    /// Signs webhooks; also the password, unless an API key is given.
-    pub auth_token: SecretRef,
-    /// A second token that webhooks may be signed with, while tokens are being exchanged.
-    pub auth_token_secondary: Option<SecretRef>,
-    /// API key (`SK…`) and its secret.
-    pub api_key: Option<(String, SecretRef)>,
-}
-
-/// The embedded carrier.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SimConfig {
-    /// What the callees do follows from this and their number. Default 1.
-    pub seed: u64,
-    /// Divides the carrier's own waits and its frame clock, 1 to 1 000. Default 1.
-    pub speedup: f64,
-    /// Misbehaviour by name and probability, such as `lost_answer = 0.01` (`ahoy sim --help` lists them).
-    pub faults: BTreeMap<String, f64>,
-    /// Its log, relative to the workspace; `None` = `sim.jsonl` beside the ledger.
-    pub log: Option<String>,
 }
 
 /// `[engines.NAME]`.
@@ -186,36 +129,6 @@ struct TypedCache {
     spend_per_run: Option<f64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TypedKey {
-    sid: String,
-    secret: SecretRef,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct TypedCarrier {
-    kind: Option<String>,
-    base_url: Option<String>,
-    account_sid: Option<String>,
-    auth_token: Option<SecretRef>,
-    auth_token_secondary: Option<SecretRef>,
-    api_key: Option<TypedKey>,
-    calls_per_second: Option<f64>,
-    max_live_calls: Option<u32>,
-    ring_timeout: Option<Span>,
-    release_horizon: Option<Span>,
-    shared_callers: Option<bool>,
-    failure_window: Option<usize>,
-    failure_minimum: Option<usize>,
-    failure_share: Option<f64>,
-    seed: Option<u64>,
-    speedup: Option<f64>,
-    faults: Option<TypedFaults>,
-    log: Option<String>,
-}
-
 /// Most MiB that a limit of room may ask for: a tebibyte.
 const MOST_MIB: u64 = 1 << 20;
 
@@ -229,10 +142,7 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
             .map_err(|(key, what)| about(&format!("carriers.{name}.{key}"), format!("[carriers.{name}] {what}")))?;
         carriers.insert(name, checked);
     }
-    carriers.entry("sim".to_owned()).or_insert_with(|| {
-        check_carrier("sim", TypedCarrier { kind: Some("sim".to_owned()), ..TypedCarrier::default() })
-            .expect("the defaults of the embedded carrier are valid")
-    });
+    carriers.entry("sim".to_owned()).or_insert_with(carrier::embedded);
     let mut engines = typed.engines;
     for (name, engine) in &mut engines {
         check_engine(engine)
@@ -361,125 +271,6 @@ fn check_service_url(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A key that only the other kind of carrier has.
-fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, String)> {
-    let of_twilio = [
-        ("base_url", typed.base_url.is_some()),
-        ("account_sid", typed.account_sid.is_some()),
-        ("auth_token", typed.auth_token.is_some()),
-        ("auth_token_secondary", typed.auth_token_secondary.is_some()),
-        ("api_key", typed.api_key.is_some()),
-    ];
-    let of_sim = [
-        ("seed", typed.seed.is_some()),
-        ("speedup", typed.speedup.is_some()),
-        ("faults", typed.faults.is_some()),
-        ("log", typed.log.is_some()),
-    ];
-    let (foreign, owner) = match kind {
-        "sim" => (&of_twilio[..], "twilio"),
-        "twilio" => (&of_sim[..], "sim"),
-        _ => return Ok(()),
-    };
-    match foreign.iter().find(|(_, written)| *written) {
-        Some((key, _)) => Err((key, format!("`{key}` belongs to kind `{owner}`, not to `{kind}`"))),
-        None => Ok(()),
-    }
-}
-
-fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'static str, String)> {
-    let kind_name = typed.kind.clone().unwrap_or_else(|| if name == "sim" { "sim".to_owned() } else { String::new() });
-    foreign_key(&kind_name, &typed)?;
-    let (kind, loopback) = match kind_name.as_str() {
-        "twilio" => {
-            let base_url = typed.base_url.clone().unwrap_or_else(|| "https://api.twilio.com".to_owned());
-            let base_url = base_url.trim_end_matches('/').to_owned();
-            let loopback = is_loopback_url(&base_url);
-            if !base_url.starts_with("https://") && !loopback {
-                return Err(("base_url", "base_url must be https; plain http is for loopback only".to_owned()));
-            }
-            let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
-            let hex = account_sid.strip_prefix("AC").unwrap_or("");
-            if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err(("account_sid", "account_sid is AC and 32 hex digits".to_owned()));
-            }
-            let auth_token =
-                typed.auth_token.clone().ok_or(("kind", "needs auth_token = { env = \"NAME\" }".to_owned()))?;
-            let api_key = typed.api_key.map(|key| (key.sid, key.secret));
-            let auth_token_secondary = typed.auth_token_secondary.clone();
-            let twilio = TwilioConfig { base_url, account_sid, auth_token, auth_token_secondary, api_key };
-            (CarrierKind::Twilio(twilio), loopback)
-        }
-        "sim" => {
-            let speedup = typed.speedup.unwrap_or(1.0);
-            if !(1.0..=1_000.0).contains(&speedup) {
-                return Err(("speedup", format!("speedup is 1 to 1000, not {speedup}")));
-            }
-            let faults = typed.faults.unwrap_or(TypedFaults::Odds(BTreeMap::new()));
-            let faults = faults.checked().map_err(|failure| ("faults", failure.what))?;
-            let seed = typed.seed.unwrap_or(1);
-            (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
-        }
-        "" => return Err(("kind", "needs kind = \"twilio\" or \"sim\"".to_owned())),
-        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio and sim"))),
-    };
-    let calls_per_second = typed.calls_per_second.unwrap_or(1.0);
-    if !(calls_per_second > 0.0 && calls_per_second <= 1_000.0) {
-        return Err((
-            "calls_per_second",
-            format!("calls_per_second is over 0 and at most 1000, not {calls_per_second}"),
-        ));
-    }
-    let max_live_calls = typed.max_live_calls.unwrap_or(10);
-    if max_live_calls == 0 || max_live_calls as usize > limits::STREAMS {
-        return Err(("max_live_calls", format!("max_live_calls is 1 to {}, not {max_live_calls}", limits::STREAMS)));
-    }
-    let ring_timeout = typed.ring_timeout.map_or(Duration::from_secs(30), |s| s.0);
-    let shortest = if loopback { Duration::from_secs(1) } else { Duration::from_secs(15) };
-    if !(shortest..=Duration::from_secs(600)).contains(&ring_timeout) {
-        return Err(("ring_timeout", format!("ring_timeout is {shortest:?} to 600s, not {ring_timeout:?}")));
-    }
-    let release_horizon = typed.release_horizon.map_or(Duration::from_secs(300), |s| s.0);
-    if release_horizon < Duration::from_secs(120) && !loopback {
-        return Err((
-            "release_horizon",
-            "release_horizon under 2m could ring a person twice: only on loopback".to_owned(),
-        ));
-    }
-    let failures =
-        check_failures(typed.failure_window, typed.failure_minimum, typed.failure_share, FailurePolicy::default())?;
-    Ok(CarrierConfig {
-        kind,
-        calls_per_second,
-        max_live_calls,
-        ring_timeout,
-        release_horizon,
-        failures,
-        shared_callers: typed.shared_callers.unwrap_or(false),
-    })
-}
-
-fn check_failures(
-    window: Option<usize>,
-    minimum: Option<usize>,
-    share: Option<f64>,
-    usual: FailurePolicy,
-) -> Result<FailurePolicy, (&'static str, String)> {
-    let window = window.unwrap_or(usual.window);
-    if !(5..=1_000).contains(&window) {
-        return Err(("failure_window", format!("failure_window is 5 to 1000 calls, not {window}")));
-    }
-    let minimum = minimum.unwrap_or(usual.minimum.min(window));
-    if !(1..=window).contains(&minimum) {
-        return Err(("failure_minimum", format!("failure_minimum is 1 to failure_window ({window}), not {minimum}")));
-    }
-    let share = share.unwrap_or(usual.share);
-    if !(0.0..=1.0).contains(&share) {
-        return Err(("failure_share", format!("failure_share is 0 to 1, not {share}")));
-    }
-    Ok(FailurePolicy { window, minimum, share })
-}
-
 /// Whether a URL names this machine by a loopback address (`localhost`, 127.0.0.0/8, `[::1]`).
 pub fn is_loopback_url(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
@@ -494,18 +285,10 @@ pub fn is_loopback_url(url: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-impl CarrierConfig {
-    /// Whether this carrier is on this machine: only then may calling hours be switched off and horizons be short.
-    pub fn is_loopback(&self) -> bool {
-        match &self.kind {
-            CarrierKind::Twilio(twilio) => is_loopback_url(&twilio.base_url),
-            CarrierKind::Sim(_) => true,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -55,6 +55,8 @@ pub struct AttemptFacts {
     pub opted_out: bool,
     /// Seconds of talk by the carrier's count.
     pub duration_s: Option<u32>,
+    /// What the carrier charged, if it has told.
+    pub price: Option<Money>,
     /// The hour of the callee's day at the claim, 0 to 23; `None` if their zones do not agree.
     pub hour: Option<u8>,
 }
@@ -171,13 +173,17 @@ pub struct Leads {
     pub review: u64,
 }
 
-/// Money, guessed from the carrier's minutes.
+/// Money: guessed from the carrier's minutes, and as the carrier told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Cost {
     /// US dollars in millionths: billed minutes times the campaign's price. An estimate, never a bill.
     pub estimate: Money,
     /// Minutes, each call's talk rounded up.
     pub minutes: u64,
+    /// What the carrier charged for the calls whose price it has told (`ahoy calls fetch` asks).
+    pub charged: Money,
+    /// Those calls.
+    pub priced: u64,
 }
 
 /// The report. As JSON it is one object; fields are only ever added.
@@ -311,6 +317,10 @@ impl Fold {
         let minutes = seconds.div_ceil(60);
         report.cost.minutes += minutes;
         report.cost.estimate += per_minute * i64::try_from(minutes).unwrap_or(i64::MAX);
+        if let Some(price) = facts.price {
+            report.cost.charged += price;
+            report.cost.priced += 1;
+        }
         match facts.hour {
             Some(hour) => report.by_hour.entry(hour).or_default().add(facts),
             None => report.hour_unknown.add(facts),

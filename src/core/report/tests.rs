@@ -24,13 +24,14 @@ fn heard(outcome: Option<Outcome>) -> AttemptFacts {
         barge_tail_ms: None,
         opted_out: false,
         duration_s: Some(61),
+        price: Some(Money(13_000)),
         hour: Some(10),
     }
 }
 
 fn busy() -> AttemptFacts {
     let facts = heard(Some(Outcome::Busy));
-    AttemptFacts { answered_at: None, stream_at: None, first_audio_us: None, duration_s: None, ..facts }
+    AttemptFacts { answered_at: None, stream_at: None, first_audio_us: None, duration_s: None, price: None, ..facts }
 }
 
 #[test]
@@ -70,7 +71,10 @@ fn the_figures_add_up() {
     assert_eq!((report.attempts, sum + report.open, report.calls), (6, 6, 4));
     assert_eq!((report.answered, report.by_person, report.abandoned), (2, 2, 0));
     assert_eq!((report.connect_rate, report.abandonment), (Some(0.5), Some(0.0)));
-    assert_eq!((report.talk_s, report.cost), (122, Cost { estimate: Money(40_000), minutes: 4 }));
+    assert_eq!(
+        (report.talk_s, report.cost),
+        (122, Cost { estimate: Money(40_000), minutes: 4, charged: Money(26_000), priced: 2 })
+    );
     assert_eq!(report.attempts_per_lead, BTreeMap::from([(1, 4), (2, 1)]));
     assert_eq!((report.by_hour[&10].attempts, report.hour_unknown.attempts), (5, 1));
     assert_eq!(report.by_caller.keys().collect::<Vec<_>>(), ["+15…06", "+15…06 (b)"], "alike, yet two");

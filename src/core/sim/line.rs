@@ -57,6 +57,8 @@ pub enum What {
     BadRequest { http: u16, code: Option<u32>, what: String },
     /// A media message of ours that broke the protocol (31951).
     BadMessage { what: String },
+    /// A recording of the call: `in-progress`, then `completed` or `absent`.
+    Recording { recording: String, status: String },
     /// A webhook of ours was asked.
     Callback { kind: String, status: CallStatus, sequence: u32, result: String },
     /// A fault struck.

@@ -7,6 +7,7 @@ pub mod line;
 pub mod oracle;
 pub mod rest;
 pub mod stream;
+pub mod tape;
 
 /// A generator for one purpose: the same seed and words give the same chance.
 pub fn chance(seed: u64, words: &[&str]) -> fastrand::Rng {

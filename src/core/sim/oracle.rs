@@ -162,6 +162,7 @@ fn note(call: &mut Seen, line: &Line) {
         | What::Mark { .. }
         | What::StreamStopped { .. }
         | What::BadRequest { .. }
+        | What::Recording { .. }
         | What::BadMessage { .. }
         | What::Callback { .. }
         | What::Fault { .. } => {}

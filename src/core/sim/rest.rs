@@ -148,6 +148,54 @@ pub fn read_create(pairs: &[(String, String)]) -> Result<NewCall, ApiFault> {
     })
 }
 
+/// What a request to record asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where it is told that the recording is ready.
+    pub callback: Option<String>,
+    /// Names that the carrier does not know.
+    pub ignored: Vec<String>,
+}
+
+/// Every name that a request to record may have, from the vendor's OpenAPI document.
+pub const RECORD_NAMES: [&str; 7] = [
+    "RecordingConfigurationId",
+    "RecordingStatusCallbackEvent",
+    "RecordingStatusCallback",
+    "RecordingStatusCallbackMethod",
+    "Trim",
+    "RecordingChannels",
+    "RecordingTrack",
+];
+
+/// Checks a request to record a live call.
+pub fn read_record(pairs: &[(String, String)]) -> Result<Recorded, ApiFault> {
+    let one_of = |name: &'static str, words: &[&str]| match first(pairs, name) {
+        Some(given) if !words.contains(&given) => {
+            Err(ApiFault::new(400, 20_001, format!("{name} is one of {}", words.join(", "))))
+        }
+        Some(_) | None => Ok(()),
+    };
+    one_of("RecordingChannels", &["mono", "dual"])?;
+    one_of("Trim", &["trim-silence", "do-not-trim"])?;
+    one_of("RecordingTrack", &["inbound", "outbound", "both"])?;
+    one_of("RecordingStatusCallbackMethod", &["GET", "POST"])?;
+    for (_, event) in pairs.iter().filter(|(name, _)| name == "RecordingStatusCallbackEvent") {
+        if event.split(' ').any(|event| !["in-progress", "completed", "absent"].contains(&event)) {
+            return Err(ApiFault::new(400, 20_001, "RecordingStatusCallbackEvent is in-progress, completed or absent"));
+        }
+    }
+    let callback = first(pairs, "RecordingStatusCallback").filter(|url| !url.is_empty());
+    if callback.is_some_and(|url| !is_web_url(url)) {
+        return Err(ApiFault::new(400, 20_001, "RecordingStatusCallback is not a valid URL"));
+    }
+    let known = |name: &String| RECORD_NAMES.contains(&name.as_str());
+    Ok(Recorded {
+        callback: callback.map(str::to_owned),
+        ignored: pairs.iter().map(|(name, _)| name.clone()).filter(|name| !known(name)).collect(),
+    })
+}
+
 /// What an update of a call asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::callee::{Callee, FRAME, Heard, Script};
 use super::line::What;
+use super::tape::Tape;
 use crate::base::limits::SIM_QUEUE_SAMPLES;
 
 /// A µ-law sample louder than silence: above about −38 dBov.
@@ -52,9 +53,46 @@ pub struct StreamMachine {
     messages: Vec<String>,
     notes: Vec<What>,
     hung_up: bool,
+    tape: Option<Tape>,
+    /// Its messages have no more than SignalWire's.
+    lean: bool,
 }
 
 impl StreamMachine {
+    /// The same as SignalWire is documented to tell it: the least that a message may have, and no parameters.
+    pub fn lean(ids: StreamIds, script: Script, now_us: u64) -> StreamMachine {
+        let mut machine = StreamMachine::new(ids, script, &[], now_us);
+        machine.lean = true;
+        let StreamIds { account, call, stream } = &machine.ids;
+        machine.messages = vec![
+            r#"{"event":"connected","protocol":"Call","version":"0.2.0"}"#.to_owned(),
+            json!({
+                "event": "start", "sequenceNumber": "1",
+                "start": {
+                    "accountSid": account, "streamSid": stream, "callSid": call, "tracks": ["inbound"],
+                    "mediaFormat": { "encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1 },
+                },
+            })
+            .to_string(),
+        ];
+        machine
+    }
+
+    /// A message as this carrier writes it.
+    fn say(&mut self, mut message: Value) {
+        if let (true, Some(fields)) = (self.lean, message.as_object_mut()) {
+            fields.remove("streamSid");
+            fields.remove("stop");
+            if message["event"] == "mark" {
+                message.as_object_mut().and_then(|fields| fields.remove("sequenceNumber"));
+            }
+            if message["event"] == "dtmf" {
+                message["dtmf"]["duration"] = json!(160);
+            }
+        }
+        self.messages.push(message.to_string());
+    }
+
     /// A stream that opens now. Its first messages (`connected`, `start`) are ready to be drained.
     pub fn new(ids: StreamIds, script: Script, parameters: &[(String, String)], now_us: u64) -> StreamMachine {
         // The first timestamp of a real stream is never 0: 102 to 171 ms were seen.
@@ -77,6 +115,8 @@ impl StreamMachine {
             messages: Vec::new(),
             notes: Vec::new(),
             hung_up: false,
+            tape: None,
+            lean: false,
         };
         machine.messages.push(r#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#.to_owned());
         let custom: serde_json::Map<String, Value> =
@@ -105,6 +145,16 @@ impl StreamMachine {
     /// Lines for the log, in order.
     pub fn notes(&mut self) -> Vec<What> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Records from here on.
+    pub fn record(&mut self) {
+        self.tape.get_or_insert_default();
+    }
+
+    /// What was recorded, if anything was.
+    pub fn tape(&mut self) -> Option<Tape> {
+        self.tape.take()
     }
 
     /// Whether the callee has hung up.
@@ -221,13 +271,14 @@ impl StreamMachine {
         let stream = &self.ids.stream;
         let echo =
             json!({ "event": "mark", "sequenceNumber": sequence, "streamSid": stream, "mark": { "name": name } });
-        self.messages.push(echo.to_string());
+        self.say(echo);
         self.notes.push(What::Mark { name, samples: self.samples, cleared });
     }
 
     /// Plays and speaks 20 ms.
     pub fn frame(&mut self, now_us: u64) {
-        let (heard, marks) = self.play();
+        let mut ours = [0xff; FRAME];
+        let (heard, marks) = self.play(&mut ours);
         if heard.loud && !self.heard {
             self.heard = true;
             self.notes.push(What::FirstHeard { samples: self.samples });
@@ -237,6 +288,9 @@ impl StreamMachine {
             // What plays in the onset's own frame already counts as tail.
             self.onset = Some((self.played - u64::from(heard.samples), now_us));
             self.notes.push(What::SpeechOnset { samples: self.samples });
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.add(&said.audio, &ours);
         }
         self.chunk += 1;
         let timestamp = self.first_ms + (self.chunk - 1) * 20;
@@ -249,7 +303,7 @@ impl StreamMachine {
             },
             "streamSid": self.ids.stream,
         });
-        self.messages.push(media.to_string());
+        self.say(media);
         self.samples += FRAME as u64;
         for name in marks {
             self.echo(name, false);
@@ -260,13 +314,13 @@ impl StreamMachine {
                 "event": "dtmf", "streamSid": self.ids.stream, "sequenceNumber": sequence,
                 "dtmf": { "track": "inbound_track", "digit": digit.to_string() },
             });
-            self.messages.push(dtmf.to_string());
+            self.say(dtmf);
             self.notes.push(What::Dtmf { digit, samples: self.samples });
         }
         self.hung_up |= said.hangs_up;
     }
 
-    fn play(&mut self) -> (Heard, Vec<String>) {
+    fn play(&mut self, ours: &mut [u8; FRAME]) -> (Heard, Vec<String>) {
         let mut left = FRAME;
         let mut loud = 0;
         let mut marks = Vec::new();
@@ -276,6 +330,8 @@ impl StreamMachine {
                 Queued::Sound(_, _) if left == 0 => break,
                 Queued::Sound(sound, at) => {
                     let take = left.min(sound.len() - *at);
+                    let place = FRAME - left;
+                    ours[place..place + take].copy_from_slice(&sound[*at..*at + take]);
                     loud += sound[*at..*at + take].iter().filter(|code| (!**code & 0x7f) >= LOUD).count();
                     *at += take;
                     left -= take;
@@ -299,7 +355,7 @@ impl StreamMachine {
             "event": "stop", "sequenceNumber": sequence, "streamSid": self.ids.stream,
             "stop": { "accountSid": self.ids.account, "callSid": self.ids.call },
         });
-        self.messages.push(stop.to_string());
+        self.say(stop);
         self.stopped(by);
     }
 

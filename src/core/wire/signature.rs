@@ -17,6 +17,8 @@ use crate::base::Secret;
 
 /// Name of the header that carries the signature.
 pub const HEADER: &str = "X-Twilio-Signature";
+/// SignalWire's header of the same signature, made with its own signing key.
+pub const SIGNALWIRE_HEADER: &str = "X-SignalWire-Signature";
 /// Name of the header that announces another key and algorithm.
 pub const SETTINGS_HEADER: &str = "X-Twilio-Webhooks-Signature-Settings";
 

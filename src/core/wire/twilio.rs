@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::form;
-use crate::base::Wall;
+use crate::base::{Money, Wall};
 use crate::core::dial::CallStatus;
 
 /// Events of a call that we subscribe to; `completed` stands for every terminal status.
@@ -29,13 +29,15 @@ pub struct CreateCall<'a> {
     pub ring_s: u64,
     /// Longest call in seconds.
     pub limit_s: u64,
+    /// Why we call, for networks that show it.
+    pub reason: Option<&'a str>,
     /// Whether the carrier tells, where statuses are told, who answered: beside the call, never before it.
     pub machines: bool,
 }
 
 /// Asks the carrier to repeat a callback that was not taken: by itself it does so only where no connection was made, and a
 /// gateway whose ledger is busy answers 503. It stands in the URL's fragment, which is neither sent nor signed.
-const REPEATED: &str = "#rc=3&rp=all";
+pub(super) const REPEATED: &str = "#rc=3&rp=all";
 /// A carrier repeats no callback more often than this.
 const MOST_REPEATS: u32 = 5;
 
@@ -60,6 +62,7 @@ pub fn create_form(call: &CreateCall) -> Vec<(&'static str, String)> {
         ("TimeLimit", call.limit_s.max(1).to_string()),
     ];
     pairs.extend(EVENTS.map(|event| ("StatusCallbackEvent", event.to_owned())));
+    pairs.extend(call.reason.map(|reason| ("CallReason", reason.to_owned())));
     if call.machines {
         pairs.extend([
             ("MachineDetection", "Enable".to_owned()),
@@ -192,6 +195,13 @@ pub fn date(at: Wall) -> String {
     rfc2822::to_string(&at.timestamp().to_zoned(TimeZone::UTC)).unwrap_or_default()
 }
 
+/// Reads a price: dollars as decimal text, negative because the account pays. `None`: none yet, or another currency.
+pub fn price(text: Option<&str>, unit: Option<&str>) -> Option<Money> {
+    let dollars: f64 = text?.trim().parse().ok().filter(|dollars: &f64| dollars.abs() < 10_000.0)?;
+    unit.is_none_or(|unit| unit.eq_ignore_ascii_case("usd"))
+        .then(|| Money((dollars.abs() * 1_000_000.0).round() as i64))
+}
+
 /// Reads a date of the API (RFC 2822).
 pub fn parse_date(text: &str) -> Option<Wall> {
     let stamp = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text.trim()).ok()?;
@@ -287,6 +297,15 @@ mod tests {
         assert_eq!(retry_after_ms(Some("Wed, 21 Oct 2015 07:00:00 GMT"), date), Some(1_000));
         assert_eq!(retry_after_ms(Some("soon"), date), None);
         assert_eq!(retry_after_ms(None, date), None);
+    }
+
+    #[test]
+    fn a_price_is_what_we_pay_in_dollars() {
+        assert_eq!(price(Some("-0.01340"), Some("USD")), Some(Money(13_400)));
+        assert_eq!(price(Some("0"), None), Some(Money(0)));
+        assert_eq!(price(None, Some("USD")), None);
+        assert_eq!(price(Some("-0.02"), Some("EUR")), None, "another currency is no dollar");
+        assert_eq!(price(Some("NaN"), Some("USD")), None);
     }
 
     #[test]

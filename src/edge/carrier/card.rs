@@ -26,6 +26,8 @@ pub struct ContractCard {
     pub signature: Signature,
     /// How long it may take: parts of the horizon, and its own queue.
     pub bounds: Bounds,
+    /// How the media stream proves whose it is.
+    pub stream: StreamProof,
     /// Whether playing sound sent ahead is buffered by the carrier and emptied by `clear`.
     pub buffers_media: bool,
 }
@@ -66,6 +68,15 @@ pub struct Events {
     pub repeated: bool,
     /// The header by which a repeat is known, where there is one.
     pub repeat_token: Option<&'static str>,
+}
+
+/// How a media stream proves that the carrier opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamProof {
+    /// Its upgrade is signed; its `start` brings our token.
+    Signed,
+    /// Only by our token, which stands in its address: parameters may not come back.
+    Token,
 }
 
 /// How an event proves that the carrier sent it.

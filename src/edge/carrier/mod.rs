@@ -1,6 +1,7 @@
 //! Carriers: one file each, one suite that all of them pass. Each declares a contract card.
 
 pub mod card;
+pub mod signalwire;
 pub mod sim;
 pub mod twilio;
 
@@ -8,11 +9,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::base::{AttemptId, Phone, Sid, Wall};
+use crate::base::{AttemptId, Money, Phone, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
+pub use crate::core::wire::recordings::RecordingState;
 
-pub use card::{ContractCard, Events, Listing, OwnTag, Signature, Throttled};
+pub use card::{ContractCard, Events, Listing, OwnTag, Signature, StreamProof, Throttled};
 
 /// A future that a carrier door returns.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -34,6 +36,8 @@ pub struct Order {
     pub twiml: String,
     /// Where status callbacks go, with the attempt's token in the path.
     pub status_url: String,
+    /// Why we call, for networks that show it.
+    pub reason: Option<String>,
     /// Whether the carrier shall tell there who answered, if it can: beside the call, never before it.
     pub machines: bool,
 }
@@ -114,6 +118,8 @@ pub struct RemoteCall {
     pub duration_s: Option<u32>,
     /// How long the carrier held it in its own queue, milliseconds.
     pub queue_ms: Option<u64>,
+    /// What it costs; the carrier tells some time after the end.
+    pub price: Option<Money>,
     /// True for a leg that another call made: never ours.
     pub child: bool,
     /// True if a REST request made it (`outbound-api`).
@@ -198,6 +204,16 @@ pub enum CallerStanding {
     Unsaid,
 }
 
+/// A file that a carrier's sound is written to.
+pub trait SoundFile: Send {
+    /// Bytes that it holds.
+    fn held(&self) -> u64;
+    /// Adds to its end. Errors: the disk is full or broken, or the sound is longer than it may be.
+    fn append(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+    /// Empties it: what it holds is of another sound.
+    fn restart(&mut self) -> std::io::Result<()>;
+}
+
 /// What to do to a live call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -237,6 +253,26 @@ pub trait Carrier: Send + Sync {
     /// Every call that the query names. A list that was not read to its end is a fault, never a short answer: what is
     /// not in the answer is not at the carrier.
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Boxed<'a, Result<Listed, AskFault>>;
+
+    /// Begins a recording of a live call; `told`: where it says that the recording is ready. A carrier that records
+    /// nothing says `Gone`.
+    fn record<'a>(&'a self, _call: &'a Sid, _told: &'a str) -> Boxed<'a, Result<Sid, AskFault>> {
+        Box::pin(async { Err(AskFault::Gone) })
+    }
+
+    /// Where a recording stands.
+    fn recording<'a>(&'a self, _recording: &'a Sid) -> Boxed<'a, Result<RecordingState, AskFault>> {
+        Box::pin(async { Err(AskFault::Gone) })
+    }
+
+    /// Reads a recording's sound into `sound`, which may hold its beginning already.
+    fn fetch_sound<'a>(
+        &'a self,
+        _recording: &'a Sid,
+        _sound: &'a mut dyn SoundFile,
+    ) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(async { Err(AskFault::Gone) })
+    }
 
     /// Ends a call. `Ok` if it is over, also if it was before.
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>>;

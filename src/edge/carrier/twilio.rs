@@ -9,7 +9,7 @@ use reqwest::{Client, Response, Url, header};
 
 use super::{
     AskFault, Boxed, CallerStanding, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order,
-    OwnTag, PlaceFault, Placed, Refusal, RemoteCall, Signature, Throttled,
+    OwnTag, PlaceFault, Placed, RecordingState, Refusal, RemoteCall, Signature, SoundFile, StreamProof, Throttled,
 };
 use crate::base::limits::{
     CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT,
@@ -19,6 +19,7 @@ use crate::base::{Failure, Phone, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::twilio as wire;
 use crate::core::wire::{form, twilio::CallResource};
 use crate::edge::cause;
@@ -39,6 +40,7 @@ pub const CARD: ContractCard = ContractCard {
         list_lag: Duration::from_secs(60),
         queue: Duration::from_secs(24 * 3_600),
     },
+    stream: StreamProof::Signed,
     buffers_media: true,
 };
 
@@ -53,6 +55,8 @@ pub struct TwilioOptions {
     pub user: String,
     /// The auth token, or the API key's secret.
     pub password: Secret,
+    /// Whose form of the API it is.
+    pub dialect: Dialect,
     /// Whole time of one request. Production: [`PLACE_TIMEOUT`].
     pub timeout: Duration,
 }
@@ -65,8 +69,15 @@ impl TwilioOptions {
             account_sid: account_sid.to_owned(),
             user: account_sid.to_owned(),
             password: auth_token,
+            dialect: Dialect::Twilio,
             timeout: PLACE_TIMEOUT,
         }
+    }
+
+    /// The same in the form of a relative.
+    pub fn in_dialect(mut self, dialect: Dialect) -> TwilioOptions {
+        self.dialect = dialect;
+        self
     }
 
     /// The same account reached by an API key.
@@ -115,18 +126,22 @@ impl Twilio {
     }
 
     fn url(&self, path: &str) -> Url {
+        let path = self.options.dialect.path(path);
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/').to_owned();
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let (path, query) = path.split_once('?').map_or((&*path, None), |(path, query)| (path, Some(query)));
         url.set_path(&format!("{prefix}{path}"));
         url.set_query(query);
         url
     }
 
+    /// A request with the account's credentials.
+    fn known(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.basic_auth(&self.options.user, Some(self.options.password.reveal()))
+    }
+
     async fn post(&self, path: &str, body: String) -> Result<Response, reqwest::Error> {
-        self.client
-            .post(self.url(path))
-            .basic_auth(&self.options.user, Some(self.options.password.reveal()))
+        self.known(self.client.post(self.url(path)))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
             .body(body)
@@ -135,9 +150,7 @@ impl Twilio {
     }
 
     async fn ask_for(&self, url: Url) -> Result<Response, AskFault> {
-        self.client
-            .get(url)
-            .basic_auth(&self.options.user, Some(self.options.password.reveal()))
+        self.known(self.client.get(url))
             .header(header::ACCEPT, "application/json")
             .send()
             .await
@@ -156,6 +169,7 @@ impl Twilio {
             status_url: &order.status_url,
             ring_s: order.ring_timeout.as_secs(),
             limit_s: order.time_limit.as_secs(),
+            reason: order.reason.as_deref(),
             machines: order.machines,
         }));
         let answer = match self.post(&wire::calls_path(&self.options.account_sid), body).await {
@@ -320,6 +334,18 @@ impl Carrier for Twilio {
         Box::pin(self.list_all(query))
     }
 
+    fn record<'a>(&'a self, call: &'a Sid, told: &'a str) -> Boxed<'a, Result<Sid, AskFault>> {
+        Box::pin(self.record_once(call, told))
+    }
+
+    fn recording<'a>(&'a self, recording: &'a Sid) -> Boxed<'a, Result<RecordingState, AskFault>> {
+        Box::pin(self.recording_once(recording))
+    }
+
+    fn fetch_sound<'a>(&'a self, recording: &'a Sid, sound: &'a mut dyn SoundFile) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(self.fetch_sound_once(recording, sound))
+    }
+
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>> {
         Box::pin(self.end_once(sid, ending))
     }
@@ -401,6 +427,7 @@ fn remote(call: &CallResource) -> Result<RemoteCall, String> {
         created: call.date_created.as_deref().and_then(wire::parse_date).ok_or_else(|| missing("date_created"))?,
         duration_s: call.duration.as_deref().and_then(|text| text.parse().ok()),
         queue_ms: queue_ms(call),
+        price: wire::price(call.price.as_deref(), call.price_unit.as_deref()),
         child: call.parent_call_sid.is_some(),
         outbound_api: call.direction.as_deref() == Some("outbound-api"),
     })
@@ -433,5 +460,6 @@ fn retry_after(answer: &Response) -> Option<Duration> {
     wire::retry_after_ms(text(header::RETRY_AFTER), text(header::DATE)).map(Duration::from_millis)
 }
 
+mod recordings;
 #[cfg(test)]
 mod tests;

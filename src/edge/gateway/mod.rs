@@ -32,10 +32,10 @@ pub struct Seal {
 pub trait Handler: Send + Sync + 'static {
     /// A status callback: its token, and its body of at most `limits::WEBHOOK_BYTES`. Gives the HTTP status.
     fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16>;
-    /// Whether a media socket may be opened; otherwise the HTTP status of the refusal.
-    fn admit(&self, seal: &Seal) -> Result<(), u16>;
+    /// Whether a media socket may be opened, whose address may hold a token; otherwise the HTTP status of the refusal.
+    fn admit(&self, seal: &Seal, token: Option<&str>) -> Result<(), u16>;
     /// Runs a media socket to its end.
-    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>) -> Boxed<'static, ()>;
+    fn media(self: Arc<Self>, socket: Box<dyn MediaDoor>, token: Option<String>) -> Boxed<'static, ()>;
     /// There is no room for a connection: what, and how it showed. Must not block.
     fn pressed(&self, what: &str, how: &str);
     /// One line for health checks.

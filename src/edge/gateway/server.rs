@@ -56,6 +56,7 @@ pub async fn serve(
     let router = Router::new()
         .route("/v1/status/{token}", post(status))
         .route("/v1/media", get(media))
+        .route("/v1/media/{token}", get(media_by_token))
         .route("/healthz", get(health))
         .with_state(House { handler: Arc::clone(&handler), bounds });
     let mut connections = FuturesUnordered::new();
@@ -129,7 +130,8 @@ fn seal(uri: &Uri, headers: &HeaderMap) -> Seal {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Seal {
         target: uri.path_and_query().map_or_else(String::new, |it| it.as_str().to_owned()),
-        signature: text(signature::HEADER),
+        // One of the two: which key made it decides.
+        signature: text(signature::HEADER).or_else(|| text(signature::SIGNALWIRE_HEADER)),
         settings: text(signature::SETTINGS_HEADER),
     }
 }
@@ -175,14 +177,31 @@ async fn read(body: Body, bounds: Bounds) -> Result<axum::body::Bytes, u16> {
     }
 }
 
+type Upgrade = Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>;
+
 async fn media(
     State(house): State<House>,
     Extension(place): Extension<Place>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    upgrade: Upgrade,
 ) -> Response {
-    if let Err(status) = house.handler.admit(&seal(&uri, &headers)) {
+    open(house, &place, &seal(&uri, &headers), None, upgrade)
+}
+
+async fn media_by_token(
+    State(house): State<House>,
+    Extension(place): Extension<Place>,
+    Path(token): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Response {
+    open(house, &place, &seal(&uri, &headers), Some(token), upgrade)
+}
+
+fn open(house: House, place: &Place, seal: &Seal, token: Option<String>, upgrade: Upgrade) -> Response {
+    if let Err(status) = house.handler.admit(seal, token.as_deref()) {
         return answer(status);
     }
     match upgrade {
@@ -194,7 +213,7 @@ async fn media(
                 .write_buffer_size(0)
                 .max_message_size(limits::MEDIA_MESSAGE_BYTES)
                 .max_frame_size(limits::MEDIA_MESSAGE_BYTES)
-                .on_upgrade(move |socket| house.handler.media(Box::new(MediaSocket::new(socket))))
+                .on_upgrade(move |socket| house.handler.media(Box::new(MediaSocket::new(socket)), token))
         }
         Err(rejection) => rejection.into_response(),
     }

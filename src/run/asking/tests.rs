@@ -123,6 +123,7 @@ fn call(name: &str, lead: usize, status: CallStatus, created: Wall) -> RemoteCal
         created,
         duration_s: None,
         queue_ms: None,
+        price: None,
         child: false,
         outbound_api: true,
     }

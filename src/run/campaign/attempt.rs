@@ -15,7 +15,7 @@ use crate::core::dial::note::Note;
 use crate::core::dial::pacing::Slot;
 use crate::core::rules::{Place, book};
 use crate::core::wire::{token, twiml};
-use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, Throttled};
+use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, StreamProof, Throttled};
 use crate::run::gateway::Expected;
 use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
@@ -61,7 +61,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let script = named.unwrap_or(plain);
     let expires = shared.boot() + shared.ring_timeout + limits::TOKEN_LIFE;
     let token = token::mint(&shared.token_key, attempt);
-    let expected = Expected { attempt, call: attempt.call(), token, expires, script: Arc::clone(script), late };
+    let (call, proof) = (attempt.call(), shared.carrier.card().stream);
+    let expected = Expected { attempt, call, token, expires, proof, script: Arc::clone(script), late };
     let room = shared.registry.expect(expected).is_ok();
 
     if !room || !fence(&shared, line, &chosen, claimed_at).await {
@@ -127,7 +128,10 @@ fn caps_of(line: &Line, chosen: &Chosen) -> Caps {
 fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Order {
     let token = token::mint(&shared.token_key, attempt);
     let stream = twiml::Stream {
-        url: shared.urls.stream.clone(),
+        url: match shared.carrier.card().stream {
+            StreamProof::Signed => shared.urls.stream.clone(),
+            StreamProof::Token => format!("{}/{token}", shared.urls.stream),
+        },
         name: Some(attempt.to_string()),
         parameters: vec![("token".to_owned(), token.clone())],
     };
@@ -143,6 +147,7 @@ fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         time_limit: line.campaign.max_call + Duration::from_secs(5),
         twiml: twiml::connect_stream(&stream, &fallback).expect("our own words fit into the document"),
         status_url: format!("{}{token}", shared.urls.status),
+        reason: line.campaign.reason.clone(),
         machines: line.campaign.machines.detect == Detect::Both,
     }
 }

@@ -90,7 +90,7 @@ pub struct Run {
     pub(super) started: Wall,
     pub(super) lines: Vec<(Arc<Shared>, usize)>,
     out_of_time: AtomicBool,
-    watcher: Arc<dyn Watcher>,
+    pub(super) watcher: Arc<dyn Watcher>,
     names: Names,
 }
 
@@ -319,6 +319,7 @@ impl Engine {
         let stopped = run.stopped();
         if stopped < Stop::Exit {
             self.wait_for_streams(run).await;
+            super::after::last_look(run).await;
         }
         let mut report = report(&self.setup.ledger, run, self.setup.clock.wall(), stopped).await?;
         for account in self.accounts.lock().await.values() {

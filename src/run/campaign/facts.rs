@@ -11,6 +11,8 @@ use crate::core::call::Answerer;
 use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::Source;
 use crate::core::dial::note::Note;
+use crate::core::wire::recordings::RecordingTold;
+use crate::core::wire::token;
 use crate::edge::carrier::Ending;
 use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
 use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
@@ -64,6 +66,17 @@ impl CallDesk for Facts {
     fn answered_by(&self, attempt: AttemptId, who: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
         let Some(account) = self.account(attempt) else { return Box::pin(async { Ok(()) }) };
         self.there(answered_by(account, attempt, who), || Err(Overloaded))
+    }
+
+    fn record(&self, attempt: AttemptId, sid: Sid) {
+        if let Some(account) = self.account(attempt) {
+            self.runtime.spawn(record(account, attempt, sid));
+        }
+    }
+
+    fn recording(&self, attempt: AttemptId, told: RecordingTold) -> Boxed<'_, Result<(), Overloaded>> {
+        let Some(account) = self.account(attempt) else { return Box::pin(async { Err(Overloaded) }) };
+        self.there(recording(account, attempt, told), || Err(Overloaded))
     }
 
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
@@ -184,6 +197,38 @@ async fn answered_by(shared: Arc<Shared>, attempt: AttemptId, who: Answerer) -> 
         tracing::error!(%fault, "the carrier's word about who answered could not be written down");
         Overloaded
     })
+}
+
+/// Asks the carrier to record from here on. Once: a second request would be a second recording, and the answer to a lost
+/// one comes with its callback.
+async fn record(shared: Arc<Shared>, attempt: AttemptId, sid: Sid) {
+    let told = format!("{}{}", shared.urls.status, token::mint(&shared.token_key, attempt));
+    let begun = shared.carrier.record(&sid, &told).await;
+    let now = shared.wall();
+    let written = match begun {
+        Ok(recording) => shared.ledger.run(move |ledger| ledger.recording_begun(attempt, &recording, now)).await,
+        Err(fault) => {
+            tracing::warn!(%attempt, %fault, "the carrier does not record a call");
+            let why = format!("the carrier would not record: {fault}");
+            shared.ledger.run(move |ledger| ledger.recording_refused(attempt, &why, now)).await
+        }
+    };
+    if let Err(fault) = written {
+        shared.ledger_failed(fault).await;
+    }
+}
+
+async fn recording(shared: Arc<Shared>, attempt: AttemptId, told: RecordingTold) -> Result<(), Overloaded> {
+    let now = shared.wall();
+    let unit = shared.ledger.run(move |ledger| ledger.recording_told(attempt, &told, now));
+    match unit.await {
+        // Of another ledger, as its other callbacks.
+        Ok(()) | Err(LedgerFault::Unknown(_)) => Ok(()),
+        Err(fault) => {
+            tracing::error!(%fault, "the carrier's word about a recording could not be written down");
+            Err(Overloaded)
+        }
+    }
 }
 
 async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overloaded> {

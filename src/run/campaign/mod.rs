@@ -4,6 +4,7 @@
 mod account;
 #[cfg(test)]
 mod account_tests;
+mod after;
 mod attempt;
 mod engine;
 mod facts;
@@ -203,6 +204,8 @@ pub(crate) struct Shared {
     pub paused: Mutex<HashSet<usize>>,
     /// One round of questions at a time.
     pub sweeping: tokio::sync::Mutex<()>,
+    /// One look at recordings at a time.
+    pub fetching: tokio::sync::Mutex<()>,
     /// Calls in hand that were over in the ledger at the last look.
     pub gone: Mutex<BTreeSet<AttemptId>>,
     /// What this run has seen, for its exit code.
@@ -429,6 +432,9 @@ async fn drive(
         if next_sweep <= now {
             next_sweep = now + SWEEP_EVERY;
             tokio::spawn(sweep::sweep(Arc::clone(shared)));
+            if shared.records() {
+                tokio::spawn(after::look(Arc::clone(shared)));
+            }
             if let Some(held) = shared.watch_clock() {
                 desk.handle(now, held);
                 continue;

@@ -141,6 +141,7 @@ impl AccountSetup {
             streams: Mutex::default(),
             paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),
+            fetching: tokio::sync::Mutex::new(()),
             gone: Mutex::default(),
             seen: Mutex::new(Seen::default()),
             health: Health::new(config.failures, self.clock.wall(), self.clock.boot()),
@@ -273,6 +274,7 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
             listen_after: campaign.listen_after,
             max_call: campaign.max_call,
             machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
+            recording: campaign.recording,
         };
         scripts.insert(language.clone(), Arc::new(script));
     }

@@ -86,6 +86,7 @@ impl Liar {
             created: Wall(self.clock.wall().0 / 1_000 * 1_000),
             duration_s: None,
             queue_ms: None,
+            price: None,
             child: false,
             outbound_api: true,
         };

@@ -1,6 +1,7 @@
 //! One media stream: frames on absolute deadlines, our messages as they come.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,7 @@ use crate::core::sim::call::Event;
 use crate::core::sim::callee::{FRAME_MS, Script};
 use crate::core::sim::line::What;
 use crate::core::sim::stream::{StreamIds, StreamMachine};
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::twiml::Stream;
 use crate::edge::carrier::sim::api::World;
 use crate::edge::carrier::sim::media::{self, Arrival, MediaSocket};
@@ -43,7 +45,7 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         Err("fault no_stream".to_owned())
     } else {
         tokio::select! {
-            opened = media::open(&wire.noun.url, &world.token) => opened,
+            opened = media::open(&wire.noun.url, &world.token, world.dialect) => opened,
             () = (world.doors.sleep)(Duration::from_secs(5)) => Err("no answer to the upgrade in 5 s".to_owned()),
             _ = &mut stopped => return,
         }
@@ -62,7 +64,10 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         stream: super::stream_sid(&world, &wire.sid),
     };
     let began = world.now().boot;
-    let mut machine = StreamMachine::new(ids, wire.script, &wire.noun.parameters, began.0);
+    let mut machine = match world.dialect {
+        Dialect::Twilio => StreamMachine::new(ids, wire.script, &wire.noun.parameters, began.0),
+        Dialect::SignalWire => StreamMachine::lean(ids, wire.script, began.0),
+    };
     let over = pump(&world, &wire.sid, &mut socket, &mut machine, (began, &mut stopped)).await;
     let event = match &over {
         Over::Callee => Event::CalleeLeft,
@@ -75,6 +80,9 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         Over::Carrier | Over::Callee if bare => machine.stopped("bare_close"),
         Over::Carrier => machine.stop("carrier"),
         Over::Callee => machine.stop("callee"),
+    }
+    if let Some(tape) = machine.tape() {
+        world.book().sound_of(&wire.sid, &tape);
     }
     let flushed = flush(&world, &wire.sid, &mut socket, &mut machine).await;
     if flushed.is_ok() && !bare {
@@ -95,9 +103,13 @@ async fn pump(
 ) -> Over {
     let frame = Duration::from_millis(FRAME_MS).div_f64(world.speedup);
     let mut frames: u32 = 0;
+    let recorded = world.book().get(sid).map(|entry| Arc::clone(&entry.recorded));
     loop {
         if let Err(cause) = flush(world, sid, socket, machine).await {
             return Over::Broken(cause);
+        }
+        if recorded.as_ref().is_some_and(|it| it.load(Ordering::Acquire)) {
+            machine.record();
         }
         if machine.hung_up() {
             return Over::Callee;

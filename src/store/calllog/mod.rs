@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{CallId, Wall};
 
+pub mod fetched;
 pub mod read;
 pub mod recorder;
 
+pub use fetched::{CARRIER_AUDIO, Fetched};
 pub use read::{CallRecord, list, read, recording};
 pub use recorder::Recorder;
 

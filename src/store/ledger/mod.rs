@@ -37,6 +37,7 @@ mod start;
 mod suppression;
 #[cfg(test)]
 mod suppression_tests;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -61,6 +62,7 @@ pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
 pub use start::{Checked, StartCheck};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
+pub use tasks::{DueRecording, RecordingEnd, Unpriced};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
 const OLDEST_SQLITE: i32 = 3_051_003;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CampaignState, Ledger, LedgerFault, codec};
-use crate::base::{AttemptId, LeadId, Slug, Wall, limits};
+use crate::base::{AttemptId, LeadId, Money, Slug, Wall, limits};
 use crate::core::dial::attempt::State;
 use crate::core::report::{AttemptFacts, hour_of_day};
 
@@ -39,7 +39,7 @@ impl Ledger {
             "SELECT a.id, a.lead, a.state, a.outcome, a.sid IS NOT NULL AS made, a.caller, a.intent_at, a.phone, \
                     coalesce(k.language, a.language) AS language, l.timezone, k.answered_at, k.stream_at, \
                     k.first_audio_us, k.machine, coalesce(k.barged_in, 0) AS barged_in, k.barge_tail_ms, \
-                    coalesce(k.opted_out, 0) AS opted_out, k.duration_s \
+                    coalesce(k.opted_out, 0) AS opted_out, k.duration_s, k.price \
              FROM attempt a JOIN lead l ON l.id = a.lead LEFT JOIN call k ON k.attempt = a.id \
              WHERE a.campaign = (SELECT id FROM campaign WHERE name = ?1) AND a.intent_at >= ?2 \
              ORDER BY a.intent_at, a.id",
@@ -66,6 +66,7 @@ impl Ledger {
                 barge_tail_ms: codec::maybe_count(row, "barge_tail_ms")?,
                 opted_out: row.get("opted_out")?,
                 duration_s: row.get("duration_s")?,
+                price: row.get::<_, Option<i64>>("price")?.map(Money),
                 hour: hour_of_day(&codec::phone(row, "phone")?, own.as_deref(), intent_at),
             });
         }

@@ -24,10 +24,12 @@ fn script() -> Arc<CallScript> {
         listen_after: ms(2_000),
         max_call: Duration::from_secs(60),
         machines: MachinePlan::default(),
+        recording: Recording::default(),
     })
 }
 
 mod machine;
+mod recording;
 
 /// A stream played by a script: keeps what was commanded, answers judges with loud = speech.
 struct Line {
@@ -38,6 +40,7 @@ struct Line {
     played: Vec<(u32, String, u64)>,
     clears: usize,
     opt_outs: usize,
+    recorded: Vec<u64>,
     closed: bool,
     log: Vec<What>,
     them: Vec<u8>,
@@ -53,7 +56,20 @@ impl Line {
         let now = Boot(1_000_000);
         let session = Session::new(now);
         let (played, log, them, us) = Default::default();
-        Line { script, session, now, sequence: 0, played, clears: 0, opt_outs: 0, closed: false, log, them, us }
+        Line {
+            script,
+            session,
+            now,
+            sequence: 0,
+            played,
+            clears: 0,
+            opt_outs: 0,
+            recorded: Vec::new(),
+            closed: false,
+            log,
+            them,
+            us,
+        }
     }
 
     fn started() -> Line {
@@ -86,6 +102,7 @@ impl Line {
                     self.session.handle(self.now, Event::Judged(job));
                 }
                 Command::OptOut => self.opt_outs += 1,
+                Command::Record => self.recorded.push(self.session.media_ms()),
                 Command::Log(what) => self.log.push(what),
                 Command::Sound(them, us) => {
                     assert_eq!(them.len(), us.len());

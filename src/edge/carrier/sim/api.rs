@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
@@ -19,6 +19,7 @@ use super::book::{Book, Entry};
 use super::callbacks::Webhooks;
 use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
+use super::recordings;
 use crate::base::limits::{SIM_CALLS, SIM_EVENTS, WEBHOOK_BYTES};
 use crate::base::{Boot, Phone, Secret, Wall};
 use crate::core::dial::CallStatus;
@@ -28,8 +29,11 @@ use crate::core::sim::chance;
 use crate::core::sim::fault::Faults;
 use crate::core::sim::line::{Line, What};
 use crate::core::sim::rest::{ApiFault, NewCall, Update, read_create, read_update};
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::form;
-use crate::core::wire::twilio::{self as wire, CallPage, Capabilities, IncomingNumbers, ListedNumber, VerifiedNumbers};
+use crate::core::wire::twilio::{
+    self as wire, CallPage, CallResource, Capabilities, IncomingNumbers, ListedNumber, VerifiedNumbers,
+};
 use crate::edge::carrier::Boxed;
 
 /// A moment on both clocks.
@@ -73,6 +77,8 @@ pub struct World {
     pub token: Secret,
     /// Decides all chance.
     pub seed: u64,
+    /// Whose form of the API it serves.
+    pub dialect: Dialect,
     /// Divides waits and frames.
     pub speedup: f64,
     /// Calls started per second of the carrier's own time.
@@ -145,7 +151,7 @@ impl World {
             return Err(ApiFault::new(400, 21_210, "The source phone number provided is not yet verified"));
         }
         let now = self.now();
-        let sid = format!("CA{}", hex_id(now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]));
+        let sid = self.id("CA", now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]);
         let own = self.own_ms(now.boot);
         let events = mpsc::channel(SIM_EVENTS);
         let lag_us = if self.faults.strikes("list_lag", &order.to, nth) { 5_000_000.0 / self.speedup } else { 0.0 };
@@ -161,6 +167,7 @@ impl World {
             duration_s: None,
             queue_ms: if self.faults.strikes("slow_queue", &order.to, nth) { 6_000 } else { 0 },
             listed_from_us: now.boot.0 + lag_us as u64,
+            recorded: Arc::default(),
             control: Some(events.0.clone()),
         };
         let full = ApiFault::new(429, 20_429, "Too Many Requests");
@@ -181,6 +188,32 @@ impl World {
         let machine = CallMachine::new(script.clone(), limits, order.first.clone());
         (self.doors.start)(Arc::clone(self), Started { sid, order, script, machine, events });
         Ok(entry)
+    }
+
+    /// An id as this dialect has it: two letters and 32 hex digits, or a UUID.
+    pub fn id(&self, letters: &str, seed: u64, words: &[&str]) -> String {
+        let hex = hex_id(seed, words);
+        match self.dialect {
+            Dialect::Twilio => format!("{letters}{hex}"),
+            Dialect::SignalWire => {
+                let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+                parts.join("-")
+            }
+        }
+    }
+
+    /// A call as the API answers it.
+    pub fn resource(&self, entry: &Entry) -> CallResource {
+        let call = entry.resource(&self.account);
+        CallResource { uri: call.uri.map(|uri| self.dialect.path(&uri).into_owned()), ..call }
+    }
+
+    /// What a request that made something is answered with.
+    pub fn created(&self) -> StatusCode {
+        match self.dialect {
+            Dialect::Twilio => StatusCode::CREATED,
+            Dialect::SignalWire => StatusCode::OK,
+        }
     }
 
     /// The account's pace: the moment at which this call may leave the queue.
@@ -205,23 +238,43 @@ pub async fn serve(world: Arc<World>, listener: tokio::net::TcpListener, refuse:
 }
 
 fn router(world: Arc<World>) -> Router {
-    Router::new()
-        .route("/2010-04-01/Accounts/{account}/Calls.json", get(list).post(create))
-        .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
-        .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(own_numbers))
-        .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(verified_numbers))
+    let router = match world.dialect {
+        Dialect::Twilio => twilios(),
+        Dialect::SignalWire => signalwires(),
+    };
+    router
         .fallback(|| async { refuse(&ApiFault::new(404, 20_404, "The requested resource was not found")) })
         .layer(DefaultBodyLimit::max(WEBHOOK_BYTES))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&world), date_of))
         .with_state(world)
 }
 
-fn refuse(fault: &ApiFault) -> Response {
+fn signalwires() -> Router<Arc<World>> {
+    Router::new()
+        .route("/api/laml/2010-04-01/Accounts/{account}/Calls", get(list).post(create))
+        .route("/api/laml/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
+        .route("/api/laml/2010-04-01/Accounts/{account}/Calls/{call}/Recordings", post(recordings::begin))
+        .route("/api/laml/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::fetch))
+        .route("/api/laml/2010-04-01/Accounts/{account}/IncomingPhoneNumbers", get(own_numbers))
+        .route("/api/laml/2010-04-01/Accounts/{account}/OutgoingCallerIds", get(verified_numbers))
+}
+
+fn twilios() -> Router<Arc<World>> {
+    Router::new()
+        .route("/2010-04-01/Accounts/{account}/Calls.json", get(list).post(create))
+        .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
+        .route("/2010-04-01/Accounts/{account}/Calls/{call}/Recordings.json", post(recordings::begin))
+        .route("/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::fetch))
+        .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(own_numbers))
+        .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(verified_numbers))
+}
+
+pub(super) fn refuse(fault: &ApiFault) -> Response {
     let status = StatusCode::from_u16(fault.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, axum::Json(fault.body())).into_response()
 }
 
-fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Result<(), ApiFault> {
+pub(super) fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Result<(), ApiFault> {
     let denied = || ApiFault::new(401, 20_003, "Authenticate");
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(denied)?;
     let coded = given.strip_prefix("Basic ").ok_or_else(denied)?;
@@ -231,7 +284,7 @@ fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Result<(), Ap
     if same && account == world.account { Ok(()) } else { Err(denied()) }
 }
 
-fn logged(world: &World, sid: &str, fault: ApiFault) -> Response {
+pub(super) fn logged(world: &World, sid: &str, fault: ApiFault) -> Response {
     let what = What::BadRequest { http: fault.http, code: fault.code, what: fault.message.clone() };
     world.note(sid, what);
     refuse(&fault)
@@ -323,7 +376,7 @@ async fn create(
     if world.strikes("server_error", "", nth) {
         return refuse(&ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() });
     }
-    (StatusCode::CREATED, axum::Json(entry.resource(&world.account))).into_response()
+    (world.created(), axum::Json(world.resource(&entry))).into_response()
 }
 
 /// Longer than anybody waits for the answer to an order.
@@ -348,7 +401,7 @@ async fn fetch(
         return refused;
     }
     match world.book().get(call.trim_end_matches(".json")) {
-        Some(entry) => axum::Json(entry.resource(&world.account)).into_response(),
+        Some(entry) => axum::Json(world.resource(entry)).into_response(),
         None => refuse(&ApiFault::new(404, 20_404, "The requested call was not found")),
     }
 }
@@ -501,7 +554,7 @@ fn page(world: &World, pairs: &[(String, String)]) -> Result<CallPage, ApiFault>
         previous_page_uri: if page > 0 { Some(uri(page - 1, None)) } else { None },
         start,
         uri: Some(uri(page, token.as_deref())),
-        calls: found.into_iter().map(|entry| entry.resource(&world.account)).collect(),
+        calls: found.into_iter().map(|entry| world.resource(entry)).collect(),
     })
 }
 

@@ -1,6 +1,8 @@
 //! The calls that the embedded carrier knows: live ones, and those of its log.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
@@ -8,6 +10,7 @@ use crate::base::Wall;
 use crate::core::dial::CallStatus;
 use crate::core::sim::call::Event;
 use crate::core::sim::line::{Line, What};
+use crate::core::sim::tape::Tape;
 use crate::core::wire::twilio::{self as wire, CallResource};
 
 /// One call.
@@ -35,8 +38,29 @@ pub struct Entry {
     pub queue_ms: u64,
     /// Lists show it from this moment (boot clock, µs).
     pub listed_from_us: u64,
+    /// Its stream is recorded from the moment that this is set.
+    pub recorded: Arc<AtomicBool>,
     /// The live call's ear.
     pub control: Option<mpsc::Sender<Event>>,
+}
+
+/// A recording.
+#[derive(Debug, Clone)]
+pub struct Taped {
+    /// `RE…`
+    pub sid: String,
+    /// Its call.
+    pub call: String,
+    /// When it was asked for.
+    pub begun: Wall,
+    /// In the API's words.
+    pub status: &'static str,
+    /// Why there is none.
+    pub error: Option<i64>,
+    /// Where it is told that it is ready.
+    pub callback: Option<String>,
+    /// Its sound, once the stream is over.
+    pub tape: Option<Tape>,
 }
 
 /// All calls, oldest first.
@@ -44,6 +68,9 @@ pub struct Entry {
 pub struct Book {
     entries: Vec<Entry>,
     places: HashMap<String, usize>,
+    tapes: HashMap<String, Taped>,
+    /// Sids of recordings, by call.
+    tapes_of: HashMap<String, Vec<String>>,
 }
 
 impl Book {
@@ -73,6 +100,38 @@ impl Book {
         self.places.get(sid).map(|at| &mut self.entries[*at])
     }
 
+    /// Adds a recording.
+    pub fn tape(&mut self, taped: Taped) {
+        self.tapes_of.entry(taped.call.clone()).or_default().push(taped.sid.clone());
+        self.tapes.insert(taped.sid.clone(), taped);
+    }
+
+    /// A recording by its sid.
+    pub fn taped(&self, sid: &str) -> Option<&Taped> {
+        self.tapes.get(sid)
+    }
+
+    /// The recordings of a call.
+    pub fn tapes_of(&self, call: &str) -> Vec<Taped> {
+        self.tapes_of.get(call).into_iter().flatten().filter_map(|sid| self.tapes.get(sid).cloned()).collect()
+    }
+
+    /// The recordings of a call come to this.
+    pub fn become_of(&mut self, call: &str, status: &'static str, error: Option<i64>) {
+        self.each_tape(call, |taped| (taped.status, taped.error) = (status, error));
+    }
+
+    /// What the stream of a call recorded.
+    pub fn sound_of(&mut self, call: &str, tape: &Tape) {
+        self.each_tape(call, |taped| taped.tape = Some(tape.clone()));
+    }
+
+    fn each_tape(&mut self, call: &str, mut change: impl FnMut(&mut Taped)) {
+        for sid in self.tapes_of.get(call).into_iter().flatten() {
+            self.tapes.get_mut(sid).map(&mut change);
+        }
+    }
+
     /// Newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().rev()
@@ -94,6 +153,7 @@ impl Book {
                     duration_s: None,
                     queue_ms: 0,
                     listed_from_us: 0,
+                    recorded: Arc::default(),
                     control: None,
                 }),
                 What::Status { .. } | What::Ended { .. } => {
@@ -114,6 +174,7 @@ impl Book {
                 | What::Dtmf { .. }
                 | What::StreamStopped { .. }
                 | What::BadRequest { .. }
+                | What::Recording { .. }
                 | What::BadMessage { .. }
                 | What::Callback { .. }
                 | What::Fault { .. } => {}
@@ -140,6 +201,13 @@ impl Entry {
         }
     }
 
+    /// A price is told once the call is over: a started minute costs 1.4 cents, what was not answered nothing.
+    fn price(&self) -> Option<String> {
+        self.ended?;
+        let minutes = self.duration_s.filter(|_| self.status == CallStatus::Completed).unwrap_or(0).div_ceil(60);
+        Some(format!("-{:.5}", f64::from(minutes) * 0.014))
+    }
+
     /// As the API answers it.
     pub fn resource(&self, account: &str) -> CallResource {
         let talked = self.duration_s.filter(|_| self.status == CallStatus::Completed);
@@ -163,6 +231,7 @@ impl Entry {
             start_time: self.started.map(wire::date),
             end_time: self.ended.map(wire::date),
             duration: talked.map(|seconds| seconds.to_string()),
+            price: self.price(),
             price_unit: Some("USD".to_owned()),
             direction: Some("outbound-api".to_owned()),
             api_version: Some(wire::API_VERSION.to_owned()),

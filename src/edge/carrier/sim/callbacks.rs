@@ -7,6 +7,7 @@ use reqwest::{Client, header};
 
 use crate::base::limits::{SIM_DOCUMENT_BYTES, SIM_WEBHOOK};
 use crate::base::{Failure, Secret};
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::{form, signature, twilio as wire};
 
 /// Asks webhooks.
@@ -14,11 +15,12 @@ use crate::core::wire::{form, signature, twilio as wire};
 pub struct Webhooks {
     client: Client,
     token: Secret,
+    header: &'static str,
 }
 
 impl Webhooks {
     /// Makes the client.
-    pub fn new(token: Secret) -> Result<Webhooks, Failure> {
+    pub fn new(token: Secret, dialect: Dialect) -> Result<Webhooks, Failure> {
         crate::edge::install_tls();
         let client = Client::builder()
             .retry(reqwest::retry::never())
@@ -29,7 +31,7 @@ impl Webhooks {
             .user_agent("TwilioProxy/1.1 (ahoy sim)")
             .build()
             .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
-        Ok(Webhooks { client, token })
+        Ok(Webhooks { client, token, header: dialect.signature_header() })
     }
 
     /// Posts a form; returns status and body, or what failed. The URL's fragment is neither sent nor signed.
@@ -46,7 +48,7 @@ impl Webhooks {
                 .post(bare)
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
                 .header(header::ACCEPT, "*/*")
-                .header(signature::HEADER, &sign)
+                .header(self.header, &sign)
                 .body(body.clone());
             match request.send().await {
                 Ok(answer) if for_any && !answer.status().is_success() && tries <= repeats => {}

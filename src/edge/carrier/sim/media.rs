@@ -11,6 +11,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::base::Secret;
 use crate::base::limits::MEDIA_MESSAGE_BYTES;
 use crate::core::sim::rest::stream_url_fault;
+use crate::core::wire::dialect::Dialect;
 use crate::core::wire::signature;
 
 /// An open media socket.
@@ -58,16 +59,18 @@ impl MediaSocket {
     }
 }
 
-/// Opens a media socket. The signature is over the URL as the document gave it, in its `ws`/`wss` form.
-pub async fn open(url: &str, token: &Secret) -> Result<MediaSocket, String> {
+/// Opens a media socket. Where it is signed, the signature is over the URL as the document gave it, in its `ws`/`wss` form.
+pub async fn open(url: &str, token: &Secret, dialect: Dialect) -> Result<MediaSocket, String> {
     if let Some(fault) = stream_url_fault(url) {
         return Err(fault.to_owned());
     }
     // A query string never arrives at the real carrier's far end.
     let bare = url.split(['?', '#']).next().unwrap_or(url);
     let mut request = bare.into_client_request().map_err(|error| error.to_string())?;
-    let sign = HeaderValue::from_str(&signature::sign_upgrade(token, bare)).map_err(|error| error.to_string())?;
-    request.headers_mut().insert(HeaderName::from_static("x-twilio-signature"), sign);
+    if dialect == Dialect::Twilio {
+        let sign = HeaderValue::from_str(&signature::sign_upgrade(token, bare)).map_err(|error| error.to_string())?;
+        request.headers_mut().insert(HeaderName::from_static("x-twilio-signature"), sign);
+    }
     let host = request.uri().host().ok_or("no host")?.trim_matches(['[', ']']).to_owned();
     let port = request.uri().port_u16().unwrap_or(80);
     let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;

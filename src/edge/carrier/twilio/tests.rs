@@ -56,6 +56,7 @@ fn order() -> Order {
         time_limit: Duration::from_secs(60),
         twiml: "<Response/>".to_owned(),
         status_url: "http://127.0.0.1:9/x".to_owned(),
+        reason: None,
         machines: false,
     }
 }

@@ -498,6 +498,7 @@ impl Book {
             created: Wall(created / 1_000 * 1_000),
             duration_s: call.status.is_terminal().then_some(1),
             queue_ms: None,
+            price: None,
             child: false,
             outbound_api: true,
         }

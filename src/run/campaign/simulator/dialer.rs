@@ -71,6 +71,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
             barge_in: campaign.barge_in,
             listen_after: campaign.listen_after,
             machines: MachinePlan::default(),
+            recording: campaign.recording,
             max_call: campaign.max_call,
         };
         let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip.clone()]);
@@ -106,6 +107,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         streams: Mutex::default(),
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
+        fetching: tokio::sync::Mutex::new(()),
         gone: Mutex::default(),
         seen: Mutex::default(),
         health,

@@ -1,0 +1,62 @@
+//! `ahoy calls fetch`: what comes after calls.
+
+use std::sync::Arc;
+
+use super::{Context, print_json, print_line};
+use crate::base::time::parse_span;
+use crate::base::{Exit, Failure};
+use crate::run::clock::MachineClock;
+use crate::run::recordings::{FetchReport, fetch};
+use crate::show::progress;
+use crate::show::words::say;
+
+/// Runs `ahoy calls fetch`.
+pub fn run(wait: Option<&str>, context: &Context) -> Result<Exit, Failure> {
+    let ws = context.workspace()?;
+    if !ws.ledger_path().exists() {
+        return Err(Failure::usage(format!("there is no ledger at {} yet", ws.ledger_path().display()))
+            .next("import people first: `ahoy leads import FILE --campaign NAME`"));
+    }
+    let wait = wait.map(parse_span).transpose().map_err(Failure::usage)?;
+    let bar = progress::work_bar(!context.json() && !context.global.quiet, "recordings");
+    let each = |looked: &crate::run::recordings::Looked| {
+        bar.set_message(format!("{} fetched, {} missing, {} not ready", looked.fetched, looked.missing, looked.later));
+    };
+    let reports = crate::run::block_on(1, fetch(&ws, Arc::new(MachineClock), wait, each));
+    bar.finish_and_clear();
+    let reports = reports?;
+    if context.json() {
+        for report in &reports {
+            print_json(report)?;
+        }
+    } else if !context.global.quiet {
+        if reports.is_empty() {
+            say("no recording is waited for, and no call is without a price");
+        }
+        for report in &reports {
+            for line in sentences(report) {
+                print_line(&line)?;
+            }
+        }
+    }
+    let lost = reports.iter().any(|report| report.recordings.missing > 0);
+    Ok(if lost { Exit::Findings } else { Exit::Done })
+}
+
+fn sentences(report: &FetchReport) -> Vec<String> {
+    let FetchReport { carrier, recordings, prices, .. } = report;
+    let mut told = vec![format!(
+        "{carrier}: {} recordings fetched, {} missing, {} not ready yet",
+        recordings.fetched, recordings.missing, report.waiting
+    )];
+    if recordings.missing > 0 {
+        told.extend(report.missing.iter().map(|(call, why)| format!("{carrier}: no recording of {call}: {why}")));
+    }
+    if prices.told + prices.untold > 0 {
+        told.push(format!(
+            "{carrier}: {} for {} calls; {} calls have no price yet",
+            prices.sum, prices.told, prices.untold
+        ));
+    }
+    told
+}

@@ -1,0 +1,287 @@
+//! `[carriers.NAME]` of `ahoy.toml`: who places the calls, and how much of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::workspace::is_loopback_url;
+use super::{Span, TypedFaults};
+use crate::base::limits;
+use crate::base::secret::SecretRef;
+use crate::core::dial::breaker::FailurePolicy;
+
+/// A carrier of `[carriers.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CarrierConfig {
+    /// Which protocol it speaks and how it is reached.
+    pub kind: CarrierKind,
+    /// Calls started per second, over 0; several campaigns share it. Unit: 1/s. Default 1.
+    pub calls_per_second: f64,
+    /// Live calls at once (unknown ones count). Default 10.
+    pub max_live_calls: u32,
+    /// How long a call may ring. Default 30 s, 15 s to 600 s (shorter only on loopback).
+    pub ring_timeout: Duration,
+    /// After this time an unknown attempt may be released, on evidence. Default 5 min, floor 2 min unless loopback.
+    pub release_horizon: Duration,
+    /// Other systems call from the same numbers: calls that the ledger does not know are told of, not refused.
+    pub shared_callers: bool,
+    /// When too many failing calls stop the account. Default: more than 0.7 of the last 50, of at least 20.
+    pub failures: FailurePolicy,
+}
+
+/// How a carrier is reached.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CarrierKind {
+    /// Twilio, or anything that serves its REST API (such as `ahoy sim`).
+    Twilio(TwilioConfig),
+    /// SignalWire's form of the same API.
+    SignalWire(SignalWireConfig),
+    /// The embedded carrier, started in this process on loopback.
+    Sim(SimConfig),
+}
+
+/// A carrier with Twilio's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwilioConfig {
+    /// `https://api.twilio.com` unless written; plain http only on loopback.
+    pub base_url: String,
+    /// `AC` and 32 hex digits.
+    pub account_sid: String,
+    /// Signs webhooks; also the password, unless an API key is given.
+    pub auth_token: SecretRef,
+    /// A second token that webhooks may be signed with, while tokens are being exchanged.
+    pub auth_token_secondary: Option<SecretRef>,
+    /// API key (`SK…`) and its secret.
+    pub api_key: Option<(String, SecretRef)>,
+}
+
+/// A carrier with SignalWire's form of Twilio's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalWireConfig {
+    /// `https://SPACE.signalwire.com`; plain http only on loopback.
+    pub base_url: String,
+    /// The project's UUID.
+    pub project: String,
+    /// The API token.
+    pub token: SecretRef,
+    /// Signs webhooks.
+    pub signing_key: SecretRef,
+}
+
+/// The embedded carrier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimConfig {
+    /// What the callees do follows from this and their number. Default 1.
+    pub seed: u64,
+    /// Divides the carrier's own waits and its frame clock, 1 to 1 000. Default 1.
+    pub speedup: f64,
+    /// Misbehaviour by name and probability, such as `lost_answer = 0.01` (`ahoy sim --help` lists them).
+    pub faults: BTreeMap<String, f64>,
+    /// Its log, relative to the workspace; `None` = `sim.jsonl` beside the ledger.
+    pub log: Option<String>,
+}
+
+impl CarrierKind {
+    /// Where its API is; `None`: in this process.
+    pub fn base_url(&self) -> Option<&str> {
+        match self {
+            CarrierKind::Twilio(twilio) => Some(&twilio.base_url),
+            CarrierKind::SignalWire(signalwire) => Some(&signalwire.base_url),
+            CarrierKind::Sim(_) => None,
+        }
+    }
+}
+
+impl CarrierConfig {
+    /// Whether this carrier is on this machine: only then may calling hours be switched off and horizons be short.
+    pub fn is_loopback(&self) -> bool {
+        self.kind.base_url().is_none_or(is_loopback_url)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedKey {
+    sid: String,
+    secret: SecretRef,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TypedCarrier {
+    pub(super) kind: Option<String>,
+    base_url: Option<String>,
+    account_sid: Option<String>,
+    auth_token: Option<SecretRef>,
+    auth_token_secondary: Option<SecretRef>,
+    api_key: Option<TypedKey>,
+    space: Option<String>,
+    project: Option<String>,
+    token: Option<SecretRef>,
+    signing_key: Option<SecretRef>,
+    calls_per_second: Option<f64>,
+    max_live_calls: Option<u32>,
+    ring_timeout: Option<Span>,
+    release_horizon: Option<Span>,
+    shared_callers: Option<bool>,
+    failure_window: Option<usize>,
+    failure_minimum: Option<usize>,
+    failure_share: Option<f64>,
+    seed: Option<u64>,
+    speedup: Option<f64>,
+    faults: Option<TypedFaults>,
+    log: Option<String>,
+}
+
+/// The embedded carrier as it is without a word in the file.
+pub(super) fn embedded() -> CarrierConfig {
+    check_carrier("sim", TypedCarrier { kind: Some("sim".to_owned()), ..TypedCarrier::default() })
+        .expect("the defaults of the embedded carrier are valid")
+}
+
+/// A key that only the other kind of carrier has.
+fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, String)> {
+    let of_services = [("base_url", typed.base_url.is_some())];
+    let of_twilio = [
+        ("account_sid", typed.account_sid.is_some()),
+        ("auth_token", typed.auth_token.is_some()),
+        ("auth_token_secondary", typed.auth_token_secondary.is_some()),
+        ("api_key", typed.api_key.is_some()),
+    ];
+    let of_sim = [
+        ("seed", typed.seed.is_some()),
+        ("speedup", typed.speedup.is_some()),
+        ("faults", typed.faults.is_some()),
+        ("log", typed.log.is_some()),
+    ];
+    let of_signalwire = [
+        ("space", typed.space.is_some()),
+        ("project", typed.project.is_some()),
+        ("token", typed.token.is_some()),
+        ("signing_key", typed.signing_key.is_some()),
+    ];
+    let foreign: &[(&[(&'static str, bool)], &str)] = match kind {
+        "sim" => &[(&of_services, "twilio"), (&of_twilio, "twilio"), (&of_signalwire, "signalwire")],
+        "twilio" => &[(&of_sim, "sim"), (&of_signalwire, "signalwire")],
+        "signalwire" => &[(&of_sim, "sim"), (&of_twilio, "twilio")],
+        _ => return Ok(()),
+    };
+    for (keys, owner) in foreign {
+        if let Some((key, _)) = keys.iter().find(|(_, written)| *written) {
+            return Err((key, format!("`{key}` belongs to kind `{owner}`, not to `{kind}`")));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierConfig, (&'static str, String)> {
+    let kind_name = typed.kind.clone().unwrap_or_else(|| if name == "sim" { "sim".to_owned() } else { String::new() });
+    foreign_key(&kind_name, &typed)?;
+    let (kind, loopback) = match kind_name.as_str() {
+        "signalwire" => {
+            let space = typed.space.as_deref().map(|space| format!("https://{space}.signalwire.com"));
+            let base_url = typed.base_url.clone().or(space).ok_or(("kind", "needs space = \"NAME\"".to_owned()))?;
+            let (base_url, loopback) = service_address(&base_url)?;
+            let project = typed.project.clone().ok_or(("kind", "needs project = \"UUID\"".to_owned()))?;
+            if uuid::Uuid::parse_str(&project).is_err() {
+                return Err(("project", "project is a UUID".to_owned()));
+            }
+            let needs = |name: &str| ("kind", format!("needs {name} = {{ env = \"NAME\" }}"));
+            let token = typed.token.clone().ok_or_else(|| needs("token"))?;
+            let signing_key = typed.signing_key.clone().ok_or_else(|| needs("signing_key"))?;
+            (CarrierKind::SignalWire(SignalWireConfig { base_url, project, token, signing_key }), loopback)
+        }
+        "twilio" => {
+            let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.twilio.com"))?;
+            let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
+            let hex = account_sid.strip_prefix("AC").unwrap_or("");
+            if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(("account_sid", "account_sid is AC and 32 hex digits".to_owned()));
+            }
+            let auth_token =
+                typed.auth_token.clone().ok_or(("kind", "needs auth_token = { env = \"NAME\" }".to_owned()))?;
+            let api_key = typed.api_key.map(|key| (key.sid, key.secret));
+            let auth_token_secondary = typed.auth_token_secondary.clone();
+            let twilio = TwilioConfig { base_url, account_sid, auth_token, auth_token_secondary, api_key };
+            (CarrierKind::Twilio(twilio), loopback)
+        }
+        "sim" => {
+            let speedup = typed.speedup.unwrap_or(1.0);
+            if !(1.0..=1_000.0).contains(&speedup) {
+                return Err(("speedup", format!("speedup is 1 to 1000, not {speedup}")));
+            }
+            let faults = typed.faults.unwrap_or(TypedFaults::Odds(BTreeMap::new()));
+            let faults = faults.checked().map_err(|failure| ("faults", failure.what))?;
+            let seed = typed.seed.unwrap_or(1);
+            (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
+        }
+        "" => return Err(("kind", "needs kind = \"twilio\", \"signalwire\" or \"sim\"".to_owned())),
+        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio, signalwire and sim"))),
+    };
+    let calls_per_second = typed.calls_per_second.unwrap_or(1.0);
+    if !(calls_per_second > 0.0 && calls_per_second <= 1_000.0) {
+        return Err((
+            "calls_per_second",
+            format!("calls_per_second is over 0 and at most 1000, not {calls_per_second}"),
+        ));
+    }
+    let max_live_calls = typed.max_live_calls.unwrap_or(10);
+    if max_live_calls == 0 || max_live_calls as usize > limits::STREAMS {
+        return Err(("max_live_calls", format!("max_live_calls is 1 to {}, not {max_live_calls}", limits::STREAMS)));
+    }
+    let ring_timeout = typed.ring_timeout.map_or(Duration::from_secs(30), |s| s.0);
+    let shortest = if loopback { Duration::from_secs(1) } else { Duration::from_secs(15) };
+    if !(shortest..=Duration::from_secs(600)).contains(&ring_timeout) {
+        return Err(("ring_timeout", format!("ring_timeout is {shortest:?} to 600s, not {ring_timeout:?}")));
+    }
+    let release_horizon = typed.release_horizon.map_or(Duration::from_secs(300), |s| s.0);
+    if release_horizon < Duration::from_secs(120) && !loopback {
+        return Err((
+            "release_horizon",
+            "release_horizon under 2m could ring a person twice: only on loopback".to_owned(),
+        ));
+    }
+    let failures =
+        check_failures(typed.failure_window, typed.failure_minimum, typed.failure_share, FailurePolicy::default())?;
+    Ok(CarrierConfig {
+        kind,
+        calls_per_second,
+        max_live_calls,
+        ring_timeout,
+        release_horizon,
+        failures,
+        shared_callers: typed.shared_callers.unwrap_or(false),
+    })
+}
+
+/// A carrier's address without its last slash, and whether it is on loopback.
+fn service_address(url: &str) -> Result<(String, bool), (&'static str, String)> {
+    let url = url.trim_end_matches('/').to_owned();
+    let loopback = is_loopback_url(&url);
+    if !url.starts_with("https://") && !loopback {
+        return Err(("base_url", "base_url must be https; plain http is for loopback only".to_owned()));
+    }
+    Ok((url, loopback))
+}
+
+fn check_failures(
+    window: Option<usize>,
+    minimum: Option<usize>,
+    share: Option<f64>,
+    usual: FailurePolicy,
+) -> Result<FailurePolicy, (&'static str, String)> {
+    let window = window.unwrap_or(usual.window);
+    if !(5..=1_000).contains(&window) {
+        return Err(("failure_window", format!("failure_window is 5 to 1000 calls, not {window}")));
+    }
+    let minimum = minimum.unwrap_or(usual.minimum.min(window));
+    if !(1..=window).contains(&minimum) {
+        return Err(("failure_minimum", format!("failure_minimum is 1 to failure_window ({window}), not {minimum}")));
+    }
+    let share = share.unwrap_or(usual.share);
+    if !(0.0..=1.0).contains(&share) {
+        return Err(("failure_share", format!("failure_share is 0 to 1, not {share}")));
+    }
+    Ok(FailurePolicy { window, minimum, share })
+}
