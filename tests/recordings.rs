@@ -99,7 +99,7 @@ fn every_recording_begins_after_the_notice_and_lies_whole_in_its_calls_folder() 
 
 #[test]
 fn a_recording_that_is_not_there_is_missing_for_a_reason_and_none_is_lost_without_callbacks() {
-    let shop = ran("recording_absent = 0.4, recording_untold = 0.5");
+    let shop = ran("recording_absent = 0.4, recording_untold = 0.5, recording_unanswered = 0.3");
     let wanted = recorded(&log(&shop));
     let absent = wanted.values().filter(|state| *state == "absent").count();
     assert!(absent > 3, "{absent}");

@@ -12,12 +12,11 @@ use super::carriers;
 use super::clock::Clock;
 use super::ledger::LedgerHandle;
 use crate::base::{Exit, Failure, Money, Sid, Wall, limits};
-use crate::core::call::recording::ask_again;
-use crate::core::wire::recordings::RecordingState;
+use crate::core::call::recording::{End, end_of, later};
 use crate::edge::carrier::{AskFault, Carrier, ListQuery, SoundFile};
 use crate::store::calllog::Fetched;
 use crate::store::ledger::writer::Writer;
-use crate::store::ledger::{DueRecording, Ledger, LedgerFault, OpenOptions, RecordingEnd};
+use crate::store::ledger::{DueRecording, Ledger, LedgerFault, OpenOptions};
 use crate::store::workspace::Workspace;
 
 /// An account whose recordings and prices are wanted.
@@ -104,44 +103,47 @@ impl Wanted {
         let mut ended = stream::iter(due).map(|due| self.one(due)).buffer_unordered(limits::RECORDINGS_AT_ONCE);
         while let Some(end) = ended.next().await {
             match end? {
-                RecordingEnd::Fetched => looked.fetched += 1,
-                RecordingEnd::Missing(_) => looked.missing += 1,
-                RecordingEnd::Later(_) => looked.later += 1,
+                End::Fetched => looked.fetched += 1,
+                End::Missing(_) => looked.missing += 1,
+                End::Later(_) => looked.later += 1,
             }
             each(&looked);
         }
         Ok(looked)
     }
 
-    async fn one(&self, due: DueRecording) -> Result<RecordingEnd, LookFault> {
+    async fn one(&self, due: DueRecording) -> Result<End, LookFault> {
         let end = match self.ask(&due).await {
             Ok(end) => end,
             Err(fault) if fault.stop().is_some() => return Err(LookFault::Carrier(fault)),
-            Err(AskFault::Gone) => RecordingEnd::Missing("the carrier does not know it (any more)".to_owned()),
-            Err(fault) => match ask_again(due.begun, self.clock.wall()) {
-                Some(at) => {
-                    tracing::debug!(call = %due.call, %fault, "a recording could not be fetched: asked again");
-                    RecordingEnd::Later(at)
-                }
-                None => RecordingEnd::Missing(format!("could not be fetched in a day: {fault}")),
-            },
+            Err(AskFault::Gone) => End::Missing("the carrier does not know it (any more)".to_owned()),
+            Err(fault) => {
+                tracing::debug!(call = %due.call, %fault, "a recording could not be fetched");
+                later(due.begun, self.clock.wall(), &format!("could not be fetched in a day: {fault}"))
+            }
         };
         let (call, told) = (due.call, end.clone());
         self.ledger.run(move |ledger| ledger.recording_is(call, &told)).await?;
         Ok(end)
     }
 
-    async fn ask(&self, due: &DueRecording) -> Result<RecordingEnd, AskFault> {
-        let state = self.carrier.recording(&due.recording).await?;
-        if let Some(end) = Ledger::recording_end(state, due.begun, self.clock.wall()) {
+    async fn ask(&self, due: &DueRecording) -> Result<End, AskFault> {
+        let (recording, state) = match &due.recording {
+            Some(recording) => (recording.clone(), self.carrier.recording(recording).await?),
+            // The answer to our request was lost: whatever the call has is ours.
+            None => match self.carrier.recordings_of(&due.sid).await?.pop() {
+                Some(found) => found,
+                None => return Ok(later(due.begun, self.clock.wall(), "the carrier made none")),
+            },
+        };
+        if let Some(end) = end_of(state, due.begun, self.clock.wall()) {
             return Ok(end);
         }
-        debug_assert_eq!(state, RecordingState::Ready);
         let disk = |error: std::io::Error| AskFault::Failed { cause: format!("the file: {error}") };
         let mut sound = Fetched::open(&self.calls_dir.join(&due.folder)).map_err(disk)?;
         for tries in 1.. {
             let held = sound.held();
-            match self.carrier.fetch_sound(&due.recording, &mut sound).await {
+            match self.carrier.fetch_sound(&recording, &mut sound).await {
                 Ok(()) => break,
                 // Its state is told before its sound can be had: a moment more.
                 Err(AskFault::Gone) => return Err(AskFault::Failed { cause: "no sound yet".to_owned() }),
@@ -151,7 +153,7 @@ impl Wanted {
             }
         }
         sound.finish().map_err(disk)?;
-        Ok(RecordingEnd::Fetched)
+        Ok(End::Fetched)
     }
 
     /// How many recordings of the account are waited for.

@@ -3,6 +3,42 @@
 use std::time::Duration;
 
 use crate::base::{Wall, limits};
+use crate::core::wire::recordings::RecordingState;
+
+/// What becomes of a recording that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It lies in the call's folder.
+    Fetched,
+    /// There is none, and why.
+    Missing(String),
+    /// Asked again then.
+    Later(Wall),
+}
+
+/// What a recording's state comes to; `None`: it can be fetched. `begun`: when the carrier was asked to record.
+pub fn end_of(state: RecordingState, begun: Wall, now: Wall) -> Option<End> {
+    match state {
+        RecordingState::Ready => None,
+        RecordingState::Absent(code) => Some(End::Missing(why_absent(code))),
+        RecordingState::Pending => Some(later(begun, now, "not ready after a day")),
+    }
+}
+
+/// Asked again, or given up for this reason.
+pub fn later(begun: Wall, now: Wall, given_up: &str) -> End {
+    ask_again(begun, now).map_or_else(|| End::Missing(given_up.to_owned()), End::Later)
+}
+
+/// Why there is no recording, in words.
+fn why_absent(code: Option<i64>) -> String {
+    match code {
+        Some(16_101) => "too short (code 16101)".to_owned(),
+        Some(16_102) => "silent (code 16102)".to_owned(),
+        Some(code) => format!("the carrier has none (code {code})"),
+        None => "the carrier has none".to_owned(),
+    }
+}
 
 /// When a recording that is not ready, or could not be fetched, is asked about again: the older, the rarer. `None`: it is
 /// given up. `begun`: when the carrier was asked to record.
@@ -38,6 +74,18 @@ mod tests {
         }
         assert!(now.since(begun) >= limits::RECORDING_GIVEN_UP, "{now:?}");
         assert!((30..60).contains(&asked), "{asked}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_missing_at_once_and_what_is_not_ready_after_a_day() {
+        let (begun, day) = (Wall(0), Wall(24 * 3_600_000));
+        assert_eq!(end_of(RecordingState::Ready, begun, day), None);
+        assert_eq!(
+            end_of(RecordingState::Absent(Some(16_102)), begun, begun),
+            Some(End::Missing("silent (code 16102)".to_owned()))
+        );
+        assert_eq!(end_of(RecordingState::Pending, begun, begun), Some(End::Later(Wall(5_000))));
+        assert!(matches!(end_of(RecordingState::Pending, begun, day), Some(End::Missing(_))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 32] = [
+pub const FAULTS: [(&str, &str); 33] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -34,6 +34,7 @@ pub const FAULTS: [(&str, &str); 32] = [
     ("end_mismatch", "the last callback says `failed`, the record says what happened"),
     ("late_verdict", "who answered is told twenty seconds late, mostly after the call"),
     ("false_verdict", "who answered is told wrongly: a person is a machine, a machine is a person"),
+    ("recording_unanswered", "500 to a request to record: the recording is made"),
     ("recording_absent", "the recording is silent: there is none"),
     ("recording_late", "the recording is ready thirty seconds later"),
     ("recording_cut", "the connection breaks half-way through a recording's sound"),

@@ -53,6 +53,18 @@ pub struct RecordingResource {
     pub uri: Option<String>,
 }
 
+/// A page of a call's recordings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct RecordingPage {
+    pub recordings: Vec<RecordingResource>,
+    pub next_page_uri: Option<String>,
+    pub page: u64,
+    pub page_size: u64,
+    pub uri: Option<String>,
+}
+
 /// Where a recording stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingState {

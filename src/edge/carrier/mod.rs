@@ -260,6 +260,11 @@ pub trait Carrier: Send + Sync {
         Box::pin(async { Err(AskFault::Gone) })
     }
 
+    /// The recordings of a call, with where they stand.
+    fn recordings_of<'a>(&'a self, _call: &'a Sid) -> Boxed<'a, Result<Vec<(Sid, RecordingState)>, AskFault>> {
+        Box::pin(async { Err(AskFault::Gone) })
+    }
+
     /// Where a recording stands.
     fn recording<'a>(&'a self, _recording: &'a Sid) -> Boxed<'a, Result<RecordingState, AskFault>> {
         Box::pin(async { Err(AskFault::Gone) })

@@ -338,6 +338,10 @@ impl Carrier for Twilio {
         Box::pin(self.record_once(call, told))
     }
 
+    fn recordings_of<'a>(&'a self, call: &'a Sid) -> Boxed<'a, Result<Vec<(Sid, RecordingState)>, AskFault>> {
+        Box::pin(self.recordings_of_once(call))
+    }
+
     fn recording<'a>(&'a self, recording: &'a Sid) -> Boxed<'a, Result<RecordingState, AskFault>> {
         Box::pin(self.recording_once(recording))
     }

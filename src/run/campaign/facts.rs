@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -13,7 +14,7 @@ use crate::core::dial::attempt::Source;
 use crate::core::dial::note::Note;
 use crate::core::wire::recordings::RecordingTold;
 use crate::core::wire::token;
-use crate::edge::carrier::Ending;
+use crate::edge::carrier::{AskFault, Ending};
 use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
 use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 
@@ -199,14 +200,31 @@ async fn answered_by(shared: Arc<Shared>, attempt: AttemptId, who: Answerer) -> 
     })
 }
 
-/// Asks the carrier to record from here on. Once: a second request would be a second recording, and the answer to a lost
-/// one comes with its callback.
+/// Times that a request to record is repeated to a carrier that is busy.
+const RECORD_TRIES: u32 = 3;
+
+/// Asks the carrier to record from here on. Once: a second request would be a second recording.
 async fn record(shared: Arc<Shared>, attempt: AttemptId, sid: Sid) {
     let told = format!("{}{}", shared.urls.status, token::mint(&shared.token_key, attempt));
-    let begun = shared.carrier.record(&sid, &told).await;
+    let wanted_at = shared.wall();
+    if let Err(fault) = shared.ledger.run(move |ledger| ledger.recording_wanted(attempt, wanted_at)).await {
+        return shared.ledger_failed(fault).await;
+    }
+    let mut begun = shared.carrier.record(&sid, &told).await;
+    for _ in 0..RECORD_TRIES {
+        // Documented as not processed where the card says so; elsewhere a second recording is better than none.
+        let Err(AskFault::Throttled { after }) = &begun else { break };
+        shared.clock.sleep(after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(5))).await;
+        begun = shared.carrier.record(&sid, &told).await;
+    }
     let now = shared.wall();
     let written = match begun {
         Ok(recording) => shared.ledger.run(move |ledger| ledger.recording_begun(attempt, &recording, now)).await,
+        // It may record: its callback tells, or the look at the call's recordings.
+        Err(AskFault::Failed { cause }) => {
+            tracing::warn!(%attempt, cause, "whether the carrier records a call is not known");
+            Ok(())
+        }
         Err(fault) => {
             tracing::warn!(%attempt, %fault, "the carrier does not record a call");
             let why = format!("the carrier would not record: {fault}");

@@ -74,6 +74,11 @@ impl Ledger {
             "UPDATE call SET keys = NULL, folder = NULL WHERE attempt IN (SELECT id FROM attempt WHERE lead = ?1)",
             [lead.0],
         )?;
+        // What is waited for would be fetched into a folder that is gone.
+        self.write(
+            "DELETE FROM task WHERE call IN (SELECT k.id FROM call k JOIN attempt a ON a.id = k.attempt WHERE a.lead = ?1)",
+            [lead.0],
+        )?;
         let attempts = self.write("UPDATE attempt SET phone = ?2 WHERE lead = ?1", (lead.0, &nobody))?;
         for table in ["lead_tag", "other_phone", "import_change"] {
             self.write(&format!("DELETE FROM {table} WHERE lead = ?1"), [lead.0])?;

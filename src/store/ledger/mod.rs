@@ -62,7 +62,7 @@ pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
 pub use start::{Checked, StartCheck};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
-pub use tasks::{DueRecording, RecordingEnd, Unpriced};
+pub use tasks::{DueRecording, Unpriced};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
 const OLDEST_SQLITE: i32 = 3_051_003;

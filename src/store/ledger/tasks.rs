@@ -2,31 +2,22 @@
 
 use super::{Ledger, LedgerFault, codec};
 use crate::base::{AttemptId, CallId, Money, Phone, Sid, Wall};
-use crate::core::call::recording;
-use crate::core::wire::recordings::{RecordingState, RecordingTold};
+use crate::core::call::recording::{self, End};
+use crate::core::wire::recordings::RecordingTold;
 
 /// A carrier's recording that can be asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRecording {
     /// Its call.
     pub call: CallId,
-    /// The carrier's id of it.
-    pub recording: Sid,
+    /// The carrier's id of it; `None`: the answer was lost, its call's recordings must be listed.
+    pub recording: Option<Sid>,
+    /// The carrier's id of the call.
+    pub sid: Sid,
     /// When the carrier was asked to record.
     pub begun: Wall,
     /// The call's folder, relative to the calls folder.
     pub folder: String,
-}
-
-/// What became of a carrier's recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordingEnd {
-    /// It lies in the call's folder.
-    Fetched,
-    /// There is none, and why.
-    Missing(String),
-    /// Asked again then.
-    Later(Wall),
 }
 
 /// A number whose calls have no price yet.
@@ -40,27 +31,27 @@ pub struct Unpriced {
     pub calls: u64,
 }
 
-/// Why there is no recording, in words.
-fn why_absent(code: Option<i64>) -> String {
-    match code {
-        Some(16_101) => "too short (code 16101)".to_owned(),
-        Some(16_102) => "silent (code 16102)".to_owned(),
-        Some(code) => format!("the carrier has none (code {code})"),
-        None => "the carrier has none".to_owned(),
-    }
-}
-
 impl Ledger {
+    /// The carrier will be asked to record a call: written down before the request leaves, so that a recording whose
+    /// answer and callback are lost is looked for.
+    pub fn recording_wanted(&mut self, attempt: AttemptId, now: Wall) -> Result<(), LedgerFault> {
+        self.want_recording(attempt, None, now)
+    }
+
     /// The carrier records a call from now on.
     pub fn recording_begun(&mut self, attempt: AttemptId, recording: &Sid, now: Wall) -> Result<(), LedgerFault> {
+        self.want_recording(attempt, Some(recording), now)
+    }
+
+    fn want_recording(&mut self, attempt: AttemptId, subject: Option<&Sid>, now: Wall) -> Result<(), LedgerFault> {
         self.atomically(|ledger| {
             let known = ledger.known(attempt)?.ok_or(LedgerFault::Unknown("attempt"))?;
             ledger.ensure_call(&known)?;
             let first = recording::ask_again(now, now).unwrap_or(now);
             ledger.write(
                 "INSERT INTO task (call, kind, state, due, subject, since) VALUES (?1, 'recording', 'waiting', ?2, ?3, ?4) \
-                 ON CONFLICT (call, kind) DO NOTHING",
-                rusqlite::params![attempt.call().0.as_bytes(), first.0, recording.as_str(), now.0],
+                 ON CONFLICT (call, kind) DO UPDATE SET subject = coalesce(subject, excluded.subject)",
+                rusqlite::params![attempt.call().0.as_bytes(), first.0, subject.map(Sid::as_str), now.0],
             )?;
             Ok(())
         })
@@ -73,7 +64,8 @@ impl Ledger {
             ledger.ensure_call(&known)?;
             ledger.write(
                 "INSERT INTO task (call, kind, state, since, reason) VALUES (?1, 'recording', 'missing', ?2, ?3) \
-                 ON CONFLICT (call, kind) DO NOTHING",
+                 ON CONFLICT (call, kind) DO UPDATE SET state = 'missing', due = NULL, reason = excluded.reason \
+                 WHERE state = 'waiting' AND subject IS NULL",
                 rusqlite::params![attempt.call().0.as_bytes(), now.0, why],
             )?;
             Ok(())
@@ -84,59 +76,48 @@ impl Ledger {
     /// taken up here. What is fetched or missing stays so.
     pub fn recording_told(&mut self, attempt: AttemptId, told: &RecordingTold, now: Wall) -> Result<(), LedgerFault> {
         self.recording_begun(attempt, &told.recording, now)?;
-        let end = match told.state {
-            RecordingState::Pending => return Ok(()),
-            RecordingState::Ready => RecordingEnd::Later(now),
-            RecordingState::Absent(code) => RecordingEnd::Missing(why_absent(code)),
+        let end = match recording::end_of(told.state, now, now) {
+            None => End::Later(now),
+            Some(End::Later(_)) => return Ok(()),
+            Some(end) => end,
         };
         self.end_recording(attempt.call(), Some(&told.recording), &end)
     }
 
     /// What asking or fetching came to.
-    pub fn recording_is(&mut self, call: CallId, end: &RecordingEnd) -> Result<(), LedgerFault> {
+    pub fn recording_is(&mut self, call: CallId, end: &End) -> Result<(), LedgerFault> {
         self.end_recording(call, None, end)
     }
 
-    fn end_recording(&mut self, call: CallId, only: Option<&Sid>, end: &RecordingEnd) -> Result<(), LedgerFault> {
+    fn end_recording(&mut self, call: CallId, only: Option<&Sid>, end: &End) -> Result<(), LedgerFault> {
         let (state, due, reason) = match end {
-            RecordingEnd::Fetched => ("done", None, None),
-            RecordingEnd::Missing(why) => ("missing", None, Some(why.as_str())),
-            RecordingEnd::Later(at) => ("waiting", Some(at.0), None),
+            End::Fetched => ("done", None, None),
+            End::Missing(why) => ("missing", None, Some(why.as_str())),
+            End::Later(at) => ("waiting", Some(at.0), None),
         };
         self.atomically(|ledger| {
             ledger.write(
                 "UPDATE task SET state = ?3, due = ?4, reason = ?5, tries = tries + 1 \
-                 WHERE call = ?1 AND kind = 'recording' AND state = 'waiting' AND subject = coalesce(?2, subject)",
+                 WHERE call = ?1 AND kind = 'recording' AND state = 'waiting' AND (?2 IS NULL OR subject = ?2)",
                 rusqlite::params![call.0.as_bytes(), only.map(Sid::as_str), state, due, reason],
             )?;
             Ok(())
         })
     }
 
-    /// What the carrier says about a recording's state, as a word for [`Ledger::recording_is`]; `None`: fetch it.
-    pub fn recording_end(state: RecordingState, begun: Wall, now: Wall) -> Option<RecordingEnd> {
-        match state {
-            RecordingState::Ready => None,
-            RecordingState::Absent(code) => Some(RecordingEnd::Missing(why_absent(code))),
-            RecordingState::Pending => Some(match recording::ask_again(begun, now) {
-                Some(at) => RecordingEnd::Later(at),
-                None => RecordingEnd::Missing("not ready after a day".to_owned()),
-            }),
-        }
-    }
-
     /// Recordings of an account that are due, the longest due first. A call whose folder is not known yet still runs.
     pub fn due_recordings(&self, account: &str, now: Wall, most: u32) -> Result<Vec<DueRecording>, LedgerFault> {
         self.rows(
-            "SELECT t.call, t.subject, t.since, k.folder FROM task t JOIN call k ON k.id = t.call \
+            "SELECT t.call, t.subject, t.since, k.folder, a.sid FROM task t JOIN call k ON k.id = t.call \
              JOIN attempt a ON a.id = k.attempt \
              WHERE t.kind = 'recording' AND t.state = 'waiting' AND t.due <= ?2 AND a.account = ?1 \
-               AND t.subject IS NOT NULL AND k.folder IS NOT NULL ORDER BY t.due LIMIT ?3",
+               AND a.sid IS NOT NULL AND k.folder IS NOT NULL ORDER BY t.due LIMIT ?3",
             (account, now.0, most),
             |row| {
                 Ok(DueRecording {
                     call: CallId(codec::uuid(row, "call")?),
-                    recording: codec::word(row, "subject")?,
+                    recording: codec::maybe_word(row, "subject")?,
+                    sid: codec::word(row, "sid")?,
                     begun: codec::wall(row, "since")?,
                     folder: row.get("folder")?,
                 })

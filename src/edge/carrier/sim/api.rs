@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
@@ -19,9 +19,9 @@ use super::book::{Book, Entry};
 use super::callbacks::Webhooks;
 use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
-use super::recordings;
+use super::{numbers, recordings};
 use crate::base::limits::{SIM_CALLS, SIM_EVENTS, WEBHOOK_BYTES};
-use crate::base::{Boot, Phone, Secret, Wall};
+use crate::base::{Boot, Secret, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::sim::call::{CallMachine, Event, Limits};
 use crate::core::sim::callee::{Behaviour, Script, script};
@@ -31,9 +31,7 @@ use crate::core::sim::line::{Line, What};
 use crate::core::sim::rest::{ApiFault, NewCall, Update, read_create, read_update};
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::form;
-use crate::core::wire::twilio::{
-    self as wire, CallPage, CallResource, Capabilities, IncomingNumbers, ListedNumber, VerifiedNumbers,
-};
+use crate::core::wire::twilio::{self as wire, CallPage, CallResource};
 use crate::edge::carrier::Boxed;
 
 /// A moment on both clocks.
@@ -253,20 +251,26 @@ fn signalwires() -> Router<Arc<World>> {
     Router::new()
         .route("/api/laml/2010-04-01/Accounts/{account}/Calls", get(list).post(create))
         .route("/api/laml/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
-        .route("/api/laml/2010-04-01/Accounts/{account}/Calls/{call}/Recordings", post(recordings::begin))
+        .route(
+            "/api/laml/2010-04-01/Accounts/{account}/Calls/{call}/Recordings",
+            get(recordings::list).post(recordings::begin),
+        )
         .route("/api/laml/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::fetch))
-        .route("/api/laml/2010-04-01/Accounts/{account}/IncomingPhoneNumbers", get(own_numbers))
-        .route("/api/laml/2010-04-01/Accounts/{account}/OutgoingCallerIds", get(verified_numbers))
+        .route("/api/laml/2010-04-01/Accounts/{account}/IncomingPhoneNumbers", get(numbers::own))
+        .route("/api/laml/2010-04-01/Accounts/{account}/OutgoingCallerIds", get(numbers::verified))
 }
 
 fn twilios() -> Router<Arc<World>> {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Calls.json", get(list).post(create))
         .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(fetch).post(update))
-        .route("/2010-04-01/Accounts/{account}/Calls/{call}/Recordings.json", post(recordings::begin))
+        .route(
+            "/2010-04-01/Accounts/{account}/Calls/{call}/Recordings.json",
+            get(recordings::list).post(recordings::begin),
+        )
         .route("/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::fetch))
-        .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(own_numbers))
-        .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(verified_numbers))
+        .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(numbers::own))
+        .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(numbers::verified))
 }
 
 pub(super) fn refuse(fault: &ApiFault) -> Response {
@@ -457,42 +461,6 @@ async fn list(
         Ok(page) => axum::Json(page).into_response(),
         Err(fault) => logged(&world, "", fault),
     }
-}
-
-/// The number that a query names, if this carrier takes calls from it: it is the account's, or it would be refused.
-fn taken(world: &World, query: Option<String>) -> Vec<ListedNumber> {
-    let pairs = form::decode(query.unwrap_or_default().as_bytes());
-    let number = form::first(&pairs, "PhoneNumber").filter(|number| Phone::from_e164(number).is_ok());
-    let number = number.filter(|number| !world.strikes("caller_refused", number, 0));
-    let listed = |number: &str| ListedNumber {
-        phone_number: Some(number.to_owned()),
-        capabilities: Some(Capabilities { voice: Some(true) }),
-    };
-    number.map(listed).into_iter().collect()
-}
-
-async fn own_numbers(
-    State(world): State<Arc<World>>,
-    Path(account): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(fault) = authorise(&world, &account, &headers) {
-        return logged(&world, "", fault);
-    }
-    axum::Json(IncomingNumbers { incoming_phone_numbers: taken(&world, query) }).into_response()
-}
-
-/// Nobody else has proved a number to this carrier.
-async fn verified_numbers(
-    State(world): State<Arc<World>>,
-    Path(account): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(fault) = authorise(&world, &account, &headers) {
-        return logged(&world, "", fault);
-    }
-    axum::Json(VerifiedNumbers::default()).into_response()
 }
 
 /// One page of the list, newest first. A page goes on after the call that `PageToken` names, so that new calls shift nothing.

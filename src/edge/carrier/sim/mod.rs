@@ -7,6 +7,7 @@ pub mod callbacks;
 pub mod listener;
 pub mod log;
 pub mod media;
+mod numbers;
 pub mod recordings;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::core::sim::line::What;
 use crate::core::sim::rest::{ApiFault, Recorded, read_record};
 use crate::core::sim::tape::Tape;
 use crate::core::wire::form;
-use crate::core::wire::recordings::{self as wire, RecordingResource};
+use crate::core::wire::recordings::{self as wire, RecordingPage, RecordingResource};
 use crate::core::wire::twilio::{API_VERSION, date};
 
 /// From the end of a call until its recording is ready, milliseconds of the carrier's own time.
@@ -90,7 +90,26 @@ pub(super) async fn begin(
         let what = format!("unknown names are ignored: {}", crate::base::text::printable(&ignored.join(", ")));
         world.note(&call, What::BadRequest { http: 201, code: None, what });
     }
+    let whose = world.book().get(&call).map(|entry| entry.to.clone()).unwrap_or_default();
+    if world.strikes("recording_unanswered", &whose, 0) {
+        return refuse(&ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() });
+    }
     (world.created(), axum::Json(answer)).into_response()
+}
+
+pub(super) async fn list(
+    State(world): State<Arc<World>>,
+    Path((account, call)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(fault) = authorise(&world, &account, &headers) {
+        return logged(&world, &call, fault);
+    }
+    let recordings: Vec<RecordingResource> =
+        world.book().tapes_of(&call).iter().map(|taped| resource(&world, taped)).collect();
+    let uri = Some(world.dialect.path(&wire::of_call_path(&world.account, &call)).into_owned());
+    let page_size = recordings.len() as u64;
+    axum::Json(RecordingPage { recordings, next_page_uri: None, page: 0, page_size, uri }).into_response()
 }
 
 pub(super) async fn fetch(
@@ -157,18 +176,21 @@ pub async fn finish(world: Arc<World>, call: String) {
         return;
     }
     world.book().become_of(&call, "processing", None);
-    let late = if world.strikes("recording_late", &call, 0) { LATE_MS } else { 0 };
+    // By the callee, so that the same seed strikes the same people.
+    let whose = world.book().get(&call).map(|entry| entry.to.clone()).unwrap_or_default();
+    let strikes = |name| world.strikes(name, &whose, 0);
+    let late = if strikes("recording_late") { LATE_MS } else { 0 };
     (world.doors.sleep)(Duration::from_secs_f64((MADE_READY_MS + late) as f64 / 1_000.0 / world.speedup)).await;
     for taped in begun {
         let tape = world.book().taped(&taped.sid).and_then(|taped| taped.tape.clone()).unwrap_or_default();
         let (status, error) = match tape.seconds() {
-            _ if world.strikes("recording_absent", &call, 0) => ("absent", Some(16_102)),
+            _ if strikes("recording_absent") => ("absent", Some(16_102)),
             0 => ("absent", Some(16_101)),
             _ => ("completed", None),
         };
         world.book().become_of(&call, status, error);
         world.note(&call, What::Recording { recording: taped.sid.clone(), status: status.to_owned() });
-        let Some(url) = taped.callback.filter(|_| !world.strikes("recording_untold", &call, 0)) else { continue };
+        let Some(url) = taped.callback.filter(|_| !strikes("recording_untold")) else { continue };
         let mut params = vec![
             ("AccountSid", world.account.clone()),
             ("CallSid", call.clone()),

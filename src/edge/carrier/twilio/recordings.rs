@@ -2,7 +2,7 @@
 
 use reqwest::header;
 
-use super::{Twilio, ask, cause, read_body};
+use super::{Twilio, ask, cause};
 use crate::base::Sid;
 use crate::base::limits::RECORDING_FETCH;
 use crate::core::wire::form;
@@ -23,14 +23,24 @@ impl Twilio {
         let answer = self.post(&path, form::encode(&wire::begin_form(told, self.options.dialect))).await;
         let answer = answer.map_err(|error| failed(cause(&error)))?;
         if answer.status().as_u16() == 400 {
-            // "Not eligible for recording": mostly a call that is over.
-            let body = read_body(answer).await.map_err(failed)?;
-            let code =
-                serde_json::from_slice::<crate::core::wire::twilio::ErrorBody>(&body).ok().and_then(|it| it.code);
-            return Err(failed(format!("refused (HTTP 400, code {code:?})")));
+            // "Not eligible for recording": the call is over.
+            return Err(AskFault::Gone);
         }
         let begun = read(&ask(answer).await?)?;
         begun.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| failed("a recording without a sid"))
+    }
+
+    /// The first page is all: a call has one recording of ours.
+    pub(super) async fn recordings_of_once(&self, call: &Sid) -> Result<Vec<(Sid, RecordingState)>, AskFault> {
+        let path = wire::of_call_path(&self.options.account_sid, call.as_str());
+        let body = self.get(self.url(&path)).await?;
+        let page: wire::RecordingPage =
+            serde_json::from_slice(&body).map_err(|error| failed(format!("unreadable list: {error}")))?;
+        let known = |found: RecordingResource| {
+            let state = RecordingState::of(found.status.as_deref().unwrap_or_default(), found.error_code);
+            Some((found.sid?.parse().ok()?, state))
+        };
+        Ok(page.recordings.into_iter().filter_map(known).collect())
     }
 
     pub(super) async fn recording_once(&self, recording: &Sid) -> Result<RecordingState, AskFault> {
