@@ -69,6 +69,12 @@ twilio-sdk:
     cargo build --locked
     target/twilio-sdk/bin/python tools/twilio-sdk-check.py target/debug/ahoy
 
+# The same with its Node package (needs Node; installs `twilio` below target)
+twilio-node:
+    npm install --silent --no-audit --no-fund --prefix target/twilio-node twilio
+    cargo build --locked
+    node tools/twilio-sdk-check.mjs target/debug/ahoy target/twilio-node
+
 # 200,000 spellings of numbers against Google's libphonenumber (needs Python; the version is that of our metadata)
 phonenumbers:
     python3 -m venv target/phonenumbers

@@ -10,6 +10,9 @@ use crate::run::recordings::{FetchReport, fetch};
 use crate::show::progress;
 use crate::show::words::say;
 
+/// Missing recordings that a person is shown.
+const SHOWN: usize = 10;
+
 /// Runs `ahoy calls fetch`.
 pub fn run(wait: Option<&str>, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
@@ -49,8 +52,12 @@ fn sentences(report: &FetchReport) -> Vec<String> {
         "{carrier}: {} recordings fetched, {} missing, {} not ready yet",
         recordings.fetched, recordings.missing, report.waiting
     )];
-    if recordings.missing > 0 {
-        told.extend(report.missing.iter().map(|(call, why)| format!("{carrier}: no recording of {call}: {why}")));
+    // Also those of earlier looks: nobody may have seen them then.
+    told.extend(
+        report.missing.iter().take(SHOWN).map(|(call, why)| format!("{carrier}: no recording of {call}: {why}")),
+    );
+    if report.missing.len() > SHOWN {
+        told.push(format!("{carrier}: and others without one (--json names the newest {})", report.missing.len()));
     }
     if prices.told + prices.untold > 0 {
         told.push(format!(

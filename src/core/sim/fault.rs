@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 33] = [
+pub const FAULTS: [(&str, &str); 37] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -17,6 +17,10 @@ pub const FAULTS: [(&str, &str); 33] = [
     ("drop_callback", "a status callback is never sent"),
     ("no_stream", "the media socket never opens"),
     ("bare_close", "the media socket closes without a stop message"),
+    ("media_drop", "the media socket breaks after 1.2 seconds, without a word"),
+    ("media_gap", "a tenth of the callee's sound never comes"),
+    ("media_repeat", "frames come again, behind later ones"),
+    ("media_garbage", "frames whose sound is no base64"),
     ("suspended", "403, code 20005: the account is suspended"),
     ("no_funds", "402: the account has no money"),
     ("bad_key", "401, code 20003: orders are refused for their credentials"),

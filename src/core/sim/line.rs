@@ -23,7 +23,7 @@ pub struct Line {
 /// What happened. Samples and frames count from the stream's start, at 8 kHz.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[allow(missing_docs)] // fields are named by what they are; docs/WIRE.md has the table
+#[allow(missing_docs)] // fields are named by what they are; docs/SIM.md has the table
 pub enum What {
     /// The carrier started on this log.
     Started { seed: u64, speedup: f64 },

@@ -32,6 +32,17 @@ enum Queued {
     Mark(String),
 }
 
+/// What goes wrong with the callee's sound on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weather {
+    /// Five frames of each fifty never come.
+    pub gaps: bool,
+    /// Each tenth frame comes again, behind the next one.
+    pub repeats: bool,
+    /// The sound of each twentieth frame is no base64.
+    pub garbage: bool,
+}
+
 /// The stream's machine: `receive` what we send, `frame` every 20 ms, then drain `messages` and `notes`.
 #[derive(Debug)]
 pub struct StreamMachine {
@@ -56,6 +67,9 @@ pub struct StreamMachine {
     tape: Option<Tape>,
     /// Its messages have no more than SignalWire's.
     lean: bool,
+    weather: Weather,
+    /// A frame that comes again.
+    again: Option<Value>,
 }
 
 impl StreamMachine {
@@ -76,6 +90,29 @@ impl StreamMachine {
             .to_string(),
         ];
         machine
+    }
+
+    /// The same in bad weather.
+    pub fn in_weather(mut self, weather: Weather) -> StreamMachine {
+        self.weather = weather;
+        self
+    }
+
+    /// The callee's frame, as the weather lets it through.
+    fn say_frame(&mut self, mut media: Value) {
+        let again = self.again.take();
+        if self.weather.garbage && self.chunk.is_multiple_of(20) {
+            media["media"]["payload"] = json!("*not base64*");
+        }
+        if self.weather.repeats && self.chunk.is_multiple_of(10) {
+            self.again = Some(media.clone());
+        }
+        if !(self.weather.gaps && self.chunk % 50 >= 45) {
+            self.say(media);
+        }
+        if let Some(again) = again {
+            self.say(again);
+        }
     }
 
     /// A message as this carrier writes it.
@@ -117,6 +154,8 @@ impl StreamMachine {
             hung_up: false,
             tape: None,
             lean: false,
+            weather: Weather::default(),
+            again: None,
         };
         machine.messages.push(r#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#.to_owned());
         let custom: serde_json::Map<String, Value> =
@@ -303,7 +342,7 @@ impl StreamMachine {
             },
             "streamSid": self.ids.stream,
         });
-        self.say(media);
+        self.say_frame(media);
         self.samples += FRAME as u64;
         for name in marks {
             self.echo(name, false);

@@ -11,7 +11,7 @@ use crate::base::limits::SIM_MEDIA_WRITE;
 use crate::core::sim::call::Event;
 use crate::core::sim::callee::{FRAME_MS, Script};
 use crate::core::sim::line::What;
-use crate::core::sim::stream::{StreamIds, StreamMachine};
+use crate::core::sim::stream::{StreamIds, StreamMachine, Weather};
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::twiml::Stream;
 use crate::edge::carrier::sim::api::World;
@@ -32,10 +32,15 @@ pub(super) struct Wire {
 /// Most frames sent in one wake-up: a second of sound. More would starve reading.
 const BURST: u32 = 50;
 
+/// Frames before the fault `media_drop` breaks a stream.
+const DROPPED_AT: u32 = 60;
+
 enum Over {
     Carrier,
     Us,
     Callee,
+    /// The fault `media_drop`.
+    Dropped,
     Broken(String),
 }
 
@@ -68,14 +73,20 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         Dialect::Twilio => StreamMachine::new(ids, wire.script, &wire.noun.parameters, began.0),
         Dialect::SignalWire => StreamMachine::lean(ids, wire.script, began.0),
     };
+    let strikes = |name| world.strikes(name, &wire.sid, 0);
+    let weather =
+        Weather { gaps: strikes("media_gap"), repeats: strikes("media_repeat"), garbage: strikes("media_garbage") };
+    machine = machine.in_weather(weather);
     let over = pump(&world, &wire.sid, &mut socket, &mut machine, (began, &mut stopped)).await;
+    let dropped = matches!(&over, Over::Dropped);
     let event = match &over {
         Over::Callee => Event::CalleeLeft,
-        Over::Carrier | Over::Us | Over::Broken(_) => Event::StreamClosed,
+        Over::Carrier | Over::Us | Over::Dropped | Over::Broken(_) => Event::StreamClosed,
     };
     let bare = world.strikes("bare_close", &wire.sid, 0);
     match &over {
         Over::Us => machine.stopped("us"),
+        Over::Dropped => machine.stopped("media_drop"),
         Over::Broken(cause) => machine.stopped(cause),
         Over::Carrier | Over::Callee if bare => machine.stopped("bare_close"),
         Over::Carrier => machine.stop("carrier"),
@@ -85,7 +96,7 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         world.book().sound_of(&wire.sid, &tape);
     }
     let flushed = flush(&world, &wire.sid, &mut socket, &mut machine).await;
-    if flushed.is_ok() && !bare {
+    if flushed.is_ok() && !bare && !dropped {
         tokio::select! {
             _closed_by_both_or_not = socket.close() => {}
             () = (world.doors.sleep)(SIM_MEDIA_WRITE) => {}
@@ -103,6 +114,7 @@ async fn pump(
 ) -> Over {
     let frame = Duration::from_millis(FRAME_MS).div_f64(world.speedup);
     let mut frames: u32 = 0;
+    let drops = world.strikes("media_drop", sid, 0);
     let recorded = world.book().get(sid).map(|entry| Arc::clone(&entry.recorded));
     loop {
         if let Err(cause) = flush(world, sid, socket, machine).await {
@@ -110,6 +122,9 @@ async fn pump(
         }
         if recorded.as_ref().is_some_and(|it| it.load(Ordering::Acquire)) {
             machine.record();
+        }
+        if drops && frames >= DROPPED_AT {
+            return Over::Dropped;
         }
         if machine.hung_up() {
             return Over::Callee;
