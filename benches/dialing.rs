@@ -83,12 +83,12 @@ fn measure(rate: f64, seconds: u64) {
     tell(rate, share, &line::read(&fs::read_to_string(&log).expect("the log")).0);
 }
 
-/// CPU seconds that both programs and their children have used so far; the carrier still runs.
+/// CPU seconds of the whole machine so far, which does nothing else meanwhile.
 fn cpu() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = stat.lines().next().unwrap_or_default();
     let ticks: Vec<f64> = first.split_whitespace().skip(1).filter_map(|it| it.parse().ok()).collect();
-    // All but idle and waiting for the disk: this machine does nothing else meanwhile.
+    // All but idle and waiting for the disk.
     let idle = ticks.iter().skip(3).take(2).sum::<f64>();
     (ticks.iter().sum::<f64>() - idle) / 100.0
 }

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Context, print_json, print_line};
+use crate::base::time::parse_span;
 use crate::base::{CallId, Exit, Failure, limits};
 use crate::core::call::report::Report;
 use crate::core::figures::Quantiles;
@@ -66,8 +67,8 @@ enum CallsCommand {
     /// Ask the carriers for what comes after calls: recordings that are not in their folders yet, and prices
     Fetch {
         /// Go on until no recording is waited for, at most this long, such as 10m
-        #[arg(long, value_name = "SPAN")]
-        wait: Option<String>,
+        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+        wait: Option<Duration>,
     },
     /// Start → first audio, and speech → clear: p50, p90, p99, max
     Latency {
@@ -94,7 +95,7 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
             crate::run::block_on(1, tail(call, &folder, *follow, context.json()))?;
             Ok(Exit::Done)
         }
-        CallsCommand::Fetch { wait } => super::fetch::run(wait.as_deref(), context),
+        CallsCommand::Fetch { wait } => super::fetch::run(*wait, context),
         CallsCommand::Latency { since } => latency(&calls, *since, context),
     }
 }

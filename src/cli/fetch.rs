@@ -1,9 +1,9 @@
 //! `ahoy calls fetch`: what comes after calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Context, print_json, print_line};
-use crate::base::time::parse_span;
 use crate::base::{Exit, Failure};
 use crate::run::clock::MachineClock;
 use crate::run::recordings::{FetchReport, fetch};
@@ -14,13 +14,12 @@ use crate::show::words::say;
 const SHOWN: usize = 10;
 
 /// Runs `ahoy calls fetch`.
-pub fn run(wait: Option<&str>, context: &Context) -> Result<Exit, Failure> {
+pub fn run(wait: Option<Duration>, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
     if !ws.ledger_path().exists() {
         return Err(Failure::usage(format!("there is no ledger at {} yet", ws.ledger_path().display()))
             .next("import people first: `ahoy leads import FILE --campaign NAME`"));
     }
-    let wait = wait.map(parse_span).transpose().map_err(Failure::usage)?;
     let bar = progress::work_bar(!context.json() && !context.global.quiet, "recordings");
     let each = |looked: &crate::run::recordings::Looked| {
         bar.set_message(format!("{} fetched, {} missing, {} not ready", looked.fetched, looked.missing, looked.later));

@@ -14,7 +14,7 @@ use super::ledger::LedgerHandle;
 use crate::base::{Exit, Failure, Money, Sid, Wall, limits};
 use crate::core::call::recording::{End, end_of, later};
 use crate::edge::carrier::{AskFault, Carrier, ListQuery, SoundFile};
-use crate::store::calllog::Fetched;
+use crate::store::calllog::{self, Fetched};
 use crate::store::ledger::writer::Writer;
 use crate::store::ledger::{DueRecording, Ledger, LedgerFault, OpenOptions};
 use crate::store::workspace::Workspace;
@@ -85,7 +85,7 @@ pub enum LookFault {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
-    /// The carrier refuses the account: nothing else will work either.
+    /// The carrier: it refuses the account, or gives no list of prices.
     #[error(transparent)]
     Carrier(AskFault),
 }
@@ -140,7 +140,11 @@ impl Wanted {
             return Ok(end);
         }
         let disk = |error: std::io::Error| AskFault::Failed { cause: format!("the file: {error}") };
-        let mut sound = Fetched::open(&self.calls_dir.join(&due.folder)).map_err(disk)?;
+        let folder = match &due.folder {
+            Some(folder) => self.calls_dir.join(folder),
+            None => calllog::folder(&self.calls_dir, due.call, due.begun),
+        };
+        let mut sound = Fetched::open(&folder).map_err(disk)?;
         for tries in 1.. {
             let held = sound.held();
             match self.carrier.fetch_sound(&recording, &mut sound).await {

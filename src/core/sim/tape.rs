@@ -1,6 +1,7 @@
 //! A recording as the embedded carrier makes it: the callee's sound and ours, apart, from the request to the call's end.
 
 use crate::core::sound::g711::ulaw_decode;
+use crate::core::sound::wav::two_channel_header;
 
 /// Longest tape: what the demo and tests need. Frames beyond it are not kept.
 const MOST_FRAMES: usize = 30_000;
@@ -26,30 +27,11 @@ impl Tape {
         (self.callee.len() / 8_000) as u64
     }
 
-    /// Whether there is any sound on it.
-    pub fn is_empty(&self) -> bool {
-        self.callee.is_empty()
-    }
-
     /// As the carrier serves it: a WAV file of two channels, 16 bits, 8 000 Hz.
     pub fn wav(&self) -> Vec<u8> {
         let bytes = u32::try_from(self.callee.len() * 4).unwrap_or(u32::MAX);
         let mut file = Vec::with_capacity(44 + self.callee.len() * 4);
-        file.extend_from_slice(b"RIFF");
-        file.extend_from_slice(&bytes.saturating_add(36).to_le_bytes());
-        file.extend_from_slice(b"WAVEfmt ");
-        file.extend_from_slice(&16_u32.to_le_bytes());
-        for word in [1_u16, 2] {
-            file.extend_from_slice(&word.to_le_bytes());
-        }
-        for word in [8_000_u32, 32_000] {
-            file.extend_from_slice(&word.to_le_bytes());
-        }
-        for word in [4_u16, 16] {
-            file.extend_from_slice(&word.to_le_bytes());
-        }
-        file.extend_from_slice(b"data");
-        file.extend_from_slice(&bytes.to_le_bytes());
+        file.extend_from_slice(&two_channel_header(bytes));
         for (callee, ours) in self.callee.iter().zip(&self.ours) {
             file.extend_from_slice(&ulaw_decode(*callee).to_le_bytes());
             file.extend_from_slice(&ulaw_decode(*ours).to_le_bytes());

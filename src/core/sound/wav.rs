@@ -138,6 +138,25 @@ pub fn write(pcm: &Pcm) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// Header of a WAV file with two channels of 16 bits at 8 000 Hz and `bytes` of sound: of call recordings, whose sound
+/// follows piece by piece.
+pub fn two_channel_header(bytes: u32) -> [u8; 44] {
+    let mut header = [0; 44];
+    header[0..4].copy_from_slice(b"RIFF");
+    header[4..8].copy_from_slice(&(bytes.saturating_add(36)).to_le_bytes());
+    header[8..16].copy_from_slice(b"WAVEfmt ");
+    header[16..20].copy_from_slice(&16_u32.to_le_bytes());
+    header[20..22].copy_from_slice(&1_u16.to_le_bytes());
+    header[22..24].copy_from_slice(&2_u16.to_le_bytes());
+    header[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
+    header[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
+    header[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    header[34..36].copy_from_slice(&16_u16.to_le_bytes());
+    header[36..40].copy_from_slice(b"data");
+    header[40..44].copy_from_slice(&bytes.to_le_bytes());
+    header
+}
+
 /// All channels as one: their mean.
 pub fn mono(wav: Wav) -> Pcm {
     let rate = wav.rate;

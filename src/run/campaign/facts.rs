@@ -203,7 +203,7 @@ async fn answered_by(shared: Arc<Shared>, attempt: AttemptId, who: Answerer) -> 
 /// Times that a request to record is repeated to a carrier that is busy.
 const RECORD_TRIES: u32 = 3;
 
-/// Asks the carrier to record from here on. Once: a second request would be a second recording.
+/// Asks the carrier to record from here on: once, unless it is busy.
 async fn record(shared: Arc<Shared>, attempt: AttemptId, sid: Sid) {
     let told = format!("{}{}", shared.urls.status, token::mint(&shared.token_key, attempt));
     let wanted_at = shared.wall();
@@ -212,7 +212,7 @@ async fn record(shared: Arc<Shared>, attempt: AttemptId, sid: Sid) {
     }
     let mut begun = shared.carrier.record(&sid, &told).await;
     for _ in 0..RECORD_TRIES {
-        // Documented as not processed where the card says so; elsewhere a second recording is better than none.
+        // Mostly it was not processed; where it was, a second recording is better than none.
         let Err(AskFault::Throttled { after }) = &begun else { break };
         shared.clock.sleep(after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(5))).await;
         begun = shared.carrier.record(&sid, &told).await;

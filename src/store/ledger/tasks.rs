@@ -16,8 +16,8 @@ pub struct DueRecording {
     pub sid: Sid,
     /// When the carrier was asked to record.
     pub begun: Wall,
-    /// The call's folder, relative to the calls folder.
-    pub folder: String,
+    /// The call's folder, relative to the calls folder; `None`: a crash kept it from being written down.
+    pub folder: Option<String>,
 }
 
 /// A number whose calls have no price yet.
@@ -105,13 +105,14 @@ impl Ledger {
         })
     }
 
-    /// Recordings of an account that are due, the longest due first. A call whose folder is not known yet still runs.
+    /// Recordings of an account that are due, the longest due first. A call that is not over and whose folder is not known yet
+    /// still runs.
     pub fn due_recordings(&self, account: &str, now: Wall, most: u32) -> Result<Vec<DueRecording>, LedgerFault> {
         self.rows(
             "SELECT t.call, t.subject, t.since, k.folder, a.sid FROM task t JOIN call k ON k.id = t.call \
              JOIN attempt a ON a.id = k.attempt \
              WHERE t.kind = 'recording' AND t.state = 'waiting' AND t.due <= ?2 AND a.account = ?1 \
-               AND a.sid IS NOT NULL AND k.folder IS NOT NULL ORDER BY t.due LIMIT ?3",
+               AND a.sid IS NOT NULL AND (k.folder IS NOT NULL OR a.state = 'ended') ORDER BY t.due LIMIT ?3",
             (account, now.0, most),
             |row| {
                 Ok(DueRecording {

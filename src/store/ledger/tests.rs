@@ -1,6 +1,7 @@
 //! The ledger's promises: what a real campaign would lose if one of these broke.
 
 mod machine_tests;
+mod recording_tests;
 mod writer_tests;
 
 use std::collections::BTreeMap;

@@ -43,7 +43,7 @@ fn resource(world: &World, taped: &Taped) -> RecordingResource {
         error_code: taped.error,
         price: None,
         price_unit: Some("USD".to_owned()),
-        uri: Some(wire::path(&world.account, &taped.sid, "json")),
+        uri: Some(world.dialect.path(&wire::path(&world.account, &taped.sid, "json")).into_owned()),
     }
 }
 
