@@ -86,11 +86,14 @@ fn serve() {
         goodbye: None,
         keys: Keys { opt_out: Some('9') },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
-        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
+        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: Duration::from_secs(3_600),
         max_call: Duration::from_secs(3_600),
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
         recording: Recording::default(),
+        agent: None,
+        bridge: None,
+        apology: None,
     });
     let registry = Registry::default();
     for n in 0..TOKENS {

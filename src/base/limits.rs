@@ -266,7 +266,29 @@ pub const VAD_BACKLOG: usize = 64;
 /// A gap in a stream is filled with at most this much silence; a longer one is shortened to it, and counted.
 pub const GAP_FILL_MS: u64 = 10_000;
 /// Clips that one stream's playout holds.
-pub const PLAYOUT_CLIPS: usize = 8;
+pub const PLAYOUT_CLIPS: usize = 32;
+/// Seconds of the callee's sound kept for an agent that is not ready: what it missed is handed over to it.
+pub const AGENT_OWED_SECONDS: usize = 30;
+/// Seconds of an agent's voice that may wait to be played; no more is read from it until some was.
+pub const AGENT_AHEAD_SECONDS: u64 = 120;
+/// What an agent and its call have told each other and not yet taken. Full: the callee's sound is dropped and counted.
+pub const AGENT_QUEUE: usize = 1_024;
+/// Bytes of one message of an agent's service: a minute of sound in base64.
+pub const AGENT_MESSAGE_BYTES: usize = 4 << 20;
+/// Characters kept of one thing that was said.
+pub const AGENT_WORDS: usize = 4_000;
+/// Connecting an agent and priming its session may take this long.
+pub const AGENT_CONNECT: Duration = Duration::from_secs(10);
+/// An agent's service that takes none of our messages for this long is gone.
+pub const AGENT_STALL: Duration = Duration::from_secs(5);
+/// Agent sessions at once, unless the configuration says otherwise.
+pub const AGENT_SLOTS: usize = 50;
+/// The same at most.
+pub const AGENT_SLOTS_MOST: usize = 2_000;
+/// Characters of an agent's prompt.
+pub const PROMPT_CHARS: usize = 64_000;
+/// Characters of one fact about a lead in a prompt.
+pub const PROMPT_FACT_CHARS: usize = 200;
 /// A media socket must say `start` within this time.
 pub const STREAM_START: Duration = Duration::from_secs(10);
 /// A media socket that says nothing for this long is half-open: a live one sends 50 frames a second.

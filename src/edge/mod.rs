@@ -1,5 +1,6 @@
 //! Rooms that speak to another program or machine. Sockets and child processes, no spawn, no sleep.
 
+pub mod agent;
 pub mod carrier;
 pub mod control;
 pub mod engine;

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use crate::base::Failure;
 
+pub mod agent;
 pub mod asking;
 pub mod campaign;
 pub mod carriers;

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
 use crate::base::{AttemptId, Boot, Sid, Wall, limits};
+use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
-use crate::core::call::playout::mark_name;
+use crate::core::call::playout::{Piece, mark_name};
 use crate::core::call::{Answerer, Command, EndCause, Event, Line, PreparedClip, Session, What};
 use crate::core::wire::media::{self, MediaFault, Start, Writer};
 use crate::core::wire::token;
 use crate::edge::gateway::{MediaDoor, Outgoing, Turn};
+use crate::run::agent::AgentLine;
 use crate::store::calllog;
 
 /// Messages written before the other streams get their turn.
@@ -29,6 +32,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 enum Out {
     Sound(Arc<PreparedClip>, usize),
+    /// A piece of the agent's voice: the tail of its message.
+    Voice(String),
     Mark(u32, u64),
     Clear,
     Close,
@@ -62,6 +67,7 @@ impl Outbox {
         let writer = self.writer.as_ref();
         match (out, writer) {
             (Out::Sound(clip, at), Some(writer)) => Some(Outgoing::Text(writer.media(&clip.pieces[at].tail))),
+            (Out::Voice(tail), Some(writer)) => Some(Outgoing::Text(writer.media(&tail))),
             (Out::Mark(serial, end), Some(writer)) => Some(Outgoing::Text(writer.mark(&mark_name(serial, end)))),
             (Out::Clear, Some(writer)) => Some(Outgoing::Text(writer.clear())),
             (Out::Close, _) | (_, None) => Some(Outgoing::Close),
@@ -95,6 +101,9 @@ struct Stream<'a> {
     opt_out: Option<oneshot::Receiver<()>>,
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
+    agent: Option<AgentLine>,
+    /// Pieces of sound that the agent had no room for.
+    unheard: u64,
     closing: bool,
     last_write: Boot,
 }
@@ -113,6 +122,8 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         judged,
         opt_out: None,
         word: None,
+        agent: None,
+        unheard: 0,
         closing: false,
         last_write: now,
     };
@@ -141,6 +152,12 @@ impl Stream<'_> {
                     if stored {
                         self.session.handle(self.shared.clock.boot(), Event::OptOutStored);
                     }
+                }
+                told = agents_word(&mut self.agent), if !self.session.agent_is_ahead() => {
+                    if let FromAgent::Gone { .. } = told {
+                        self.agent = None;
+                    }
+                    self.session.handle(self.shared.clock.boot(), Event::Agent(told));
                 }
                 who = carriers_word(&self.word) => {
                     self.word = None;
@@ -192,6 +209,14 @@ impl Stream<'_> {
                     self.outbox.play(serial, &clip);
                     self.first_audio().await;
                 }
+                Command::Say(piece) => {
+                    self.outbox.waiting.push_back(match piece {
+                        Piece::Sound(ulaw) => Out::Voice(media::media_tail(&ulaw)),
+                        Piece::Mark(serial, samples) => Out::Mark(serial, samples),
+                    });
+                    self.write(WRITES_A_TURN).await;
+                }
+                Command::Agent(what) => self.tell_agent(what),
                 Command::Clear => {
                     self.outbox.clear();
                     self.write(1).await;
@@ -226,6 +251,17 @@ impl Stream<'_> {
                     self.outbox.waiting.push_back(Out::Close);
                     self.closing = true;
                 }
+            }
+        }
+    }
+
+    fn tell_agent(&mut self, what: ToAgent) {
+        // One that is gone has said so, or will.
+        let Some(agent) = &self.agent else { return };
+        if let Err(TrySendError::Full(_)) = agent.to.try_send(what) {
+            self.unheard += 1;
+            if self.unheard == 1 || self.unheard.is_multiple_of(100) {
+                self.log(What::AgentDeaf { pieces: self.unheard });
             }
         }
     }
@@ -275,6 +311,7 @@ impl Stream<'_> {
             bound.first_audio = Some((us, media_ms));
         }
         self.word = self.shared.registry.word_of(bound.expected.attempt);
+        self.agent = self.shared.registry.take_agent(bound.expected.attempt);
         self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
     }
 
@@ -345,6 +382,7 @@ impl Stream<'_> {
         let Some(sid) = bound.sid.clone() else { return };
         match self.session.notes().cause {
             Some(EndCause::Finished | EndCause::OptedOut | EndCause::Machine | EndCause::MaxCall) => {}
+            Some(EndCause::NoAgent) => {}
             Some(
                 EndCause::HungUp
                 | EndCause::Lost
@@ -399,6 +437,17 @@ impl Stream<'_> {
             folder: bound.folder,
         };
         self.shared.desk.ended(summary).await;
+    }
+}
+
+/// The agent's next word. One whose task has ended is gone.
+async fn agents_word(agent: &mut Option<AgentLine>) -> FromAgent {
+    match agent {
+        Some(agent) => {
+            let told = agent.from.recv().await;
+            told.unwrap_or_else(|| FromAgent::Gone { why: "its task has ended".to_owned() })
+        }
+        None => std::future::pending().await,
     }
 }
 

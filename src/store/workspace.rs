@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::secret::SecretRef;
 use crate::base::{Exit, Failure, Secret, Slug, limits};
-use crate::core::config::{Campaign, ConfigFault, Mapping, WorkspaceConfig, parse_campaign, parse_workspace};
+use crate::core::agent::PromptText;
+use crate::core::config::{
+    Campaign, ConfigFault, ECHO, Mapping, NONE, WorkspaceConfig, parse_campaign, parse_workspace,
+};
 
 /// Engines that need no table in `ahoy.toml`.
 const BUILT_IN_ENGINES: [&str; 2] = ["pico", "espeak"];
@@ -44,6 +47,7 @@ impl Workspace {
         let mut campaign =
             parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))?;
         self.check_engines(&campaign)?;
+        self.agent(&mut campaign)?;
         // Here, not at the engine: `cache verify` must know a changed model without one.
         let models = self.config.engines.iter().filter_map(|(name, it)| Some((name.clone(), it.model.clone()?)));
         campaign.voice.engine_models = models.collect();
@@ -65,6 +69,34 @@ impl Workspace {
                     known.join(", ")
                 )));
             }
+        }
+        Ok(())
+    }
+
+    /// The agent that a campaign names is there, and its prompt is read.
+    fn agent(&self, campaign: &mut Campaign) -> Result<(), Failure> {
+        let name = campaign.agent.name.clone();
+        let provider = self.config.agents.contains_key(&name);
+        if !provider && ![NONE, ECHO].contains(&name.as_str()) {
+            let known: Vec<&str> =
+                [NONE, ECHO].into_iter().chain(self.config.agents.keys().map(String::as_str)).collect();
+            let what = format!("[agent] kind: no agent is named `{}`", crate::base::text::printable(&name));
+            return Err(Failure::usage(self.campaign_fault(campaign, "agent.kind", &what)).next(format!(
+                "known are {}; others are made by [agents.NAME] in ahoy.toml (docs/AGENTS.md)",
+                known.join(", ")
+            )));
+        }
+        if let Some(file) = campaign.agent.prompt_file.clone() {
+            let path = self.campaign_dir(&campaign.name).join(&file);
+            let fault = |what: String| Failure::usage(self.campaign_fault(campaign, "agent.prompt_file", &what));
+            let text = read_config(&path)?.ok_or_else(|| fault(format!("{} does not exist", shown(&path))))?;
+            let prompt = PromptText::read(&text).map_err(|why| fault(format!("{}: {why}", shown(&path))))?;
+            campaign.agent.prompt = Some(prompt);
+        }
+        if provider && campaign.agent.prompt.is_none() {
+            let what = "[agent] has no prompt: it would not know what to do";
+            return Err(Failure::usage(self.campaign_fault(campaign, "agent", what))
+                .next("write prompt = \"…\", or prompt_file = \"prompt.md\" (docs/AGENTS.md)"));
         }
         Ok(())
     }

@@ -34,6 +34,8 @@ pub struct Clip {
     pub fingerprint: String,
     /// The words, as they were given to the engine.
     pub text: String,
+    /// When each word is spoken, if the engine said so.
+    pub alignment: Option<alignment::Alignment>,
     /// The sound: µ-law, 8 000 Hz, mono.
     pub ulaw: Arc<[u8]>,
 }

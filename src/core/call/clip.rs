@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::SAMPLES_PER_MS;
 use crate::core::asset::Clip;
+use crate::core::asset::alignment::Alignment;
 use crate::core::wire::media::media_tail;
 
 /// Samples of the first piece: small, so that the first sound is on its way before the rest is copied.
@@ -12,9 +14,14 @@ const FIRST: usize = 800;
 const MARK_EVERY: usize = 4_000;
 
 /// A clip cut into pieces, each already base64 inside the tail of a `media` message. Shared by all streams.
+#[derive(Clone)]
 pub struct PreparedClip {
     /// The phrase's key, for logs.
     pub key: String,
+    /// Its words; empty = not known.
+    pub text: String,
+    /// When each is spoken, if its engine said so.
+    pub alignment: Option<Alignment>,
     /// µ-law, 8 000 Hz.
     pub ulaw: Arc<[u8]>,
     /// In playing order.
@@ -22,6 +29,7 @@ pub struct PreparedClip {
 }
 
 /// One message of sound, and perhaps a mark after it.
+#[derive(Clone)]
 pub struct Piece {
     /// End of the `media` message, from after the stream's id.
     pub tail: String,
@@ -34,7 +42,8 @@ pub struct Piece {
 impl PreparedClip {
     /// Prepares a clip of the shelf.
     pub fn new(clip: &Clip) -> PreparedClip {
-        PreparedClip::of(clip.key.as_str(), clip.ulaw.clone())
+        let (text, alignment) = (clip.text.clone(), clip.alignment.clone());
+        PreparedClip { text, alignment, ..PreparedClip::of(clip.key.as_str(), clip.ulaw.clone()) }
     }
 
     /// Prepares sound: µ-law, 8 000 Hz.
@@ -48,7 +57,24 @@ impl PreparedClip {
             pieces.push(Piece { tail: media_tail(&ulaw[start..end]), end, mark });
             start = end;
         }
-        PreparedClip { key: key.to_owned(), ulaw, pieces }
+        PreparedClip { key: key.to_owned(), text: String::new(), alignment: None, ulaw, pieces }
+    }
+
+    /// The words that were heard in full after `ms` of it: by the engine's times where there are, else by its length.
+    pub fn heard(&self, ms: u64) -> String {
+        let total_ms = self.samples() / SAMPLES_PER_MS;
+        if ms >= total_ms {
+            return self.text.clone();
+        }
+        if let Some(alignment) = &self.alignment {
+            return alignment.heard(ms);
+        }
+        let characters = self.text.chars().count() as u64;
+        let heard = usize::try_from(characters * ms / total_ms).unwrap_or(usize::MAX);
+        let (end, next) = self.text.char_indices().nth(heard).unwrap_or((self.text.len(), ' '));
+        // A word that was not finished was not heard.
+        let whole = if next.is_whitespace() { end } else { self.text[..end].rfind(char::is_whitespace).unwrap_or(0) };
+        self.text[..whole].trim_end().to_owned()
     }
 
     /// Length in samples.
@@ -66,6 +92,19 @@ impl fmt::Debug for PreparedClip {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_heard_ends_with_a_whole_word() {
+        let mut clip = PreparedClip::of("greeting", vec![0; 8_000].into());
+        clip.text = "Добър ден, обаждам се".to_owned();
+        let heard = |ms| clip.heard(ms);
+        assert_eq!((heard(0), heard(100)), (String::new(), String::new()));
+        assert_eq!((heard(250), heard(470), heard(480)), ("Добър".into(), "Добър".into(), "Добър ден,".into()));
+        assert_eq!((heard(990), heard(1_000)), ("Добър ден, обаждам".into(), clip.text.clone()));
+        let times = [("Добър", 0, 700), (" ", 700, 700), ("ден", 700, 990)];
+        clip.alignment = Alignment::of_characters(times.map(|(text, from, to)| (text.to_owned(), from, to)));
+        assert_eq!(clip.heard(900), "Добър", "the engine's own times count");
+    }
 
     #[test]
     fn pieces_hold_the_clip_exactly_with_a_mark_each_half_second_and_at_the_end() {

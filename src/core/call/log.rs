@@ -81,6 +81,66 @@ pub enum What {
     },
     /// The carrier's queue was emptied.
     Clear,
+    /// The agent's session is open and primed.
+    AgentReady,
+    /// The agent took the line.
+    HandOver {
+        /// The words that it was told were heard.
+        heard: String,
+        /// Whether they were cut.
+        cut: bool,
+        /// Sound of the callee that it got at once: what was said since the first words were over.
+        owed_ms: u64,
+        /// How long it had to be waited for, from the end of the first words.
+        waited_ms: u64,
+    },
+    /// The agent began a turn: its first sound was sent.
+    AgentSpeaks {
+        /// The turn.
+        turn: String,
+        /// Since the callee's last speech ended, or since the first words were over; `None`: nobody waited for it.
+        after_ms: Option<u64>,
+    },
+    /// The words of a turn of the agent, heard or not.
+    AgentSaid {
+        /// The turn.
+        turn: String,
+        /// The words.
+        text: String,
+    },
+    /// What the agent understood the callee to say.
+    Understood {
+        /// The words.
+        text: String,
+    },
+    /// The agent was told that its turn was cut.
+    AgentCut {
+        /// The turn.
+        turn: String,
+        /// How much of it was heard.
+        heard_ms: u64,
+    },
+    /// The agent stopped by its own ear.
+    AgentStopped,
+    /// The callee said something over the agent that did not stop it, and that it does not answer.
+    PassedOver,
+    /// The agent wants the call to end.
+    AgentHangs,
+    /// Something of the agent's failed.
+    AgentFault {
+        /// What.
+        what: String,
+    },
+    /// There is no agent any more.
+    AgentGone {
+        /// Why.
+        why: String,
+    },
+    /// Pieces of the callee's sound that the agent had no room for.
+    AgentDeaf {
+        /// How many so far.
+        pieces: u64,
+    },
     /// A key was pressed.
     Dtmf {
         /// Which.
@@ -143,6 +203,8 @@ pub enum EndCause {
     Finished,
     /// The opt-out key; we hung up.
     OptedOut,
+    /// There was no agent, or none any more; we apologised and hung up.
+    NoAgent,
     /// A machine answered; we hung up.
     Machine,
     /// The carrier said `stop`: the callee hung up, or the call ended otherwise.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::agent::AgentPlan;
 use crate::core::config::{BargeIn, Detect, Keys, Machines, OnVoicemail, Recording, Vad};
 
 pub mod answerer;
@@ -12,6 +13,7 @@ pub mod clip;
 pub mod ear;
 pub mod log;
 pub mod playout;
+mod recent;
 pub mod recording;
 pub mod report;
 pub mod session;
@@ -45,6 +47,12 @@ pub struct CallScript {
     pub machines: MachinePlan,
     /// Who records the call.
     pub recording: Recording,
+    /// The agent that takes the line after the first words; `None` = a broadcast.
+    pub agent: Option<AgentPlan>,
+    /// Said when the first words are over and the agent is not ready.
+    pub bridge: Option<Arc<PreparedClip>>,
+    /// Said when there is no agent.
+    pub apology: Option<Arc<PreparedClip>>,
 }
 
 /// What is done when a machine answers.

@@ -32,8 +32,85 @@ pub struct Report {
     pub answerer: Option<Answerer>,
     /// Whether our message was left on a machine.
     pub message_left: bool,
+    /// How the agent took part, if it did.
+    pub agent: AgentPart,
     /// Why it ended; `None` while it runs or after a crash.
     pub cause: Option<EndCause>,
+}
+
+/// An agent's part in a call. Milliseconds of inbound sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AgentPart {
+    /// It took the line, and had to be waited for so long.
+    pub waited_ms: Option<u64>,
+    /// The first words were over → its first sound.
+    pub first_ms: Option<u64>,
+    /// The callee's speech ended → its first sound, of each turn that was waited for.
+    pub gaps_ms: Vec<u64>,
+    /// Turns of its own.
+    pub turns: usize,
+    /// Times that something of its failed.
+    pub faults: usize,
+    /// Why it was gone before the call was over.
+    pub gone: Option<String>,
+    /// What was said, in order.
+    pub transcript: Vec<Saying>,
+}
+
+/// Something that was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Saying {
+    /// Whether we said it.
+    pub ours: bool,
+    /// Its place in the recording, ms; of the callee's words: where they were understood.
+    pub at_ms: u64,
+    /// The words; of ours those that were sent, heard or not.
+    pub text: String,
+    /// Of ours: how much was heard if it was cut, ms.
+    pub cut_at_ms: Option<u64>,
+    #[serde(skip)]
+    turn: String,
+}
+
+impl AgentPart {
+    fn of(lines: &[Line]) -> AgentPart {
+        let mut part = AgentPart::default();
+        let mut over = None;
+        for line in lines {
+            let at_ms = line.media_ms;
+            match &line.what {
+                What::HandOver { waited_ms, heard, .. } => {
+                    over = Some(at_ms.saturating_sub(*waited_ms));
+                    part.waited_ms = Some(*waited_ms);
+                    part.say(true, 0, heard, "");
+                }
+                What::AgentSpeaks { turn, after_ms } => {
+                    part.turns += 1;
+                    part.first_ms = part.first_ms.or_else(|| over.map(|over| at_ms.saturating_sub(over)));
+                    part.gaps_ms.extend(after_ms);
+                    part.say(true, at_ms, "", turn);
+                }
+                What::AgentSaid { turn, text } => match part.transcript.iter_mut().find(|it| it.turn == *turn) {
+                    Some(said) => said.text.clone_from(text),
+                    None => part.say(true, at_ms, text, turn),
+                },
+                What::AgentCut { turn, heard_ms } => {
+                    if let Some(said) = part.transcript.iter_mut().find(|it| it.turn == *turn) {
+                        said.cut_at_ms = Some(*heard_ms);
+                    }
+                }
+                What::Understood { text } => part.say(false, at_ms, text, ""),
+                What::AgentFault { .. } => part.faults += 1,
+                What::AgentGone { why } => part.gone = Some(why.clone()),
+                _ => {}
+            }
+        }
+        part
+    }
+
+    fn say(&mut self, ours: bool, at_ms: u64, text: &str, turn: &str) {
+        self.transcript.push(Saying { ours, at_ms, text: text.to_owned(), cut_at_ms: None, turn: turn.to_owned() });
+    }
 }
 
 /// A clip in a call.
@@ -50,7 +127,7 @@ pub struct Played {
 impl Report {
     /// Sums up a log, whole or cut.
     pub fn of(lines: &[Line]) -> Report {
-        let mut report = Report::default();
+        let mut report = Report { agent: AgentPart::of(lines), ..Report::default() };
         for line in lines {
             report.media_ms = report.media_ms.max(line.media_ms);
             match &line.what {
@@ -73,6 +150,10 @@ impl Report {
                 What::Answerer { who } => report.answerer = Some(*who),
                 What::MessageLeft => report.message_left = true,
                 What::Unheard { .. } | What::Beep { .. } | What::Record => {}
+                // The agent's part is read by itself.
+                What::AgentReady | What::HandOver { .. } | What::AgentSpeaks { .. } | What::AgentSaid { .. } => {}
+                What::Understood { .. } | What::AgentCut { .. } | What::AgentStopped | What::PassedOver => {}
+                What::AgentHangs | What::AgentFault { .. } | What::AgentGone { .. } | What::AgentDeaf { .. } => {}
             }
         }
         report

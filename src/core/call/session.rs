@@ -1,9 +1,10 @@
-//! The machine of one stream: greeting, ear, barge-in, keys, goodbye. Three verbs: [`Session::handle`],
+//! The machine of one stream: greeting, ear, barge-in, keys, hand-over, goodbye. Three verbs: [`Session::handle`],
 //! [`Session::poll`], [`Session::next_timeout`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
 use super::ear::{Ear, Next};
 use super::log::{EndCause, What};
@@ -50,6 +51,7 @@ pub struct Session {
     told: Vec<Heard>,
     /// The carrier was asked to record.
     recorded: bool,
+    talk: Talk,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -86,6 +88,7 @@ impl Session {
             answerer: None,
             told: Vec::new(),
             recorded: false,
+            talk: Talk::default(),
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -158,6 +161,7 @@ impl Session {
                 }
             }
             Event::AnsweredBy(who) => self.carrier_says(who),
+            Event::Agent(told) => self.agent_says(told),
             Event::Tick => self.tick(now),
             Event::Ended(cause) => self.end(cause),
         }
@@ -215,6 +219,7 @@ impl Session {
         self.started = now;
         self.segmenter = Some(Segmenter::new(&script.vad));
         self.answerer = script.machines.speech.map(AnswererEar::new);
+        self.talk.expected = script.agent.is_some();
         self.notes.greeting_total_ms = script.greeting.samples() / SAMPLES_PER_MS;
         let greeting = script.greeting.clone();
         self.script = Some(script);
@@ -290,6 +295,7 @@ impl Session {
         self.playout.read(self.place.samples, ulaw.len(), &mut self.us);
         self.place.samples += ulaw.len() as u64;
         self.ear.push(ulaw);
+        self.agent_hears(ulaw);
         if let Some(answerer) = &mut self.answerer {
             let told = &mut self.told;
             answerer.sound(ulaw, self.place.samples / SAMPLES_PER_MS, |heard| told.push(heard));
@@ -326,7 +332,10 @@ impl Session {
         let (barge_in, edge) = (script.barge_in, segmenter.feed(probability));
         self.judged_chunks += 1;
         let chunks = self.unbroken.feed(probability, barge_in.threshold);
-        let ours = matches!(self.owner, Owner::Greeting | Owner::Goodbye) && self.playout.is_playing();
+        let at = self.place.samples;
+        let ours = matches!(self.owner, Owner::Greeting | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent)
+            && self.playout.is_sounding(at)
+            && u128::from(self.playout.playhead(at) / SAMPLES_PER_MS) >= barge_in.protect.as_millis();
         let long_enough = chunks > 0 && u128::from(chunks * CHUNK_MS) >= barge_in.min_speech.as_millis();
         if barge_in.enabled && ours && long_enough {
             self.barge_in((self.judged_chunks - chunks) * CHUNK_MS);
@@ -335,6 +344,8 @@ impl Session {
             None => {}
             Some(Edge::On { onset_ms, start_ms }) => {
                 self.speaking = true;
+                self.talk.speech_from = Some(start_ms * SAMPLES_PER_MS);
+                self.talk.awaited = true;
                 self.log(What::SpeechOn { onset_ms, start_ms });
                 self.machine_speaks(onset_ms);
             }
@@ -344,6 +355,7 @@ impl Session {
 
     fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
         self.speaking = false;
+        self.talk.speech_from = None;
         if self.notes.speech_segments.len() < NOTED {
             self.notes.speech_segments.push((start_ms, end_ms));
         }
@@ -362,7 +374,7 @@ impl Session {
     }
 
     fn barge_in(&mut self, onset_ms: u64) {
-        let greeting = self.owner == Owner::Greeting;
+        let owner = self.owner;
         self.log(What::BargeIn { onset_ms });
         let heard_ms = self.stop_playing();
         self.notes.barge_ins.push(BargeInNote {
@@ -372,34 +384,41 @@ impl Session {
         });
         let restart_under = self.script.as_ref().map_or(0, |script| script.barge_in.restart_under.as_millis());
         let cut_short = self.notes.barge_ins.len() == 1 && u128::from(heard_ms) < restart_under;
-        self.hear_person(match (greeting, cut_short) {
-            (true, true) => Then::Greet,
-            (true, false) => Then::Goodbye,
-            (false, _) => Then::End,
-        });
+        match owner {
+            Owner::Greeting if cut_short => self.hear_person(Then::Greet),
+            Owner::Greeting if self.talk.expected => self.hand_over(onset_ms, true),
+            Owner::Greeting => self.hear_person(Then::Goodbye),
+            // They go on with the agent, or wait for it in silence.
+            Owner::Agent | Owner::Bridge { .. } => {}
+            _ => self.hear_person(Then::End),
+        }
     }
 
     /// Empties the carrier's queue; gives how much of the clip that played was heard.
     fn stop_playing(&mut self) -> u64 {
-        let heard = self.playout.clear(self.place.samples);
-        if heard.is_empty() {
-            return 0;
-        }
-        self.commands.push_back(Command::Clear);
-        self.log(What::Clear);
-        let first = heard.first().map_or(0, |it| it.heard_ms);
-        for it in heard {
-            self.note_heard(it);
-        }
-        first
+        let heard = self.empty_queue();
+        self.cut_agent(&heard);
+        heard.first().map_or(0, |it| it.heard_ms)
     }
 
-    fn note_heard(&mut self, heard: super::playout::Heard) {
+    fn empty_queue(&mut self) -> Vec<super::playout::Heard> {
+        let heard = self.playout.clear(self.place.samples);
+        if !heard.is_empty() {
+            self.commands.push_back(Command::Clear);
+            self.log(What::Clear);
+        }
+        for it in &heard {
+            self.note_heard(it);
+        }
+        heard
+    }
+
+    fn note_heard(&mut self, heard: &super::playout::Heard) {
         if self.script.as_ref().is_some_and(|script| script.greeting.key == heard.key) {
             // Of a greeting that was begun anew, the longer hearing counts.
             self.notes.greeting_heard_ms = self.notes.greeting_heard_ms.max(heard.heard_ms);
         }
-        self.log(What::Heard { clip: heard.key, heard_ms: heard.heard_ms, total_ms: heard.total_ms });
+        self.log(What::Heard { clip: heard.key.clone(), heard_ms: heard.heard_ms, total_ms: heard.total_ms });
     }
 
     /// The greeting tells that the call is recorded: once it was played, by the carrier's own word, the recording may begin.
@@ -461,11 +480,15 @@ impl Session {
     fn advance(&mut self) {
         while let Some(heard) = self.playout.finished(self.place.samples) {
             self.notice(&heard);
-            self.note_heard(heard);
+            self.note_heard(&heard);
         }
         let (at, silent) = (self.place.samples, !self.playout.is_playing());
         match self.owner {
+            Owner::Greeting if silent && self.talk.expected => self.hand_over(at / SAMPLES_PER_MS, false),
             Owner::Greeting if silent => self.hear_person(Then::Goodbye),
+            Owner::Bridge { until } if at >= until => self.apologise(),
+            Owner::Agent => self.conversation(at),
+            Owner::Apology if silent => self.end(EndCause::NoAgent),
             Owner::Person { until, at_most, then } if at >= at_most || (at >= until && !self.speaking) => {
                 self.go_on(then)
             }
@@ -476,6 +499,7 @@ impl Session {
             Owner::Message => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
+            Owner::Bridge { .. } | Owner::Apology => {}
         }
         let max_call = self.script.as_ref().map(|script| script.max_call.as_millis());
         if max_call.is_some_and(|most| u128::from(self.media_ms()) >= most) {
@@ -506,6 +530,7 @@ impl Session {
             Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
             Owner::Machine { .. } | Owner::Message => self.too_long(now),
+            Owner::Bridge { .. } | Owner::Agent | Owner::Apology => self.too_long(now),
         };
         if let Some(cause) = over {
             self.end(cause);
@@ -526,7 +551,7 @@ impl Session {
             return;
         }
         for heard in self.playout.clear(self.place.samples) {
-            self.note_heard(heard);
+            self.note_heard(&heard);
         }
         if let Some(Edge::Off { start_ms, end_ms }) = self.segmenter.as_mut().and_then(Segmenter::finish) {
             self.speech_off(start_ms, end_ms);
@@ -541,5 +566,6 @@ impl Session {
 }
 
 mod machine;
+mod talk;
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ear::Job;
 use super::log::{EndCause, What};
+use super::playout::Piece;
 use super::{Answerer, CallScript, PreparedClip};
 use crate::base::Boot;
+use crate::core::agent::{AgentUsage, FromAgent, ToAgent};
 use crate::core::wire::media::{Inbound, MediaFault, Start};
 
-/// Who owns the line. An agent's hand-over becomes a state of its own beside [`Owner::Person`].
+/// Who owns the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// Nobody yet: the socket is open, `start` or its check is outstanding.
@@ -27,6 +29,15 @@ pub enum Owner {
         /// What follows.
         then: Then,
     },
+    /// Our bridge phrase, or silence: the first words are over and the agent is not ready.
+    Bridge {
+        /// No longer than this (samples).
+        until: u64,
+    },
+    /// The agent and the callee.
+    Agent,
+    /// Our apology: there is no agent.
+    Apology,
     /// The opt-out is being made durable.
     StoringOptOut {
         /// Until then.
@@ -70,6 +81,8 @@ pub enum Event<'a> {
     AnsweredBy(Answerer),
     /// The answer to [`Command::OptOut`].
     OptOutStored,
+    /// The agent says something.
+    Agent(FromAgent),
     /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.
     Tick,
     /// The stream is over for a reason from outside.
@@ -82,6 +95,10 @@ pub enum Command {
     Claim(Start),
     /// Send the clip ahead, with its marks named by this number ([`super::playout::mark_name`]).
     Play(u32, Arc<PreparedClip>),
+    /// Send a piece of the agent's voice.
+    Say(Piece),
+    /// Tell the agent.
+    Agent(ToAgent),
     /// Drop what has not been sent, then send `clear`.
     Clear,
     /// Run the network; answer with [`Event::Judged`].
@@ -134,6 +151,12 @@ pub struct Notes {
     pub answerer: Option<Answerer>,
     /// Our message was played to its end after the beep.
     pub message_left: bool,
+    /// The agent took the line.
+    #[serde(default)]
+    pub handed_over: bool,
+    /// What the agent's provider counted.
+    #[serde(default)]
+    pub usage: AgentUsage,
     /// Why it ended.
     pub cause: Option<EndCause>,
 }

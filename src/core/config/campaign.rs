@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
+use super::agent::TypedAgent;
 use super::greeting::check_greeting;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{ConfigFault, Greeting, Machines, Recording, Span};
+use super::{Agent, ConfigFault, Greeting, Machines, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
@@ -31,8 +32,8 @@ pub struct Campaign {
     pub greeting: Greeting,
     /// Who speaks them.
     pub voice: Voice,
-    /// What follows the greeting.
-    pub agent: AgentKind,
+    /// Who takes the line after the greeting.
+    pub agent: Agent,
     /// When people may be called, in their own time zone.
     pub hours: Hours,
     /// How often and after what wait a lead is tried again.
@@ -156,15 +157,6 @@ impl Voice {
     }
 }
 
-/// What follows the greeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, Default)]
-#[serde(rename_all = "kebab-case")]
-pub enum AgentKind {
-    /// Broadcast: greeting, keys, goodbye.
-    #[default]
-    None,
-}
-
 /// Calling hours in the called person's zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hours {
@@ -229,6 +221,8 @@ pub struct BargeIn {
     /// A greeting that was cut before this much was heard is begun anew, once: people say "hello?" as they pick up.
     /// Default 1.5 s; 0 = never.
     pub restart_under: Duration,
+    /// First words of whatever we play that cannot be stopped. Default 0.
+    pub protect: Duration,
 }
 
 /// Keys on the callee's phone.
@@ -293,12 +287,6 @@ struct TypedVoice {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct TypedAgent {
-    kind: AgentKind,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
 struct TypedHours {
     start: Option<String>,
     end: Option<String>,
@@ -340,6 +328,7 @@ struct TypedBargeIn {
     threshold: Option<f32>,
     min_speech: Option<Span>,
     restart_under: Option<Span>,
+    protect: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]
@@ -419,7 +408,9 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         threshold: probability("barge_in.threshold", typed.barge_in.threshold, 0.6)?,
         min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
         restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
+        protect: typed.barge_in.protect.map_or(Duration::ZERO, |s| s.0),
     };
+    let agent = typed.agent.check().map_err(|(key, what)| about(&format!("agent.{key}"), what))?;
     let machines = typed.machine.check().map_err(|(key, what)| about(&format!("machine.{key}"), what))?;
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
@@ -462,7 +453,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             engine_models: BTreeMap::new(),
             ssml_engines: BTreeSet::new(),
         },
-        agent: typed.agent.kind,
+        agent,
         hours,
         retries: Retries {
             attempts,

@@ -1,6 +1,7 @@
 //! `ahoy.toml` and `campaign.toml`: what was typed, then what it means. Text in, checked values out; no files here.
 
 pub mod account;
+mod agent;
 mod campaign;
 mod carrier;
 mod fault;
@@ -12,9 +13,8 @@ mod recording;
 mod typed;
 mod workspace;
 
-pub use campaign::{
-    AgentKind, BargeIn, Campaign, Caps, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign,
-};
+pub use agent::{Agent, AgentConfig, AgentKind, ECHO, NONE};
+pub use campaign::{BargeIn, Campaign, Caps, Hours, Keys, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign};
 pub use carrier::{CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TwilioConfig};
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use super::ConfigFault;
+use super::agent::TypedAgentConfig;
 use super::carrier::{self, CarrierConfig, TypedCarrier, check_carrier};
+use super::{AgentConfig, ConfigFault};
 use crate::base::secret::SecretRef;
 use crate::base::{Money, limits};
 use crate::core::cost::spend::Caps;
@@ -18,6 +19,8 @@ pub struct WorkspaceConfig {
     pub carriers: BTreeMap<String, CarrierConfig>,
     /// Engines of kind `command` by name, and settings of the built-in ones.
     pub engines: BTreeMap<String, EngineConfig>,
+    /// Realtime agents by name.
+    pub agents: BTreeMap<String, AgentConfig>,
     /// Speech-to-text by name, for `cache verify --listen`.
     pub transcribers: BTreeMap<String, EngineConfig>,
     /// Address the gateway binds.
@@ -86,6 +89,7 @@ pub const SERVICES: [(&str, Option<&str>); 4] = [
 struct Typed {
     carriers: BTreeMap<String, TypedCarrier>,
     engines: BTreeMap<String, EngineConfig>,
+    agents: BTreeMap<String, TypedAgentConfig>,
     transcribers: BTreeMap<String, EngineConfig>,
     gateway: TypedGateway,
     ledger: TypedPath,
@@ -148,6 +152,13 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         check_engine(engine)
             .map_err(|(key, what)| about(&format!("engines.{name}.{key}"), format!("[engines.{name}] {what}")))?;
     }
+    let mut agents = BTreeMap::new();
+    for (name, agent) in typed.agents {
+        let checked = agent
+            .check(&name)
+            .map_err(|(key, what)| about(&format!("agents.{name}.{key}"), format!("[agents.{name}] {what}")))?;
+        agents.insert(name, checked);
+    }
     for (name, it) in &typed.transcribers {
         let what = match it.kind.as_deref() {
             Some("command") if it.command.is_empty() => "kind `command` needs `command = [\"program\", …]`",
@@ -202,6 +213,7 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     Ok(WorkspaceConfig {
         speech,
         transcribers: typed.transcribers,
+        agents,
         disk,
         carriers,
         engines,
@@ -259,7 +271,7 @@ fn check_engine(engine: &mut EngineConfig) -> Result<(), (&'static str, String)>
 }
 
 /// A service's address: it is given a key, so its host must be plain to see.
-fn check_service_url(url: &str) -> Result<(), String> {
+pub(super) fn check_service_url(url: &str) -> Result<(), String> {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     if rest.is_empty() || rest.contains(['@', '?', '#', '\\']) || rest.contains(char::is_whitespace) {
         return Err("base_url is https://HOST or https://HOST/PATH: no user, no query".to_owned());

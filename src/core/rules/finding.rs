@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Demand, Place, Rulebook, Terms, VoiceKind};
 use crate::base::{Country, Language, Wall};
-use crate::core::config::{AgentKind, Campaign, Purpose};
+use crate::core::config::{Campaign, Purpose};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -115,10 +115,7 @@ fn disclosure(campaign: &Campaign, add: &mut impl FnMut(Weight, String)) {
     each_greeting(campaign, AUTOMATED, |language| {
         add(Weight::Warning, format!("the greeting in `{language}` does not say that an automated voice speaks"));
     });
-    let talks = match campaign.agent {
-        AgentKind::None => campaign.voice.kind == VoiceKind::Ai,
-    };
-    if talks {
+    if campaign.agent.is_some() || campaign.voice.kind == VoiceKind::Ai {
         each_greeting(campaign, AI, |language| {
             add(Weight::Warning, format!("the greeting in `{language}` does not say that an AI speaks"));
         });

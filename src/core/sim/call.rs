@@ -201,6 +201,7 @@ impl CallMachine {
                 // `ringing` may never come.
                 Behaviour::Fails | Behaviour::Invalid => self.end(now, CallStatus::Failed, "network"),
                 Behaviour::Listens
+                | Behaviour::Converses
                 | Behaviour::SaysHello
                 | Behaviour::TalksOver
                 | Behaviour::PressesNine
@@ -237,6 +238,7 @@ impl CallMachine {
             Behaviour::Busy => return self.end(now, CallStatus::Busy, "busy"),
             Behaviour::NoAnswer => return self.end(now, CallStatus::NoAnswer, "ring_timeout"),
             Behaviour::Listens
+            | Behaviour::Converses
             | Behaviour::SaysHello
             | Behaviour::TalksOver
             | Behaviour::PressesNine

@@ -9,6 +9,14 @@ use super::chance;
 pub const FRAME: usize = 160;
 /// Milliseconds of one frame.
 pub const FRAME_MS: u64 = 20;
+/// A callee who talks with us speaks after so much silence of ours, in ms.
+const TURN_MS: u64 = 700;
+/// … and leaves if we do not answer for this long.
+const WAITS_MS: u64 = 12_000;
+/// … and interrupts us after so much of our voice, in ms, if they are of that kind.
+const INTERRUPTS_MS: u64 = 900;
+/// What they say, in turn.
+const TURNS: [Clip; 3] = [Clip::HowMuch, Clip::Who, Clip::Yes];
 /// A callee who never hears anything says "hello?" after this long, in ms.
 const PUZZLED_MS: u64 = 2_500;
 /// … and hangs up after this long.
@@ -26,6 +34,9 @@ pub enum Behaviour {
     SaysHello,
     /// Begins to speak while our audio plays.
     TalksOver,
+    /// Hears us out and talks with us: three times, each after our words, then says goodbye; half of them speak over
+    /// our second answer. Only where a fault asks for it.
+    Converses,
     /// Presses 9, the opt-out key.
     PressesNine,
     /// Presses another key.
@@ -100,7 +111,12 @@ pub fn script(seed: u64, number: &str) -> Script {
         Behaviour::PressesNine | Behaviour::PressesOther => rng.u64(800..4_000),
         Behaviour::Voicemail => rng.u64(200..800),
         Behaviour::HangsUpAtOnce => rng.u64(100..900),
-        Behaviour::Listens | Behaviour::Busy | Behaviour::NoAnswer | Behaviour::Invalid | Behaviour::Fails => 0,
+        Behaviour::Listens
+        | Behaviour::Converses
+        | Behaviour::Busy
+        | Behaviour::NoAnswer
+        | Behaviour::Invalid
+        | Behaviour::Fails => 0,
     };
     Script {
         behaviour,
@@ -196,6 +212,12 @@ pub struct Callee {
     acted: bool,
     asked: bool,
     leaving: bool,
+    /// Turns of a conversation that they have had.
+    turns: usize,
+    /// Something of ours was heard since their last turn.
+    answered: bool,
+    /// Frames of our voice since their last turn.
+    voice: u64,
     noise: fastrand::Rng,
 }
 
@@ -213,6 +235,9 @@ impl Callee {
             acted: false,
             asked: false,
             leaving: false,
+            turns: 0,
+            answered: false,
+            voice: 0,
             noise,
         }
     }
@@ -224,6 +249,8 @@ impl Callee {
         if heard.loud && self.first_heard.is_none() {
             self.first_heard = Some(now);
         }
+        self.answered |= heard.loud;
+        self.voice += u64::from(heard.samples > 0);
         self.quiet = if heard.samples > 0 || !self.saying.is_empty() { 0 } else { self.quiet + 1 };
         let was_silent = self.saying.is_empty();
         let key = self.act(now);
@@ -255,7 +282,15 @@ impl Callee {
                 self.acted = true;
                 return Some(self.script.key);
             }
+            Behaviour::Converses if self.is_their_turn() => {
+                (self.answered, self.voice) = (false, 0);
+                let words = TURNS.get(self.turns).copied();
+                self.turns += 1;
+                self.leaving = words.is_none();
+                self.saying = vec![words.unwrap_or(Clip::NoThanks)];
+            }
             Behaviour::Listens
+            | Behaviour::Converses
             | Behaviour::SaysHello
             | Behaviour::TalksOver
             | Behaviour::PressesNine
@@ -273,6 +308,13 @@ impl Callee {
             self.saying = vec![Clip::Hello];
         }
         None
+    }
+
+    /// In a conversation: we have spoken and are silent, or they have heard enough.
+    fn is_their_turn(&self) -> bool {
+        let interrupts = self.turns == 2 && self.script.noise.is_multiple_of(2);
+        let enough = interrupts && self.voice >= INTERRUPTS_MS / FRAME_MS && self.saying.is_empty();
+        self.answered && (enough || self.quiet >= TURN_MS / FRAME_MS)
     }
 
     fn speak(&mut self) -> [u8; FRAME] {
@@ -302,7 +344,8 @@ impl Callee {
         if self.leaving {
             return true;
         }
-        let patience = self.script.patience_ms / FRAME_MS;
+        let converses = self.script.behaviour == Behaviour::Converses;
+        let patience = if converses { WAITS_MS } else { self.script.patience_ms } / FRAME_MS;
         let bored = match self.first_heard {
             Some(_) => self.quiet >= patience,
             None => now * FRAME_MS >= DEAF_MS && self.quiet >= patience,
@@ -364,6 +407,33 @@ mod tests {
         assert!((0..20).all(|_| !callee.step(QUIET).onset));
         let onsets: Vec<u64> = (0..1_000).filter(|_| callee.step(LOUD).onset).collect();
         assert_eq!(onsets, [delay]);
+    }
+
+    #[test]
+    fn who_talks_with_us_waits_for_our_words_and_says_goodbye_after_three_turns() {
+        let of_noise = |noise| Script { behaviour: Behaviour::Converses, noise, ..somebody(Behaviour::Listens) };
+        let mut callee = Callee::new(of_noise(1));
+        let mut onsets = 0;
+        for turn in 1..=4 {
+            assert!((0..100).all(|_| !callee.step(LOUD).onset), "never over us");
+            let waited = (0..100).position(|_| callee.step(QUIET).onset).expect("their turn");
+            assert_eq!(waited as u64, TURN_MS / FRAME_MS - 1);
+            onsets += 1;
+            let left = (0..200).any(|_| callee.step(QUIET).hangs_up);
+            assert_eq!(left, turn == 4, "after turn {turn}");
+        }
+        assert_eq!(onsets, 4);
+        let mut callee = Callee::new(of_noise(1));
+        callee.step(LOUD);
+        assert!((0..WAITS_MS / FRAME_MS + 100).any(|_| callee.step(QUIET).hangs_up), "nobody answers");
+        // The other half speaks over our second answer.
+        let mut callee = Callee::new(of_noise(2));
+        for _turn in 0..2 {
+            assert!((0..100).all(|_| !callee.step(LOUD).onset));
+            assert!((0..200).any(|_| callee.step(QUIET).onset));
+            assert!((0..200).all(|_| !callee.step(QUIET).hangs_up));
+        }
+        assert_eq!((0..100).position(|_| callee.step(LOUD).onset), Some((INTERRUPTS_MS / FRAME_MS) as usize - 1));
     }
 
     #[test]

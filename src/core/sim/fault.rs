@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 37] = [
+pub const FAULTS: [(&str, &str); 38] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -43,6 +43,7 @@ pub const FAULTS: [(&str, &str); 37] = [
     ("recording_late", "the recording is ready thirty seconds later"),
     ("recording_cut", "the connection breaks half-way through a recording's sound"),
     ("recording_untold", "nobody is told that the recording is ready"),
+    ("callee_converses", "no fault: whoever listens talks with us, three turns long"),
     ("repeat_order", "as if a proxy had sent the order twice: two calls"),
 ];
 

@@ -64,6 +64,11 @@ impl Segmenter {
         self.run.is_some()
     }
 
+    /// Where the latest speech ended so far, the segment that is open counted; 0 = none yet.
+    pub fn spoken_until_ms(&self) -> u64 {
+        self.run.filter(|run| run.told).map_or(self.floor_ms, |run| run.last_ms)
+    }
+
     /// Takes the next chunk's probability.
     pub fn feed(&mut self, probability: f32) -> Option<Edge> {
         let chunk_ms = self.now_ms;

@@ -17,7 +17,7 @@ use crate::core::config::EngineConfig;
 use crate::core::cost::table;
 
 const KIND: &str = "openai";
-const VENDOR: &str = "https://api.openai.com";
+pub(in crate::edge) const VENDOR: &str = "https://api.openai.com";
 /// Used if neither the campaign nor `ahoy.toml` names one (which the configuration does).
 const MODEL: &str = "gpt-realtime-2.1-mini";
 /// Used if the campaign names none.

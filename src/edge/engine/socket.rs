@@ -20,10 +20,13 @@ use super::EngineFault;
 use super::http::{Answer, Dialect, Service};
 use crate::base::limits;
 
+/// A WebSocket as the service left it after its handshake.
+pub(in crate::edge) type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// An open connection to a service.
 pub struct Socket<'a> {
     service: &'a Service,
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: Stream,
     /// Messages that may still come.
     left: usize,
 }
@@ -39,20 +42,29 @@ pub struct Closed {
 
 impl Service {
     /// Opens a connection. A refused handshake is read by the dialect, as any answer is.
-    pub async fn connect(&self, mut url: Url, dialect: Dialect) -> Result<Socket<'_>, EngineFault> {
+    pub async fn connect(&self, url: Url, dialect: Dialect) -> Result<Socket<'_>, EngineFault> {
+        let stream = self.handshake(url, dialect, limits::SERVICE_MESSAGE_BYTES).await?;
+        Ok(Socket { service: self, stream, left: limits::SERVICE_MESSAGES })
+    }
+
+    /// The same, of which a message has at most `most` bytes.
+    pub(in crate::edge) async fn handshake(
+        &self,
+        mut url: Url,
+        dialect: Dialect,
+        most: usize,
+    ) -> Result<Stream, EngineFault> {
         let scheme = if url.scheme() == "http" { "ws" } else { "wss" };
         url.set_scheme(scheme).map_err(|()| self.refused("its address takes no socket".to_owned()))?;
         let mut request = url.as_str().into_client_request().map_err(|error| self.failed(error.to_string()))?;
         if let Some((name, value)) = self.key_header() {
             request.headers_mut().insert(name, value);
         }
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(limits::SERVICE_MESSAGE_BYTES))
-            .max_frame_size(Some(limits::SERVICE_MESSAGE_BYTES));
+        let config = WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most));
         let connecting = connect_async_with_config(request, Some(config), true);
         match within(self.bounds().whole.min(self.bounds().connect * 2), connecting).await {
             None => Err(self.failed("no handshake in time".to_owned())),
-            Some(Ok((stream, _))) => Ok(Socket { service: self, stream, left: limits::SERVICE_MESSAGES }),
+            Some(Ok((stream, _))) => Ok(stream),
             Some(Err(Error::Http(response))) if response.status().is_success() => {
                 Err(self.bad("an answer, and no socket".to_owned()))
             }

@@ -16,6 +16,7 @@ use crate::core::dial::pacing::Slot;
 use crate::core::rules::{Place, book};
 use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, StreamProof, Throttled};
+use crate::run::agent::Task;
 use crate::run::gateway::Expected;
 use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
@@ -27,6 +28,12 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     {
         return not_claimed(&shared, &chosen, slot, ClaimRefused::Open).await;
     }
+    // Reserved before the phone rings: nobody is called whom no agent could speak with.
+    let agent = match line.agent.as_ref().map(|agent| agent.slot()) {
+        Some(None) => return not_claimed(&shared, &chosen, slot, ClaimRefused::Open).await,
+        Some(Some(slot)) => Some(slot),
+        None => None,
+    };
     let claimed_at = shared.boot();
     let attempt = mint(&shared);
     let claim = claim_of(&shared, line, attempt, &chosen);
@@ -64,6 +71,12 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let (call, proof) = (attempt.call(), shared.carrier.card().stream);
     let expected = Expected { attempt, call, token, expires, proof, script: Arc::clone(script), late };
     let room = shared.registry.expect(expected).is_ok();
+    if let (Some(door), Some(slot)) = (&line.agent, agent) {
+        let prompt = chosen.what.prompt.clone().unwrap_or_default();
+        let task = Task { prompt, language: chosen.what.language.to_string() };
+        // While it rings: connected, told what to do, mute.
+        shared.registry.lend(attempt, door.open(slot, &line.campaign.agent, line.campaign.vad, task));
+    }
 
     if !room || !fence(&shared, line, &chosen, claimed_at).await {
         settle(&shared, attempt, Input::FenceFailed).await;

@@ -25,6 +25,7 @@ use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::edge::gateway::guard::Bounds;
+use crate::run::agent::Agents;
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
@@ -71,6 +72,7 @@ pub struct Engine {
     hub: Arc<Hub>,
     gateway: Mutex<Option<GatewayHandle>>,
     accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
+    agents: Agents,
     /// Campaigns that run now, and since when.
     running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
     /// It ends: nothing is added any more.
@@ -166,6 +168,7 @@ impl Engine {
             hub,
             gateway: Mutex::new(Some(gateway)),
             accounts,
+            agents: Agents::default(),
             running: Arc::default(),
             closing: AtomicBool::new(false),
             lock: Mutex::new(Some(held)),
@@ -241,7 +244,8 @@ impl Engine {
         for (campaign, kit) in campaigns {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
             let late = late::open(ws, &campaign, &kit)?;
-            let line = line(campaign, kit, late)?;
+            let agent = self.agents.of(ws, &campaign)?;
+            let line = line(campaign, kit, late, agent)?;
             if !accounts.contains_key(&carrier) {
                 let opened = self.open(ws, &carrier, &accounts).await?;
                 accounts.insert(carrier.clone(), opened);

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use crate::base::{AttemptId, Boot, Failure, Language, LeadId, Phone, Slug, Wall};
+use crate::core::agent::Prompt;
 use crate::core::asset::book::house_text;
 use crate::core::call::CallScript;
 use crate::core::config::Campaign;
@@ -42,6 +43,7 @@ use crate::core::dial::note::{Note, Watcher};
 use crate::core::dial::{Outcome, Verdict, VerdictPolicy};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::{Carrier, Ending};
+use crate::run::agent::AgentDoor;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
@@ -73,6 +75,8 @@ pub(crate) struct Line {
     pub named: BTreeMap<(Language, String), Arc<CallScript>>,
     /// Greetings that are rendered in this run.
     pub late: BTreeMap<Language, Arc<LateGreeting>>,
+    /// Who takes the line after the greeting; `None` = nobody.
+    pub agent: Option<Arc<AgentDoor>>,
     pub policy: VerdictPolicy,
     /// What it came to, for its run's exit code.
     pub tally: Mutex<Tally>,
@@ -127,7 +131,8 @@ impl Line {
         policy: VerdictPolicy,
     ) -> Line {
         let (hand, tally, over) = (Mutex::new(Stop::No), Mutex::default(), watch::channel(false).0);
-        Line { campaign, kit, scripts, named: BTreeMap::new(), late: BTreeMap::new(), policy, tally, hand, over }
+        let (named, late, agent) = (BTreeMap::new(), BTreeMap::new(), None);
+        Line { campaign, kit, scripts, named, late, agent, policy, tally, hand, over }
     }
 
     /// How far its own run was asked to stop.
@@ -159,6 +164,8 @@ pub(crate) struct Target {
     pub language: Language,
     /// The words of the greeting that names the lead, if the campaign has one.
     pub words: Option<String>,
+    /// What its agent is told to do, if the campaign has one with a prompt.
+    pub prompt: Option<Prompt>,
 }
 
 /// A call in the hands of this process.

@@ -15,7 +15,7 @@ use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
 use crate::core::dial::note::Note;
 use crate::core::dial::zones;
 use crate::core::rules::{Place, book};
-use crate::run::render::words_for;
+use crate::run::render::{prompt_for, words_for};
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// What one look into the ledger gave.
@@ -84,8 +84,10 @@ pub(super) async fn refill(shared: Arc<Shared>, at: usize) {
                 return;
             }
             let Look { mut candidates, mut more, mut waiting, slow, .. } = look;
-            let most = slowed(&mut lock(&shared.seen), at, slow, shared.boot());
-            if let Some(most) = most {
+            let slowed = slowed(&mut lock(&shared.seen), at, slow, shared.boot());
+            // No slot, no dial: nobody is called whom no agent could speak with.
+            let free = shared.line(at).agent.as_ref().map(|agent| agent.free()).filter(|free| *free < candidates.len());
+            if let Some(most) = slowed.into_iter().chain(free).min() {
                 candidates.truncate(most);
                 (more, waiting) = (false, true);
             }
@@ -173,7 +175,8 @@ pub(super) fn look(
                     return Ok(look);
                 };
                 let words = words_for(personal, &language, &lead);
-                let what = Target { phone: lead.phone, caller, language, words };
+                let prompt = prompt_for(&campaign.agent, &language, &lead);
+                let what = Target { phone: lead.phone, caller, language, words, prompt };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }
             Gate::Later { until, why, .. } => {

@@ -10,13 +10,14 @@ use super::account::Health;
 use super::late::LateGreeting;
 use super::{Active, INBOX, Line, Lines, Seen, Shared, Urls, ledger_failure, lock, plan};
 use crate::base::{Exit, Failure, Language, Slug, Wall};
-use crate::core::asset::book::{APOLOGY, VOICEMAIL};
+use crate::core::asset::book::{APOLOGY, BRIDGE, VOICEMAIL};
 use crate::core::call::{CallScript, MachinePlan, PreparedClip};
 use crate::core::config::Campaign;
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Opening, Watcher};
 use crate::core::dial::pacing::Pacer;
+use crate::run::agent::AgentDoor;
 use crate::run::asking::Asker;
 use crate::run::carriers::OpenCarrier;
 use crate::run::clock::Clock;
@@ -233,7 +234,12 @@ pub(super) async fn reopen(ledger: &LedgerHandle, campaign: &Slug, now: Wall) ->
 }
 
 /// A campaign, ready to be dialed: its sound in memory, encoded.
-pub(super) fn line(mut campaign: Campaign, kit: VoiceKit, late: BTreeMap<Language, Late>) -> Result<Line, Failure> {
+pub(super) fn line(
+    mut campaign: Campaign,
+    kit: VoiceKit,
+    late: BTreeMap<Language, Late>,
+    agent: Option<Arc<AgentDoor>>,
+) -> Result<Line, Failure> {
     // Languages that no engine here speaks fall back, as the campaign declares.
     campaign.greeting = kit.greeting().clone();
     let scripts = scripts(&campaign, &kit)?;
@@ -249,7 +255,7 @@ pub(super) fn line(mut campaign: Campaign, kit: VoiceKit, late: BTreeMap<Languag
         Some((language, Arc::new(LateGreeting::new(late, fallback))))
     });
     let late = greetings.collect();
-    Ok(Line { named, late, ..Line::new(campaign, kit, scripts, policy) })
+    Ok(Line { named, late, agent, ..Line::new(campaign, kit, scripts, policy) })
 }
 
 /// What a call plays, per language of the greeting: encoded once, shared by all calls.
@@ -275,6 +281,9 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
             max_call: campaign.max_call,
             machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
             recording: campaign.recording,
+            agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
+            bridge: clip(BRIDGE),
+            apology: clip(APOLOGY),
         };
         scripts.insert(language.clone(), Arc::new(script));
     }

@@ -345,6 +345,7 @@ async fn dial_one<D: LedgerDoor + 'static>(door: impl FnOnce(Ledger) -> D) -> (u
         caller: Phone::from_e164("+15005550006").expect("one"),
         language: tag(),
         words: None,
+        prompt: None,
     };
     attempt::dial(Arc::clone(&shared), 0, slot, Candidate { lead: lead.id, what }).await;
     let counts = shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await;
@@ -378,6 +379,7 @@ async fn the_last_look_closes_for_lateness_and_closed_hours() {
         caller: Phone::from_e164("+15005550006").expect("one"),
         language: tag(),
         words: None,
+        prompt: None,
     };
     let chosen = Candidate { lead: lead.id, what };
     let line = &*shared.line(0);

@@ -10,6 +10,7 @@ use super::Overloaded;
 use crate::base::{AttemptId, Boot, CallId, limits};
 use crate::core::call::{Answerer, CallScript};
 use crate::edge::carrier::StreamProof;
+use crate::run::agent::AgentLine;
 
 /// A stream that may come.
 #[derive(Debug, Clone)]
@@ -81,6 +82,8 @@ impl CarrierWord {
 }
 
 struct Slot {
+    /// The agent's session, until the stream takes it.
+    agent: Option<AgentLine>,
     word: Arc<CarrierWord>,
     expected: Expected,
     answered: Option<Boot>,
@@ -102,8 +105,21 @@ impl Registry {
         {
             return Err(Overloaded);
         }
-        slots.insert(expected.attempt, Slot { word: Arc::default(), expected, answered: None, began: None });
+        let word = Arc::default();
+        slots.insert(expected.attempt, Slot { agent: None, word, expected, answered: None, began: None });
         Ok(())
+    }
+
+    /// Gives the agent's session of an expected stream. It ends when the stream is not expected any more.
+    pub fn lend(&self, attempt: AttemptId, agent: AgentLine) {
+        if let Some(slot) = self.lock().get_mut(&attempt) {
+            slot.agent = Some(agent);
+        }
+    }
+
+    /// The agent's session of a stream that has begun: once.
+    pub(in crate::run) fn take_agent(&self, attempt: AttemptId) -> Option<AgentLine> {
+        self.lock().get_mut(&attempt)?.agent.take()
     }
 
     /// Expects it no longer: the call ended without a stream. A live stream goes on.

@@ -157,7 +157,8 @@ fn load_clip(shelf: &Shelf, entry: &Entry, line: &Line, campaign: &Campaign) -> 
     if entry.reproducible && record.sha256 != entry.sha256 {
         return Err(refuse("its bytes are not the ones that the lock names".to_owned()));
     }
-    clip_of(&entry.fingerprint, line, pcm).map_err(refuse)
+    let alignment = record.alignment;
+    clip_of(&entry.fingerprint, line, pcm).map(|clip| Clip { alignment, ..clip }).map_err(refuse)
 }
 
 pub(super) fn clip_of(fingerprint: &Digest, line: &Line, pcm: Pcm) -> Result<Clip, String> {
@@ -168,6 +169,7 @@ pub(super) fn clip_of(fingerprint: &Digest, line: &Line, pcm: Pcm) -> Result<Cli
         language: line.language.clone(),
         fingerprint: fingerprint.to_string(),
         text: line.text.clone(),
+        alignment: None,
         ulaw: g711::encode_ulaw(&pcm.samples).into(),
     })
 }

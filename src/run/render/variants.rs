@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Failure, Language, Slug};
+use crate::core::agent::{Prompt, PromptText};
 use crate::core::asset::book::slots::Personal;
 use crate::core::asset::{Line, Lock, PhraseBook, Recipe, book};
-use crate::core::config::Campaign;
+use crate::core::config::{Agent, Campaign};
 use crate::core::dial::gate::spoken;
 use crate::core::sound::pipeline::PIPELINE;
 use crate::store::ledger::{DueLead, Ledger};
@@ -34,6 +35,16 @@ pub(crate) fn words_for(
     lead: &DueLead,
 ) -> Option<String> {
     personal.get(language)?.text_for(|column| column_of(lead, column))
+}
+
+/// What a campaign's agent is told to do in the call of a lead; `None` = nothing: it has no prompt.
+pub(crate) fn prompt_for(agent: &Agent, language: &Language, lead: &DueLead) -> Option<Prompt> {
+    let fill = |text: &PromptText| text.fill(|column| column_of(lead, column), language.as_str());
+    let full = fill(agent.prompt.as_ref()?);
+    Some(match &agent.compact {
+        Some(compact) => Prompt { first: fill(compact), later: Some(full) },
+        None => Prompt { first: full, later: None },
+    })
 }
 
 /// A column of a lead: its name, the first word of it, or what its file had under this name.

@@ -25,8 +25,10 @@ pub use slots::Personal;
 pub const GREETING: &str = "greeting";
 /// What is heard when nothing better is there.
 pub const APOLOGY: &str = "apology";
-/// The house phrases that a campaign without an agent plays: after the opt-out key, and at the end.
+/// The house phrases that every campaign plays: after the opt-out key, and at the end.
 const ALWAYS_NEEDED: [&str; 2] = ["opt-out-confirmed", "goodbye"];
+/// What is heard while an agent that is not ready is waited for.
+pub const BRIDGE: &str = "bridge";
 /// What is left on a voicemail: the campaign's own words, there are none of the house's.
 pub const VOICEMAIL: &str = "voicemail";
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
@@ -158,7 +160,9 @@ impl PhraseBook {
             // Whoever answers before a late greeting is rendered hears the apology.
             let late = (campaign.greeting.on_missing == OnMissing::Render).then_some(APOLOGY);
             let message = (campaign.machines.voicemail == OnVoicemail::Message).then_some(VOICEMAIL);
-            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message) {
+            let agents = if campaign.agent.is_some() { &[BRIDGE, APOLOGY][..] } else { &[] };
+            let agents = agents.iter().copied().filter(|key| Some(*key) != late);
+            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(agents) {
                 let slug: Slug = key.parse().expect("a constant slug");
                 if let Some(text) = self.text(key, language) {
                     add(&slug, language, text)?;

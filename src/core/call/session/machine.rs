@@ -21,6 +21,7 @@ impl Session {
                         Owner::Machine { .. } | Owner::Message => self.leave_message(),
                         Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
                         Owner::Confirming | Owner::Goodbye | Owner::Over => {}
+                        Owner::Bridge { .. } | Owner::Agent | Owner::Apology => {}
                     }
                 }
             }
@@ -31,7 +32,10 @@ impl Session {
         self.notes.answerer = Some(who);
         self.log(What::Answerer { who });
         match (self.owner, who) {
-            (Owner::Greeting | Owner::Person { .. } | Owner::Goodbye, Answerer::Voicemail) => {
+            (
+                Owner::Greeting | Owner::Person { .. } | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent,
+                Answerer::Voicemail,
+            ) => {
                 if self.script.as_ref().is_some_and(|script| script.machines.message.is_some()) {
                     self.let_it_speak();
                 } else {
@@ -41,7 +45,11 @@ impl Session {
             // A key was pressed: somebody has picked up after all.
             (Owner::Machine { .. } | Owner::Message, Answerer::Human) => {
                 self.stop_playing();
-                self.hear_person(Then::Goodbye);
+                if self.talk.expected {
+                    self.hand_over(self.media_ms(), true);
+                } else {
+                    self.hear_person(Then::Goodbye);
+                }
             }
             (_, Answerer::Fax | Answerer::FullBox) => self.end(EndCause::Machine),
             (_, Answerer::Human | Answerer::Unsure | Answerer::Voicemail) => {}

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::MachinePlan;
-use crate::core::call::playout::mark_name;
+use crate::core::call::playout::{Piece, mark_name};
 use crate::core::config::{BargeIn, Keys, Vad};
 use crate::core::wire::media::Start;
 use base64::Engine;
@@ -20,14 +21,18 @@ fn script() -> Arc<CallScript> {
         goodbye: Some(clip("goodbye", 500)),
         keys: Keys { opt_out: Some('9') },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
-        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0) },
+        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: ms(2_000),
         max_call: Duration::from_secs(60),
         machines: MachinePlan::default(),
         recording: Recording::default(),
+        agent: None,
+        bridge: None,
+        apology: None,
     })
 }
 
+mod agent;
 mod machine;
 mod recording;
 
@@ -41,6 +46,9 @@ struct Line {
     clears: usize,
     opt_outs: usize,
     recorded: Vec<u64>,
+    /// What the agent was told, and pieces of its voice that were sent.
+    told: Vec<ToAgent>,
+    sent: Vec<Piece>,
     closed: bool,
     log: Vec<What>,
     them: Vec<u8>,
@@ -65,6 +73,8 @@ impl Line {
             clears: 0,
             opt_outs: 0,
             recorded: Vec::new(),
+            told: Vec::new(),
+            sent: Vec::new(),
             closed: false,
             log,
             them,
@@ -102,6 +112,8 @@ impl Line {
                     self.session.handle(self.now, Event::Judged(job));
                 }
                 Command::OptOut => self.opt_outs += 1,
+                Command::Say(piece) => self.sent.push(piece),
+                Command::Agent(what) => self.told.push(what),
                 Command::Record => self.recorded.push(self.session.media_ms()),
                 Command::Log(what) => self.log.push(what),
                 Command::Sound(them, us) => {

@@ -148,6 +148,10 @@ impl World {
         if self.strikes("caller_refused", &order.from, 0) {
             return Err(ApiFault::new(400, 21_210, "The source phone number provided is not yet verified"));
         }
+        let listens = matches!(script.behaviour, Behaviour::Listens | Behaviour::SaysHello);
+        if listens && self.faults.strikes("callee_converses", &order.to, 0) {
+            script.behaviour = Behaviour::Converses;
+        }
         let now = self.now();
         let sid = self.id("CA", now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]);
         let own = self.own_ms(now.boot);

@@ -59,6 +59,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         language: "en".parse().expect("a tag"),
         fingerprint: "0".repeat(64),
         text: "Hello".to_owned(),
+        alignment: None,
         ulaw: vec![0xff; 8_000].into(),
     };
     let line = |campaign: Campaign| {
@@ -72,6 +73,9 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
             listen_after: campaign.listen_after,
             machines: MachinePlan::default(),
             recording: campaign.recording,
+            agent: None,
+            bridge: None,
+            apology: None,
             max_call: campaign.max_call,
         };
         let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip.clone()]);

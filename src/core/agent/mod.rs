@@ -1,0 +1,166 @@
+//! The realtime agent behind a call: what the call tells it, what it tells the call, and how each provider says so.
+//!
+//! Pure: a provider's machine takes messages and gives messages; `edge/agent` has the sockets, `run/agent` carries
+//! between them and the call.
+
+mod echo;
+mod openai;
+mod prompt;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::config::Vad;
+
+pub use echo::Echo;
+pub use openai::OpenAiRealtime;
+pub use prompt::{Prompt, PromptFault, PromptText};
+
+/// What a call tells its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToAgent {
+    /// The line is the agent's. This much of the first words was heard; `cut`: the callee spoke over the rest.
+    TakeOver {
+        /// The words that were heard in full.
+        heard: String,
+        /// Whether they were cut.
+        cut: bool,
+    },
+    /// The callee's sound: µ-law, 8 000 Hz.
+    Sound(Vec<u8>),
+    /// The callee has finished a turn, and nobody speaks: answer.
+    Answer,
+    /// The callee spoke over this turn of the agent: so much of it was heard. Stop.
+    Cut {
+        /// The agent's turn.
+        turn: Arc<str>,
+        /// Milliseconds of it that were heard, by the carrier's marks.
+        heard_ms: u64,
+    },
+}
+
+/// What an agent tells its call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromAgent {
+    /// Its session is open and knows its task; it is silent until [`ToAgent::TakeOver`].
+    Ready,
+    /// Its voice: µ-law, 8 000 Hz.
+    Sound {
+        /// Which turn it belongs to.
+        turn: Arc<str>,
+        /// The samples.
+        ulaw: Vec<u8>,
+    },
+    /// No more sound of this turn comes.
+    Whole {
+        /// The turn.
+        turn: Arc<str>,
+    },
+    /// The words of a turn of its own.
+    Said {
+        /// The turn.
+        turn: Arc<str>,
+        /// What it says, heard or not.
+        text: String,
+    },
+    /// What it understood the callee to say.
+    Understood {
+        /// The words.
+        text: String,
+    },
+    /// Its ear found that the callee's turn is over; it waits for [`ToAgent::Answer`].
+    TurnOver,
+    /// It has stopped speaking by its own ear: what it has sent of its turn is void.
+    Interrupted,
+    /// It wants the call to end when its words have been heard.
+    Hangs,
+    /// What its provider counted since the last word about it.
+    Usage(AgentUsage),
+    /// Something failed; the session goes on.
+    Fault {
+        /// What, made safe to print.
+        what: String,
+    },
+    /// There is no agent any more.
+    Gone {
+        /// Why, made safe to print.
+        why: String,
+    },
+}
+
+/// What a provider counted. Zero = not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AgentUsage {
+    /// Tokens of text in, cached ones left out.
+    pub text_in: u64,
+    /// Tokens of text in that were cached.
+    pub text_cached: u64,
+    /// Tokens of sound in, cached ones left out.
+    pub audio_in: u64,
+    /// Tokens of sound in that were cached.
+    pub audio_cached: u64,
+    /// Tokens of text out.
+    pub text_out: u64,
+    /// Tokens of sound out.
+    pub audio_out: u64,
+}
+
+impl AgentUsage {
+    /// Adds another count.
+    pub fn add(&mut self, other: AgentUsage) {
+        let AgentUsage { text_in, text_cached, audio_in, audio_cached, text_out, audio_out } = other;
+        self.text_in = self.text_in.saturating_add(text_in);
+        self.text_cached = self.text_cached.saturating_add(text_cached);
+        self.audio_in = self.audio_in.saturating_add(audio_in);
+        self.audio_cached = self.audio_cached.saturating_add(audio_cached);
+        self.text_out = self.text_out.saturating_add(text_out);
+        self.audio_out = self.audio_out.saturating_add(audio_out);
+    }
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// The provider's model.
+    pub model: String,
+    /// The provider's voice; `None` = its default.
+    pub voice: Option<String>,
+    /// What the agent is told to do.
+    pub prompt: Prompt,
+    /// The call's language, a lower-case tag.
+    pub language: String,
+    /// What counts as speech and as the end of it.
+    pub vad: Vad,
+    /// Model that writes down what the callee says; `None` = nobody does.
+    pub transcribe: Option<String>,
+}
+
+/// What a machine wants done: messages to its provider, words to its call.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// JSON texts, in order.
+    pub wire: Vec<String>,
+    /// Words to the call, in order.
+    pub call: Vec<FromAgent>,
+}
+
+/// A provider's protocol. One suite for all of them.
+pub trait Machine: Send {
+    /// The connection is up.
+    fn opened(&mut self, out: &mut Outbox);
+    /// A message of the provider. A machine that tells [`FromAgent::Gone`] is not asked again.
+    fn received(&mut self, text: &str, out: &mut Outbox);
+    /// The call says something.
+    fn told(&mut self, what: ToAgent, out: &mut Outbox);
+}
+
+/// What a call needs to know about its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentPlan {
+    /// Who waits for an agent that is not ready when the first words are over, hears an apology after this long.
+    pub wait: Duration,
+    /// When nobody has said anything for so long, we say goodbye.
+    pub silence: Duration,
+}

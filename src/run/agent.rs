@@ -1,0 +1,215 @@
+//! An agent's session beside its call: opened while the phone rings, primed and mute, handed to the stream when it
+//! begins. A task of its own: an agent that is slow, dead or loud delays nobody else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::base::{Failure, limits};
+use crate::core::agent::{Echo, FromAgent, Machine, Opening, Outbox, Prompt, ToAgent};
+use crate::core::config::{Agent, Campaign, ECHO, NONE};
+use crate::edge::agent::{AgentSocket, Provider};
+use crate::run::render::told;
+use crate::store::workspace::Workspace;
+
+/// A call's ends of the line to its agent.
+pub struct AgentLine {
+    /// What the call tells.
+    pub to: mpsc::Sender<ToAgent>,
+    /// What the agent tells.
+    pub from: mpsc::Receiver<FromAgent>,
+}
+
+/// One agent of the workspace, with its slots.
+pub struct AgentDoor {
+    /// `None`: the echo, which needs no provider.
+    provider: Option<Provider>,
+    slots: Arc<Semaphore>,
+}
+
+/// A slot: a session may be opened.
+pub struct Slot(OwnedSemaphorePermit);
+
+/// The agents that campaigns of this process use.
+#[derive(Default)]
+pub(crate) struct Agents(Mutex<BTreeMap<String, Arc<AgentDoor>>>);
+
+impl Agents {
+    /// The agent of a campaign; `None`: it has none. Slots are shared by all campaigns that name it.
+    pub fn of(&self, ws: &Workspace, campaign: &Campaign) -> Result<Option<Arc<AgentDoor>>, Failure> {
+        let name = campaign.agent.name.as_str();
+        if name == NONE {
+            return Ok(None);
+        }
+        let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(name) {
+            return Ok(Some(Arc::clone(door)));
+        }
+        let door = match ws.config.agents.get(name) {
+            None if name == ECHO => AgentDoor { provider: None, slots: Arc::new(Semaphore::new(limits::STREAMS)) },
+            None => return Err(Failure::bug(format!("no agent `{name}`: the campaign was checked for it"))),
+            Some(config) => {
+                let secret = |wanted: &crate::base::secret::SecretRef, what: &str| ws.secret(wanted, what);
+                let provider = Provider::open(name, config, &secret).map_err(|fault| told(&fault))?;
+                AgentDoor { provider: Some(provider), slots: Arc::new(Semaphore::new(config.slots)) }
+            }
+        };
+        let door = Arc::new(door);
+        doors.insert(name.to_owned(), Arc::clone(&door));
+        Ok(Some(door))
+    }
+}
+
+impl AgentDoor {
+    /// Sessions that could be opened now.
+    pub fn free(&self) -> usize {
+        self.slots.available_permits()
+    }
+
+    /// A slot, if one is free.
+    pub fn slot(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).try_acquire_owned().ok().map(Slot)
+    }
+
+    /// Opens a session. It ends when the line is dropped.
+    pub fn open(self: &Arc<Self>, slot: Slot, agent: &Agent, vad: crate::core::config::Vad, task: Task) -> AgentLine {
+        let (to, told) = mpsc::channel(limits::AGENT_QUEUE);
+        let (says, from) = mpsc::channel(limits::AGENT_QUEUE);
+        let door = Arc::clone(self);
+        let voice = agent.voice.clone();
+        tokio::spawn(async move {
+            let Slot(_held_to_the_end) = slot;
+            match &door.provider {
+                None => {
+                    Session::new(Box::new(Echo::new()), says, told).run(None).await;
+                }
+                Some(provider) => {
+                    let opening = Opening {
+                        model: provider.model().to_owned(),
+                        voice,
+                        prompt: task.prompt,
+                        language: task.language,
+                        vad,
+                        transcribe: provider.transcribe().map(str::to_owned),
+                    };
+                    serve(provider, Session::new(provider.machine(opening), says, told)).await;
+                }
+            }
+        });
+        AgentLine { to, from }
+    }
+}
+
+/// What an agent has to do in one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its prompt.
+    pub prompt: Prompt,
+    /// The call's language.
+    pub language: String,
+}
+
+async fn serve(provider: &Provider, session: Session) {
+    let gone = |why: String| FromAgent::Gone { why };
+    match timeout(limits::AGENT_CONNECT, provider.connect()).await {
+        Ok(Ok(socket)) => session.run(Some(socket)).await,
+        // The call may be over: then nobody needs to know.
+        Ok(Err(fault)) => drop(session.says.send(gone(fault.to_string())).await),
+        Err(_) => drop(session.says.send(gone("no connection in time".to_owned())).await),
+    }
+}
+
+struct Session {
+    machine: Box<dyn Machine>,
+    says: mpsc::Sender<FromAgent>,
+    told: mpsc::Receiver<ToAgent>,
+    /// Words to the call that it had no room for yet: until they are taken, nothing more is read.
+    waiting: VecDeque<FromAgent>,
+    ready: bool,
+    gone: bool,
+}
+
+enum Step {
+    Received(Result<String, String>),
+    Told(Option<ToAgent>),
+    Room,
+    Late,
+}
+
+impl Session {
+    fn new(machine: Box<dyn Machine>, says: mpsc::Sender<FromAgent>, told: mpsc::Receiver<ToAgent>) -> Session {
+        Session { machine, says, told, waiting: VecDeque::new(), ready: false, gone: false }
+    }
+
+    async fn run(mut self, mut socket: Option<AgentSocket>) {
+        let mut late = std::pin::pin!(sleep(limits::AGENT_CONNECT));
+        let mut out = Outbox::default();
+        self.machine.opened(&mut out);
+        loop {
+            if let Err(why) = self.pass_on(&mut out, socket.as_mut()).await {
+                self.gone(why);
+            }
+            if self.gone && self.waiting.is_empty() {
+                break;
+            }
+            let step = tokio::select! {
+                told = self.told.recv() => Step::Told(told),
+                room = self.says.reserve(), if !self.waiting.is_empty() => match room {
+                    Ok(permit) => {
+                        if let Some(word) = self.waiting.pop_front() {
+                            permit.send(word);
+                        }
+                        Step::Room
+                    }
+                    Err(_) => Step::Told(None),
+                },
+                received = next(&mut socket), if self.waiting.is_empty() && !self.gone => Step::Received(received),
+                () = &mut late, if !self.ready && !self.gone => Step::Late,
+            };
+            match step {
+                Step::Told(None) => break,
+                Step::Told(Some(what)) if !self.gone => self.machine.told(what, &mut out),
+                Step::Received(Ok(text)) => self.machine.received(&text, &mut out),
+                Step::Received(Err(why)) => self.gone(why),
+                Step::Late => self.gone("its session was not ready in time".to_owned()),
+                Step::Told(Some(_)) | Step::Room => {}
+            }
+        }
+        if let Some(socket) = socket {
+            // A provider that does not take our goodbye is left.
+            let _gone_either_way = timeout(limits::AGENT_STALL, socket.close()).await;
+        }
+    }
+
+    fn gone(&mut self, why: String) {
+        if !std::mem::replace(&mut self.gone, true) {
+            self.waiting.push_back(FromAgent::Gone { why });
+        }
+    }
+
+    /// Sends what the machine wants sent, and queues its words to the call.
+    async fn pass_on(&mut self, out: &mut Outbox, socket: Option<&mut AgentSocket>) -> Result<(), String> {
+        for word in out.call.drain(..) {
+            self.ready |= word == FromAgent::Ready;
+            self.gone |= matches!(word, FromAgent::Gone { .. });
+            self.waiting.push_back(word);
+        }
+        let Some(socket) = socket else { return Ok(()) };
+        for text in out.wire.drain(..) {
+            match timeout(limits::AGENT_STALL, socket.send(text)).await {
+                Ok(sent) => sent?,
+                Err(_) => return Err("it takes no messages".to_owned()),
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn next(socket: &mut Option<AgentSocket>) -> Result<String, String> {
+    match socket {
+        Some(socket) => socket.next().await,
+        None => std::future::pending().await,
+    }
+}

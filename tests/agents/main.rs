@@ -1,0 +1,302 @@
+//! Campaigns with an agent: the real binary, the embedded carrier's callees, and a provider on loopback that refuses what
+//! the real one would refuse.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod emulator;
+mod openai;
+#[path = "../engines/schema.rs"]
+#[allow(dead_code)]
+mod schema;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use ahoy::core::sim::line::{self, What};
+use common::{Shop, Wish, code, run};
+use emulator::{Act, Provider, Seen};
+use serde_json::Value;
+
+const GREETING: &str = "Hello, this is a test of the harbour line. Please stay with us for a moment.";
+
+/// A workspace whose campaign `c` speaks by this act of the provider.
+fn shop(provider: &Provider, faults: &str, campaign: &str, leads: usize) -> Shop {
+    let carrier = format!(
+        "kind = \"sim\"\nseed = 11\nspeedup = 4\ncalls_per_second = 20\nmax_live_calls = 40\nfaults = {{ {faults} }}\n{}",
+        agents(provider, 1)
+    );
+    Shop::open(&Wish { carrier: &carrier, campaign, leads })
+}
+
+/// `[agents.a0]` and so on, one for each act.
+fn agents(provider: &Provider, count: usize) -> String {
+    let mut text = String::new();
+    for nth in 0..count {
+        write!(
+            text,
+            "\n[agents.a{nth}]\nkind = \"openai-realtime\"\nkey = {{ env = \"AHOY_TEST_AGENT\" }}\nbase_url = \"http://{}/{nth}\"\n",
+            provider.addr
+        )
+        .expect("a String takes all");
+    }
+    text
+}
+
+/// Runs the campaign. Some callees are not to be had: exit 3 is a normal end.
+fn dial(shop: &Shop) {
+    let mut command = shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]);
+    let ended = code(&run(command.env("AHOY_TEST_AGENT", "sk-test-of-agents")));
+    assert!([0, 3].contains(&ended), "{ended}");
+}
+
+/// Every call as `calls show` tells it.
+fn calls(shop: &Shop) -> Vec<Value> {
+    let listed = run(common::ahoy(shop.dir.path()).args(["calls", "list", "--limit", "1000", "--json"]));
+    let listed = String::from_utf8(listed.stdout).expect("UTF-8");
+    let mut shown = Vec::new();
+    for line in listed.lines() {
+        let call: Value = serde_json::from_str(line).expect("JSON");
+        let id = call["call"].as_str().expect("an id").to_owned();
+        let one = run(common::ahoy(shop.dir.path()).args(["calls", "show", &id, "--json"]));
+        shown.push(serde_json::from_slice(&one.stdout).expect("JSON"));
+    }
+    shown
+}
+
+fn log(shop: &Shop) -> Vec<line::Line> {
+    line::read(&std::fs::read_to_string(shop.path("sim.jsonl")).expect("the log")).0
+}
+
+fn events<'a>(call: &'a Value, name: &str) -> Vec<&'a Value> {
+    call["events"].as_array().expect("events").iter().filter(|it| it["event"] == name).collect()
+}
+
+/// No session was given anything that the provider would have refused.
+fn clean(seen: &[Seen]) {
+    for session in seen {
+        assert_eq!(session.wrong, Vec::<String>::new(), "{:#?}", session.messages);
+    }
+}
+
+const CAMPAIGN: &str = "[call]\nmax = \"30s\"\n[agent]\nkind = \"a0\"\nprompt = \"You speak with {name} for Harbour Travel.\"\nvoice = \"marin\"\n";
+
+#[test]
+fn people_talk_with_the_agent_after_the_greeting_and_both_know_what_was_said() {
+    let provider = Provider::start(vec![Act::Well]);
+    let shop = shop(&provider, "callee_converses = 1.0", CAMPAIGN, 24);
+    dial(&shop);
+    let seen = provider.seen(0);
+    clean(&seen);
+    assert!(seen.iter().all(|session| session.over), "no session outlives its call");
+    let update = &seen[0].messages[0]["session"];
+    assert_eq!(update["audio"]["input"]["turn_detection"]["silence_duration_ms"], 700, "the campaign's own settings");
+    let told = update["instructions"].as_str().expect("text");
+    assert!(told.contains("[fact `name`]") && told.contains("\"name\":\"Person "), "{told}");
+    let calls = calls(&shop);
+    let talked: Vec<&Seen> = seen.iter().filter(|session| session.turns >= 3).collect();
+    assert!(talked.len() >= 4, "{} of {} sessions were talks", talked.len(), seen.len());
+    for session in &talked {
+        let first = &session.messages[1];
+        assert_eq!(first["item"]["content"][0]["text"], GREETING, "it knows what was heard");
+        assert_eq!(first["item"]["role"], "assistant");
+        assert!(session.spoken >= 3, "every turn was answered: {session:#?}");
+    }
+    let talks: Vec<&Value> = calls.iter().filter(|call| call["report"]["agent"]["turns"].as_u64() >= Some(3)).collect();
+    assert!(talks.len() >= 4);
+    for call in &talks {
+        let agent = &call["report"]["agent"];
+        assert_eq!(agent["waited_ms"], 0, "primed while it rang");
+        let words: Vec<&str> =
+            agent["transcript"].as_array().expect("words").iter().filter_map(|it| it["text"].as_str()).collect();
+        assert_eq!(words[0], GREETING);
+        assert!(words.contains(&"callee turn 1") && words.contains(&"agent turn item_a1"), "{words:?}");
+        let gaps: Vec<u64> = agent["gaps_ms"].as_array().expect("gaps").iter().filter_map(Value::as_u64).collect();
+        // The emulator's ear hears the end of a word a little before ours, waits 700 ms, and answers at once.
+        assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap < 1_500), "{gaps:?}");
+        assert!((300..1_000).contains(&gaps[0]), "{gaps:?}");
+    }
+    // Whoever spoke over the agent stopped it, and it was told how much was heard.
+    let cut: Vec<&&Value> = talks.iter().filter(|call| !events(call, "agent_cut").is_empty()).collect();
+    assert!(!cut.is_empty(), "half of them interrupt");
+    for call in cut {
+        let (heard, barged) = (events(call, "agent_cut"), events(call, "barge_in"));
+        assert!(!barged.is_empty());
+        let heard_ms = heard[0]["heard_ms"].as_u64().expect("ms");
+        assert!((800..1_800).contains(&heard_ms), "they interrupt after 0.9 s: {heard_ms}");
+    }
+}
+
+#[test]
+fn what_the_agent_is_told_was_heard_is_what_the_carrier_played() {
+    let provider = Provider::start(vec![Act::Well]);
+    // Without the second chance of a "hello?", every word over the greeting cuts it.
+    let campaign = format!("{CAMPAIGN}[barge_in]\nrestart_under = \"0s\"\n");
+    let shop = shop(&provider, "", &campaign, 100);
+    dial(&shop);
+    clean(&provider.seen(0));
+    // By the carrier's log: what it had got of the greeting, less what `clear` made it throw away.
+    let mut thrown: BTreeMap<String, u64> = BTreeMap::new();
+    for line in log(&shop) {
+        if let What::ClearReceived { discarded, .. } = line.what {
+            thrown.entry(line.sid).or_insert(discarded / 8);
+        }
+    }
+    let mut apart = Vec::new();
+    for call in calls(&shop) {
+        let (cut, sid) = (events(&call, "hand_over"), call["report"]["sid"].as_str().unwrap_or(""));
+        let (Some(hand_over), Some(thrown)) = (cut.first(), thrown.get(sid)) else { continue };
+        if hand_over["cut"] != true {
+            continue;
+        }
+        let greeting = &call["report"]["heard"][0];
+        let total = greeting["total_ms"].as_u64().expect("ms");
+        let (told, played) = (greeting["heard_ms"].as_u64().expect("ms"), total - thrown);
+        apart.push(told.abs_diff(played));
+        let words = hand_over["heard"].as_str().expect("words");
+        assert!(GREETING.starts_with(words) && words.len() < GREETING.len(), "{words}");
+    }
+    apart.sort_unstable();
+    assert!(apart.len() >= 6, "{} people spoke over the greeting", apart.len());
+    let p95 = apart[(apart.len() * 95).div_ceil(100) - 1];
+    // The carrier's time is four times too fast here: 150 ms of it are 38 ms of ours.
+    assert!(p95 <= 150, "{apart:?}");
+}
+
+/// One campaign for each act, in one run: an agent that misbehaves delays nobody else's calls.
+#[test]
+fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_not_touched() {
+    let acts = vec![
+        Act::Well,
+        Act::Late(3_000),
+        Act::Hangs,
+        Act::NeverReady,
+        Act::WrongFormat,
+        Act::ClosesMidWord,
+        Act::Errors,
+        Act::Beta,
+        Act::Floods,
+        Act::BadBase64,
+        Act::Surplus,
+        Act::Tool("delete_everything"),
+        Act::Ends,
+        Act::Fails,
+        Act::Silent,
+        Act::Refuses,
+    ];
+    let provider = Provider::start(acts.clone());
+    let carrier = format!(
+        "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 40\nmax_live_calls = 90\nfaults = {{ callee_converses = 1.0 }}\n{}",
+        agents(&provider, acts.len())
+    );
+    let shop = Shop::open(&Wish { carrier: &carrier, campaign: CAMPAIGN, leads: 5 });
+    let text = std::fs::read_to_string(shop.path("campaigns/c/campaign.toml")).expect("there");
+    for nth in 1..acts.len() {
+        let folder = shop.path(&format!("campaigns/c{nth}"));
+        std::fs::create_dir_all(&folder).expect("made");
+        let silence = "silence = \"4s\"\nwait = \"1s\"\n";
+        let own = text.replace("kind = \"a0\"\n", &format!("kind = \"a{nth}\"\n{silence}"));
+        std::fs::write(folder.join("campaign.toml"), own).expect("written");
+        let mut csv = "name,phone,consent\n".to_owned();
+        for at in 0..5 {
+            let number = 60_100 + nth * 5 + at;
+            writeln!(csv, "Person {at},+4420794{number:05},test 2026-11-01").expect("a String takes all");
+        }
+        let list = shop.path(&format!("{nth}.csv"));
+        std::fs::write(&list, csv).expect("written");
+        let import = run(common::ahoy(shop.dir.path())
+            .args(["leads", "import"])
+            .arg(list)
+            .args(["--campaign", &format!("c{nth}")]));
+        assert_eq!(code(&import), 0);
+    }
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(["cache", "generate", "--quiet"]))), 0);
+    let mut command = common::ahoy(shop.dir.path());
+    let ended = run(command
+        .args(["campaign", "run", "--yes", "--drain", "--quiet", "--max-runtime", "3m"])
+        .env("AHOY_TEST_AGENT", "sk-test-of-agents"));
+    assert!([0, 3].contains(&code(&ended)), "{}", code(&ended));
+    let mut ends: BTreeMap<usize, Vec<(String, Value)>> = BTreeMap::new();
+    let mut act_of: BTreeMap<String, usize> = BTreeMap::new();
+    for line in log(&shop) {
+        if let What::Created { to, .. } = &line.what {
+            let number: usize = to.trim_start_matches("+4420794").parse().expect("one of ours");
+            act_of.insert(line.sid.clone(), if number < 60_100 { 0 } else { (number - 60_100) / 5 });
+        }
+    }
+    for call in calls(&shop) {
+        let sid = call["report"]["sid"].as_str().expect("a call of the carrier's").to_owned();
+        let cause = call["report"]["cause"].as_str().unwrap_or("").to_owned();
+        ends.entry(act_of[&sid]).or_default().push((cause, call));
+    }
+    for (nth, act) in acts.iter().enumerate() {
+        let calls = ends.get(&nth).map_or(&[][..], Vec::as_slice);
+        // Whom the greeting reached to its end, or who cut it, came to the agent.
+        let met: Vec<&(String, Value)> = calls
+            .iter()
+            .filter(|(_, call)| !events(call, "hand_over").is_empty() || !events(call, "agent_gone").is_empty())
+            .filter(|(cause, _)| !["opted_out", "machine"].contains(&cause.as_str()))
+            .collect();
+        let causes: Vec<&str> = met.iter().map(|(cause, _)| cause.as_str()).collect();
+        let all = |wanted: &[&str]| met.iter().all(|(cause, _)| wanted.contains(&cause.as_str()));
+        let any_event = |name: &str| met.iter().any(|(_, call)| !events(call, name).is_empty());
+        assert!(!met.is_empty() || *act == Act::Hangs, "{act:?}: nobody met it: {calls:?}");
+        match act {
+            Act::Well | Act::Surplus | Act::Errors | Act::BadBase64 => {
+                assert!(all(&["hung_up", "finished"]), "{act:?}: {causes:?}");
+                let spoke = met.iter().filter(|(_, call)| call["report"]["agent"]["turns"].as_u64() >= Some(1)).count();
+                assert!(spoke >= 1, "{act:?}");
+            }
+            // The bridge phrase was not enough for whoever was answered at once; who was not is with the agent.
+            Act::Late(_) => assert!(all(&["hung_up", "finished", "no_agent"]), "{act:?}: {causes:?}"),
+            Act::Hangs | Act::NeverReady | Act::WrongFormat | Act::Refuses | Act::ClosesMidWord => {
+                assert!(all(&["no_agent", "hung_up"]), "{act:?}: {causes:?}");
+                assert!(*act == Act::Hangs || any_event("agent_gone") || causes.contains(&"no_agent"), "{act:?}");
+            }
+            Act::Beta | Act::Silent | Act::Fails => assert!(all(&["finished", "hung_up"]), "{act:?}: {causes:?}"),
+            Act::Floods => {
+                assert!(any_event("agent_speaks"), "{act:?}");
+                assert!(all(&["finished", "hung_up", "max_call"]), "{act:?}: {causes:?}");
+            }
+            Act::Tool(_) => assert!(any_event("agent_fault"), "{act:?}"),
+            Act::Ends => assert!(any_event("agent_hangs") || all(&["hung_up"]), "{act:?}: {causes:?}"),
+        }
+        clean(&provider.seen(nth).into_iter().filter(|_| *act != Act::Refuses).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_echo_says_back_what_it_hears_and_needs_no_provider() {
+    let provider = Provider::start(vec![Act::Well]);
+    let shop = shop(&provider, "callee_converses = 1.0", "[agent]\nkind = \"echo\"\n", 12);
+    dial(&shop);
+    assert!(provider.seen(0).is_empty());
+    let talks = calls(&shop).iter().filter(|call| call["report"]["agent"]["turns"].as_u64() >= Some(2)).count();
+    assert!(talks >= 2, "{talks}");
+}
+
+#[test]
+fn an_agent_that_is_not_there_or_has_nothing_to_do_is_refused_with_its_line() {
+    let provider = Provider::start(vec![Act::Well]);
+    let shop = shop(&provider, "", "", 1);
+    let file = shop.path("campaigns/c/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    for (agent, words) in [
+        ("kind = \"a9\"\nprompt = \"x\"", "no agent is named `a9`"),
+        ("kind = \"a0\"", "has no prompt"),
+        ("kind = \"a0\"\nprompt = \"{\"", "brace"),
+        ("kind = \"a0\"\nprompt_file = \"../../ahoy.toml\"", "in the campaign's folder"),
+        ("kind = \"a0\"\nprompt_file = \"none.md\"", "does not exist"),
+        ("kind = \"a0\"\nprompt = \"x\"\nwait = \"5m\"", "[agent] wait"),
+    ] {
+        std::fs::write(&file, format!("{text}[agent]\n{agent}\n")).expect("written");
+        let refused = run(shop.campaign(&["plan", "c"]).env("AHOY_TEST_AGENT", "sk-test-of-agents"));
+        assert_eq!(code(&refused), 2, "{agent}");
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains(words) && told.contains("campaign.toml:"), "{agent}: {told}");
+    }
+    // No key, no campaign: before anybody is called.
+    std::fs::write(&file, format!("{text}[agent]\nkind = \"a0\"\nprompt = \"x\"\n")).expect("written");
+    run(common::ahoy(shop.dir.path()).args(["cache", "generate", "--quiet"]));
+    let refused = run(shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]).env_remove("AHOY_TEST_AGENT"));
+    assert_eq!(code(&refused), 12);
+}
