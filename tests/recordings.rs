@@ -14,7 +14,7 @@ const CAMPAIGN: &str = "[recording]\nby = \"both\"\n[barge_in]\nenabled = false\
 
 fn ran(faults: &str) -> Shop {
     let carrier = format!(
-        "kind = \"sim\"\nseed = 5\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 40\nfaults = {{ {faults} }}"
+        "kind = \"sim\"\nseed = 5\nspeedup = 5\ncalls_per_second = 50\nmax_live_calls = 40\nfaults = {{ {faults} }}"
     );
     let shop = Shop::open(&Wish { carrier: &carrier, campaign: CAMPAIGN, leads: 40 });
     let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
