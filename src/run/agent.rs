@@ -8,9 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::base::{Failure, limits};
-use crate::core::agent::{Echo, FromAgent, Machine, Opening, Outbox, Prompt, ToAgent};
+use crate::core::agent::{Closed, Echo, FromAgent, Machine, Opening, Outbox, Prompt, ToAgent};
 use crate::core::config::{Agent, Campaign, ECHO, NONE};
-use crate::edge::agent::{AgentSocket, Provider};
+use crate::edge::agent::{AgentSocket, Ended, Provider};
 use crate::run::render::told;
 use crate::store::workspace::Workspace;
 
@@ -83,7 +83,7 @@ impl AgentDoor {
             let Slot(_held_to_the_end) = slot;
             match &door.provider {
                 None => {
-                    Session::new(Box::new(Echo::new()), says, told).run(None).await;
+                    Session::new(Box::new(Echo::new()), says, told).run(None, None).await;
                 }
                 Some(provider) => {
                     let opening = Opening {
@@ -114,7 +114,7 @@ pub struct Task {
 async fn serve(provider: &Provider, session: Session) {
     let gone = |why: String| FromAgent::Gone { why };
     match timeout(limits::AGENT_CONNECT, provider.connect()).await {
-        Ok(Ok(socket)) => session.run(Some(socket)).await,
+        Ok(Ok(socket)) => session.run(Some(provider), Some(socket)).await,
         // The call may be over: then nobody needs to know.
         Ok(Err(fault)) => drop(session.says.send(gone(fault.to_string())).await),
         Err(_) => drop(session.says.send(gone("no connection in time".to_owned())).await),
@@ -132,7 +132,7 @@ struct Session {
 }
 
 enum Step {
-    Received(Result<String, String>),
+    Received(Result<String, Ended>),
     Told(Option<ToAgent>),
     Room,
     Late,
@@ -143,7 +143,7 @@ impl Session {
         Session { machine, says, told, waiting: VecDeque::new(), ready: false, gone: false }
     }
 
-    async fn run(mut self, mut socket: Option<AgentSocket>) {
+    async fn run(mut self, provider: Option<&Provider>, mut socket: Option<AgentSocket>) {
         let mut late = std::pin::pin!(sleep(limits::AGENT_CONNECT));
         let mut out = Outbox::default();
         self.machine.opened(&mut out);
@@ -172,15 +172,48 @@ impl Session {
                 Step::Told(None) => break,
                 Step::Told(Some(what)) if !self.gone => self.machine.told(what, &mut out),
                 Step::Received(Ok(text)) => self.machine.received(&text, &mut out),
-                Step::Received(Err(why)) => self.gone(why),
+                Step::Received(Err(ended)) => match self.machine.closed(ended.code) {
+                    Closed::Gone => self.gone(ended.why),
+                    Closed::Again => out.reconnect = true,
+                    Closed::Hung => {
+                        self.waiting.push_back(FromAgent::Hangs);
+                        self.gone = true;
+                    }
+                },
                 Step::Late => self.gone("its session was not ready in time".to_owned()),
                 Step::Told(Some(_)) | Step::Room => {}
+            }
+            if std::mem::take(&mut out.reconnect) && !self.gone {
+                socket = self.again(provider, socket.take(), &mut out).await;
             }
         }
         if let Some(socket) = socket {
             // A provider that does not take our goodbye is left.
             let _gone_either_way = timeout(limits::AGENT_STALL, socket.close()).await;
         }
+    }
+
+    /// The next connection of the same session. What the call says meanwhile waits in its queue.
+    async fn again(
+        &mut self,
+        provider: Option<&Provider>,
+        old: Option<AgentSocket>,
+        out: &mut Outbox,
+    ) -> Option<AgentSocket> {
+        let provider = provider?;
+        let connected = timeout(limits::AGENT_CONNECT, provider.connect()).await;
+        if let Some(old) = old {
+            let _gone_either_way = timeout(limits::AGENT_STALL, old.close()).await;
+        }
+        match connected {
+            Ok(Ok(socket)) => {
+                self.machine.opened(out);
+                return Some(socket);
+            }
+            Ok(Err(fault)) => self.gone(format!("it could not be reached again: {fault}")),
+            Err(_) => self.gone("it could not be reached again in time".to_owned()),
+        }
+        None
     }
 
     fn gone(&mut self, why: String) {
@@ -207,7 +240,7 @@ impl Session {
     }
 }
 
-async fn next(socket: &mut Option<AgentSocket>) -> Result<String, String> {
+async fn next(socket: &mut Option<AgentSocket>) -> Result<String, Ended> {
     match socket {
         Some(socket) => socket.next().await,
         None => std::future::pending().await,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use ahoy::core::sound::g711::ulaw_decode;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -13,6 +14,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
+use crate::elevenlabs::ElevenLabs;
+use crate::gemini::Gemini;
 use crate::openai::OpenAi;
 
 /// What every agent here says: speech, four seconds of it.
@@ -52,6 +55,8 @@ pub enum Act {
     Silent,
     /// It refuses the connection: 401.
     Refuses,
+    /// It says that its connection ends soon, and closes it; the session goes on over the next one.
+    GoesAway,
 }
 
 /// What a session saw.
@@ -96,29 +101,78 @@ impl Notebook {
     }
 }
 
+/// Whose protocol is spoken.
+pub enum Vendor {
+    OpenAi(OpenAi),
+    Gemini(Gemini),
+    ElevenLabs(ElevenLabs),
+}
+
+impl Vendor {
+    fn check(&self, path: &str, query: &str, headers: &[(String, String)]) -> Result<(), String> {
+        let header = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+        let (key, wanted) = match self {
+            Vendor::OpenAi(_) => ("authorization", "Bearer sk-test-of-agents"),
+            Vendor::Gemini(_) => ("x-goog-api-key", "sk-test-of-agents"),
+            Vendor::ElevenLabs(_) => ("xi-api-key", "sk-test-of-agents"),
+        };
+        if header(key) != Some(wanted) {
+            return Err("the key is wrong".to_owned());
+        }
+        let there = match self {
+            Vendor::OpenAi(_) if header("openai-beta").is_some() => return Err("the beta is over".to_owned()),
+            Vendor::OpenAi(_) => path.ends_with("/v1/realtime") && query.starts_with("model=gpt-realtime"),
+            Vendor::Gemini(_) => {
+                path.ends_with("/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent")
+            }
+            Vendor::ElevenLabs(_) => path.ends_with("/v1/convai/conversation") && query == "agent_id=a&token=signed",
+        };
+        if there { Ok(()) } else { Err(format!("{path}?{query} is not there")) }
+    }
+
+    async fn serve(&self, talk: &mut Talk, notes: &Notebook, act: Act) -> Result<(), String> {
+        match self {
+            Vendor::OpenAi(it) => it.serve(talk, notes, act).await,
+            Vendor::Gemini(it) => it.serve(talk, notes, act).await,
+            Vendor::ElevenLabs(it) => it.serve(talk, notes, act).await,
+        }
+    }
+}
+
 /// A running provider. Sessions of `http://ADDRESS/N` follow `acts[N]`.
 pub struct Provider {
     pub addr: SocketAddr,
+    /// As `[agents.NAME] kind` has it, and what else the section needs.
+    pub kind: &'static str,
     sessions: Arc<Mutex<Vec<Notebook>>>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Provider {
-    pub fn start(acts: Vec<Act>) -> Provider {
+    pub fn start(vendor: Vendor, acts: Vec<Act>) -> Provider {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("starts");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let addr = listener.local_addr().expect("bound");
+        let kind = match vendor {
+            Vendor::OpenAi(_) => "openai-realtime",
+            Vendor::Gemini(_) => "gemini-live",
+            // The rest of the line closes the quotes of the kind.
+            Vendor::ElevenLabs(_) => "elevenlabs\"\nagent_id = \"a",
+        };
         let sessions = Arc::new(Mutex::new(Vec::new()));
-        let (kept, openai) = (Arc::clone(&sessions), Arc::new(OpenAi::new()));
+        let (kept, vendor) = (Arc::clone(&sessions), Arc::new(vendor));
         runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                if signs(&mut stream, addr).await {
+                    continue;
+                }
                 let notes = Notebook::default();
                 kept.lock().expect("no panic holds it").push(notes.clone());
-                tokio::spawn(session(stream, notes, acts.clone(), Arc::clone(&openai)));
+                tokio::spawn(session(stream, notes, acts.clone(), Arc::clone(&vendor)));
             }
         });
-        Provider { addr, sessions, _runtime: runtime }
+        Provider { addr, kind, sessions, _runtime: runtime }
     }
 
     /// What the sessions of an act saw.
@@ -129,7 +183,27 @@ impl Provider {
     }
 }
 
-async fn session(stream: TcpStream, notes: Notebook, acts: Vec<Act>, openai: Arc<OpenAi>) {
+/// ElevenLabs: signs the address of a conversation, if that is what is asked for.
+async fn signs(stream: &mut TcpStream, addr: SocketAddr) -> bool {
+    let mut head = [0; 200];
+    let read = stream.peek(&mut head).await.unwrap_or(0);
+    let head = String::from_utf8_lossy(&head[..read]).into_owned();
+    let Some((before, _)) = head.split_once("/v1/convai/conversation/get-signed-url?agent_id=a ") else { return false };
+    let base = before.trim_start_matches("GET ");
+    let mut all = vec![0; 4_096];
+    // A request without a body, small enough to come at once.
+    let _read = stream.read(&mut all).await;
+    let url = format!("ws://{addr}{base}/v1/convai/conversation?agent_id=a&token=signed");
+    let body = format!(r#"{{"signed_url":"{url}"}}"#);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _written = stream.write_all(answer.as_bytes()).await;
+    true
+}
+
+async fn session(stream: TcpStream, notes: Notebook, acts: Vec<Act>, vendor: Arc<Vendor>) {
     let (mut refused, mut act) = (None, Act::Well);
     // The callback's type is the library's.
     #[allow(clippy::result_large_err)]
@@ -143,7 +217,7 @@ async fn session(stream: TcpStream, notes: Notebook, acts: Vec<Act>, openai: Arc
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned()))
             .collect();
-        let checked = openai.check(path, request.uri().query().unwrap_or(""), &headers);
+        let checked = vendor.check(path, request.uri().query().unwrap_or(""), &headers);
         if act == Act::Refuses || checked.is_err() {
             refused = checked.err();
             let body =
@@ -160,7 +234,7 @@ async fn session(stream: TcpStream, notes: Notebook, acts: Vec<Act>, openai: Arc
     }
     if let Ok(socket) = accepted {
         let mut talk = Talk(socket);
-        if let Err(why) = openai.serve(&mut talk, &notes, act).await {
+        if let Err(why) = vendor.serve(&mut talk, &notes, act).await {
             notes.wrong(&why);
         }
     }

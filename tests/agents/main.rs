@@ -3,7 +3,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod elevenlabs;
 mod emulator;
+mod gemini;
 mod openai;
 #[path = "../engines/schema.rs"]
 #[allow(dead_code)]
@@ -14,7 +16,10 @@ use std::fmt::Write as _;
 
 use ahoy::core::sim::line::{self, What};
 use common::{Shop, Wish, code, run};
-use emulator::{Act, Provider, Seen};
+use elevenlabs::ElevenLabs;
+use emulator::{Act, Provider, Seen, Vendor};
+use gemini::Gemini;
+use openai::OpenAi;
 use serde_json::Value;
 
 const GREETING: &str = "Hello, this is a test of the harbour line. Please stay with us for a moment.";
@@ -34,8 +39,8 @@ fn agents(provider: &Provider, count: usize) -> String {
     for nth in 0..count {
         write!(
             text,
-            "\n[agents.a{nth}]\nkind = \"openai-realtime\"\nkey = {{ env = \"AHOY_TEST_AGENT\" }}\nbase_url = \"http://{}/{nth}\"\n",
-            provider.addr
+            "\n[agents.a{nth}]\nkind = \"{}\"\nkey = {{ env = \"AHOY_TEST_AGENT\" }}\nbase_url = \"http://{}/{nth}\"\n",
+            provider.kind, provider.addr
         )
         .expect("a String takes all");
     }
@@ -82,7 +87,7 @@ const CAMPAIGN: &str = "[call]\nmax = \"30s\"\n[agent]\nkind = \"a0\"\nprompt = 
 
 #[test]
 fn people_talk_with_the_agent_after_the_greeting_and_both_know_what_was_said() {
-    let provider = Provider::start(vec![Act::Well]);
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
     let shop = shop(&provider, "callee_converses = 1.0", CAMPAIGN, 24);
     dial(&shop);
     let seen = provider.seen(0);
@@ -128,7 +133,7 @@ fn people_talk_with_the_agent_after_the_greeting_and_both_know_what_was_said() {
 
 #[test]
 fn what_the_agent_is_told_was_heard_is_what_the_carrier_played() {
-    let provider = Provider::start(vec![Act::Well]);
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
     // Without the second chance of a "hello?", every word over the greeting cuts it.
     let campaign = format!("{CAMPAIGN}[barge_in]\nrestart_under = \"0s\"\n");
     let shop = shop(&provider, "", &campaign, 100);
@@ -162,6 +167,67 @@ fn what_the_agent_is_told_was_heard_is_what_the_carrier_played() {
     assert!(p95 <= 150, "{apart:?}");
 }
 
+/// The same talk over another provider's protocol.
+fn talk(vendor: Vendor, acts: &[Act]) -> Vec<(Seen, Value)> {
+    let provider = Provider::start(vendor, acts.to_vec());
+    let shop = shop(&provider, "callee_converses = 1.0", CAMPAIGN, 24);
+    dial(&shop);
+    let seen = provider.seen(0);
+    let calls = calls(&shop);
+    clean(&seen);
+    let talks: Vec<Value> =
+        calls.into_iter().filter(|call| call["report"]["agent"]["turns"].as_u64() >= Some(2)).collect();
+    let talked: Vec<Seen> = seen.into_iter().filter(|session| session.turns >= 1).collect();
+    assert!(talks.len() >= 4, "{} talks", talks.len());
+    assert!(talked.len() >= talks.len());
+    talked.into_iter().zip(talks).collect()
+}
+
+#[test]
+fn gemini_speaks_when_our_own_ear_finds_the_end_of_a_turn_and_knows_the_greeting() {
+    for (session, call) in talk(Vendor::Gemini(Gemini::new()), &[Act::Well]) {
+        let history = &session.messages[1]["clientContent"]["turns"];
+        assert_eq!(history[1]["role"], "model");
+        assert!(GREETING.starts_with(history[1]["parts"][0]["text"].as_str().expect("text")));
+        let agent = &call["report"]["agent"];
+        let words: Vec<&str> =
+            agent["transcript"].as_array().expect("words").iter().filter_map(|it| it["text"].as_str()).collect();
+        assert!(words.contains(&"callee turn 1") && words.contains(&"agent turn 1"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_gemini_session_goes_on_over_its_next_connection() {
+    let provider = Provider::start(Vendor::Gemini(Gemini::new()), vec![Act::GoesAway]);
+    let shop = shop(&provider, "callee_converses = 1.0", CAMPAIGN, 24);
+    dial(&shop);
+    let seen = provider.seen(0);
+    clean(&seen);
+    let resumed: Vec<&Seen> = seen
+        .iter()
+        .filter(|session| session.messages[0]["setup"]["sessionResumption"]["handle"] == "handle-1")
+        .collect();
+    assert!(resumed.len() >= 3 && resumed.iter().any(|session| session.turns >= 1), "{}", resumed.len());
+    for call in calls(&shop) {
+        assert!(events(&call, "agent_gone").is_empty(), "nobody heard of it");
+        assert!(events(&call, "agent_ready").len() <= 1);
+    }
+}
+
+#[test]
+fn an_elevenlabs_agent_is_told_of_the_greeting_and_stops_by_its_own_ear() {
+    let mut stopped = 0;
+    for (session, call) in talk(Vendor::ElevenLabs(ElevenLabs::new()), &[Act::Well]) {
+        let config = &session.messages[0]["conversation_config_override"];
+        assert_eq!(config["agent"]["first_message"], "");
+        assert!(session.messages.iter().any(|it| it["type"] == "pong"));
+        let told = session.messages.iter().find(|it| it["type"] == "contextual_update").expect("told");
+        assert!(told["text"].as_str().expect("text").contains("Hello, this is a test"));
+        stopped += events(&call, "agent_stopped").len() + events(&call, "agent_cut").len();
+    }
+    assert!(stopped > 0, "half of them interrupt");
+}
+
 /// One campaign for each act, in one run: an agent that misbehaves delays nobody else's calls.
 #[test]
 fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_not_touched() {
@@ -183,7 +249,7 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
         Act::Silent,
         Act::Refuses,
     ];
-    let provider = Provider::start(acts.clone());
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), acts.clone());
     let carrier = format!(
         "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 40\nmax_live_calls = 90\nfaults = {{ callee_converses = 1.0 }}\n{}",
         agents(&provider, acts.len())
@@ -241,7 +307,7 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
         let any_event = |name: &str| met.iter().any(|(_, call)| !events(call, name).is_empty());
         assert!(!met.is_empty() || *act == Act::Hangs, "{act:?}: nobody met it: {calls:?}");
         match act {
-            Act::Well | Act::Surplus | Act::Errors | Act::BadBase64 => {
+            Act::Well | Act::Surplus | Act::Errors | Act::BadBase64 | Act::GoesAway => {
                 assert!(all(&["hung_up", "finished"]), "{act:?}: {causes:?}");
                 let spoke = met.iter().filter(|(_, call)| call["report"]["agent"]["turns"].as_u64() >= Some(1)).count();
                 assert!(spoke >= 1, "{act:?}");
@@ -266,7 +332,7 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
 
 #[test]
 fn the_echo_says_back_what_it_hears_and_needs_no_provider() {
-    let provider = Provider::start(vec![Act::Well]);
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
     let shop = shop(&provider, "callee_converses = 1.0", "[agent]\nkind = \"echo\"\n", 12);
     dial(&shop);
     assert!(provider.seen(0).is_empty());
@@ -276,7 +342,7 @@ fn the_echo_says_back_what_it_hears_and_needs_no_provider() {
 
 #[test]
 fn an_agent_that_is_not_there_or_has_nothing_to_do_is_refused_with_its_line() {
-    let provider = Provider::start(vec![Act::Well]);
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
     let shop = shop(&provider, "", "", 1);
     let file = shop.path("campaigns/c/campaign.toml");
     let text = std::fs::read_to_string(&file).expect("there");

@@ -78,21 +78,6 @@ impl OpenAi {
         }
     }
 
-    pub fn check(&self, path: &str, query: &str, headers: &[(String, String)]) -> Result<(), String> {
-        let header = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
-        if header("authorization") != Some("Bearer sk-test-of-agents") {
-            return Err("the key is wrong".to_owned());
-        }
-        if header("openai-beta").is_some() {
-            return Err("the beta is over".to_owned());
-        }
-        let model = query.strip_prefix("model=").unwrap_or("");
-        if !path.ends_with("/v1/realtime") || !model.starts_with("gpt-realtime") {
-            return Err(format!("{path}?{query} is not there"));
-        }
-        Ok(())
-    }
-
     /// Serves one session to its end. `Err`: what the provider would have refused.
     pub async fn serve(&self, talk: &mut Talk, notes: &Notebook, act: Act) -> Result<(), String> {
         if let Act::Late(ms) = act {

@@ -65,6 +65,7 @@ impl Machine for Echo {
                 }
             }
             ToAgent::TakeOver { .. } | ToAgent::Answer | ToAgent::Cut { .. } => {}
+            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
         }
     }
 }

@@ -4,19 +4,28 @@
 //! between them and the call.
 
 mod echo;
+mod elevenlabs;
+mod gemini;
 mod openai;
 mod prompt;
+mod recent;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use crate::base::limits;
+use crate::base::text::printable;
 use crate::core::config::Vad;
 
 pub use echo::Echo;
+pub use elevenlabs::ElevenLabs;
+pub use gemini::GeminiLive;
 pub use openai::OpenAiRealtime;
 pub use prompt::{Prompt, PromptFault, PromptText};
+pub use recent::Recent;
 
 /// What a call tells its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +39,14 @@ pub enum ToAgent {
     },
     /// The callee's sound: µ-law, 8 000 Hz.
     Sound(Vec<u8>),
-    /// The callee has finished a turn, and nobody speaks: answer.
+    /// The callee has begun a turn that counts: speech that nothing of ours sounded over, or that stopped it.
+    TurnBegins {
+        /// Where, in milliseconds before the end of the sound that was given.
+        back_ms: u64,
+    },
+    /// That turn is over, by our own ear.
+    TurnEnds,
+    /// The provider's ear found a turn's end, and nobody speaks: answer.
     Answer,
     /// The callee spoke over this turn of the agent: so much of it was heard. Stop.
     Cut {
@@ -144,6 +160,8 @@ pub struct Outbox {
     pub wire: Vec<String>,
     /// Words to the call, in order.
     pub call: Vec<FromAgent>,
+    /// Its connection ends soon: go on over another one.
+    pub reconnect: bool,
 }
 
 /// A provider's protocol. One suite for all of them.
@@ -154,6 +172,43 @@ pub trait Machine: Send {
     fn received(&mut self, text: &str, out: &mut Outbox);
     /// The call says something.
     fn told(&mut self, what: ToAgent, out: &mut Outbox);
+    /// The connection has ended, with a code of RFC 6455 if one was given.
+    fn closed(&mut self, _code: Option<u16>) -> Closed {
+        Closed::Gone
+    }
+}
+
+/// What the end of a connection means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// There is no agent any more.
+    Gone,
+    /// The session goes on over another connection.
+    Again,
+    /// The agent ends the call.
+    Hung,
+}
+
+/// The function by which an agent ends the call.
+const END_CALL: &str = "end_call";
+
+/// Its declaration, as OpenAI and Google take it.
+fn end_call() -> Value {
+    json!({
+        "name": END_CALL, "description": "Ends the call. Say goodbye first.",
+        "parameters": { "type": "object", "properties": {} },
+    })
+}
+
+/// A service's words, short and safe to print.
+fn words(text: &str) -> String {
+    printable(&text.chars().take(limits::SERVICE_WORDS).collect::<String>())
+}
+
+impl Outbox {
+    fn send(&mut self, message: Value) {
+        self.wire.push(message.to_string());
+    }
 }
 
 /// What a call needs to know about its agent.
@@ -164,3 +219,6 @@ pub struct AgentPlan {
     /// When nobody has said anything for so long, we say goodbye.
     pub silence: Duration,
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,13 +10,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{AgentUsage, FromAgent, Machine, Opening, Outbox, ToAgent};
+use super::{AgentUsage, END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, end_call, words};
 use crate::base::limits;
-use crate::base::text::printable;
-use crate::core::call::SAMPLES_PER_MS;
+use crate::core::sound::SAMPLES_PER_MS;
 
-/// The function by which the agent ends the call.
-const END_CALL: &str = "end_call";
 /// The format that the telephone network speaks: no transcoding.
 const FORMAT: &str = "audio/pcmu";
 /// Told after a greeting that was cut.
@@ -72,11 +69,6 @@ fn value(raw: Option<&RawValue>) -> Value {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
 }
 
-/// A service's words, short and safe to print.
-fn words(text: &str) -> String {
-    printable(&text.chars().take(limits::SERVICE_WORDS).collect::<String>())
-}
-
 impl OpenAiRealtime {
     /// A session that begins so.
     pub fn new(opening: Opening) -> OpenAiRealtime {
@@ -109,10 +101,8 @@ impl OpenAiRealtime {
         if let Some(voice) = voice {
             output["voice"] = json!(voice);
         }
-        let end = json!({
-            "type": "function", "name": END_CALL, "description": "Ends the call. Say goodbye first.",
-            "parameters": { "type": "object", "properties": {} },
-        });
+        let mut end = end_call();
+        end["type"] = json!("function");
         out.send(json!({ "type": "session.update", "session": {
             "type": "realtime", "instructions": prompt.first, "output_modalities": ["audio"],
             "audio": { "input": input, "output": output }, "tools": [end], "tool_choice": "auto",
@@ -322,6 +312,8 @@ impl Machine for OpenAiRealtime {
             ToAgent::Sound(ulaw) => {
                 out.send(json!({ "type": "input_audio_buffer.append", "audio": STANDARD.encode(ulaw) }));
             }
+            // Its own ear finds the turns.
+            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
             ToAgent::Answer => self.answer(out),
             ToAgent::Cut { turn, heard_ms } => {
                 self.cancel(out);
@@ -332,11 +324,5 @@ impl Machine for OpenAiRealtime {
                 }
             }
         }
-    }
-}
-
-impl Outbox {
-    pub(super) fn send(&mut self, message: Value) {
-        self.wire.push(message.to_string());
     }
 }

@@ -13,7 +13,6 @@ pub mod clip;
 pub mod ear;
 pub mod log;
 pub mod playout;
-mod recent;
 pub mod recording;
 pub mod report;
 pub mod session;
@@ -74,6 +73,5 @@ impl MachinePlan {
     }
 }
 
-/// Samples per millisecond of a stream.
-pub const SAMPLES_PER_MS: u64 = 8;
+pub use crate::core::sound::SAMPLES_PER_MS;
 pub use crate::core::sound::g711::ULAW_SILENCE;

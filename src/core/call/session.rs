@@ -346,6 +346,7 @@ impl Session {
                 self.speaking = true;
                 self.talk.speech_from = Some(start_ms * SAMPLES_PER_MS);
                 self.talk.awaited = true;
+                self.begin_turn();
                 self.log(What::SpeechOn { onset_ms, start_ms });
                 self.machine_speaks(onset_ms);
             }
@@ -356,6 +357,7 @@ impl Session {
     fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
         self.speaking = false;
         self.talk.speech_from = None;
+        self.end_turn();
         if self.notes.speech_segments.len() < NOTED {
             self.notes.speech_segments.push((start_ms, end_ms));
         }
@@ -553,6 +555,8 @@ impl Session {
         for heard in self.playout.clear(self.place.samples) {
             self.note_heard(&heard);
         }
+        // Nobody would hear the answer.
+        self.talk.turn_open = false;
         if let Some(Edge::Off { start_ms, end_ms }) = self.segmenter.as_mut().and_then(Segmenter::finish) {
             self.speech_off(start_ms, end_ms);
         }

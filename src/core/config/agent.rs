@@ -17,18 +17,24 @@ pub const NONE: &str = "none";
 pub const ECHO: &str = "echo";
 
 /// Which protocol a provider's agent speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentKind {
     /// OpenAI Realtime.
-    #[serde(rename = "openai-realtime")]
     OpenAiRealtime,
+    /// Gemini Live.
+    GeminiLive,
+    /// ElevenLabs Agents.
+    ElevenLabs,
 }
 
 impl AgentKind {
     /// All of them, as they are written, with the model of each if none is named.
-    pub const ALL: [(&'static str, AgentKind, &'static str); 1] =
-        [("openai-realtime", AgentKind::OpenAiRealtime, "gpt-realtime-2.1")];
+    pub const ALL: [(&'static str, AgentKind, &'static str); 3] = [
+        ("openai-realtime", AgentKind::OpenAiRealtime, "gpt-realtime-2.1"),
+        ("gemini-live", AgentKind::GeminiLive, "gemini-3.8-live"),
+        // Its model is the agent's own affair.
+        ("elevenlabs", AgentKind::ElevenLabs, "agent"),
+    ];
 
     fn of(name: &str) -> Option<(AgentKind, &'static str)> {
         AgentKind::ALL.into_iter().find(|(known, ..)| *known == name).map(|(_, kind, model)| (kind, model))
@@ -46,6 +52,8 @@ pub struct AgentConfig {
     pub base_url: Option<String>,
     /// The provider's model.
     pub model: String,
+    /// ElevenLabs: which agent of the account.
+    pub agent_id: String,
     /// Sessions at once: nobody is called without one. Default 50.
     pub slots: usize,
     /// Model that writes down what callees say; `None` = nobody does.
@@ -59,6 +67,7 @@ pub(super) struct TypedAgentConfig {
     key: Option<SecretRef>,
     base_url: Option<String>,
     model: Option<String>,
+    agent_id: Option<String>,
     slots: Option<usize>,
     transcribe: Option<String>,
 }
@@ -79,6 +88,14 @@ impl TypedAgentConfig {
         if self.key.is_none() && !self.base_url.as_deref().is_some_and(is_loopback_url) {
             return Err(("kind", "needs key = { env = \"NAME\" }".to_owned()));
         }
+        let elevenlabs = kind == AgentKind::ElevenLabs;
+        if elevenlabs != self.agent_id.as_ref().is_some_and(|id| !id.trim().is_empty()) {
+            let what = if elevenlabs { "needs agent_id = \"…\"" } else { "agent_id is of kind `elevenlabs`" };
+            return Err(("agent_id", what.to_owned()));
+        }
+        if elevenlabs && self.model.is_some() {
+            return Err(("model", "the model of an ElevenLabs agent is set there".to_owned()));
+        }
         let slots = self.slots.unwrap_or(limits::AGENT_SLOTS);
         if !(1..=limits::AGENT_SLOTS_MOST).contains(&slots) {
             return Err(("slots", format!("slots is 1 to {}", limits::AGENT_SLOTS_MOST)));
@@ -92,7 +109,8 @@ impl TypedAgentConfig {
             Some("none") => None,
             Some(model) => Some(model.to_owned()),
         };
-        Ok(AgentConfig { kind, key: self.key, base_url: self.base_url, model, slots, transcribe })
+        let agent_id = self.agent_id.unwrap_or_default();
+        Ok(AgentConfig { kind, key: self.key, base_url: self.base_url, model, agent_id, slots, transcribe })
     }
 }
 

@@ -17,6 +17,9 @@ pub mod tone;
 pub mod trim;
 pub mod wav;
 
+/// Samples per millisecond of the telephone network.
+pub const SAMPLES_PER_MS: u64 = 8;
+
 pub use g711::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 pub use level::{Silent, active_level_dbov, rms_dbov, true_peak_dbov};
 pub use measure::{

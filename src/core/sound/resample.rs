@@ -136,10 +136,85 @@ pub fn resample(raw: &Pcm, rate: u32) -> Result<Pcm, SoundFault> {
     Ok(Pcm { samples, rate })
 }
 
+/// The same for sound that comes in pieces: what comes out, end to end, is what [`resample`] makes of the whole.
+pub struct Stream {
+    filter: Option<Filter>,
+    down: u64,
+    up: u64,
+    /// Input from place `base` on.
+    kept: Vec<i16>,
+    base: u64,
+    /// The next sample of the output.
+    next: u64,
+}
+
+impl Stream {
+    /// From `input` to `output`, Hz; both are [`RATE_MIN`] to [`RATE_MAX`] (others are taken as the nearest).
+    pub fn new(input: u32, output: u32) -> Stream {
+        let hz = |rate: u32| u64::from(rate.clamp(RATE_MIN, RATE_MAX));
+        let (input, output) = (hz(input), hz(output));
+        let common = gcd(input, output);
+        let (down, up) = (input / common, output / common);
+        let filter = (input != output).then(|| Filter::new(input, output, up));
+        Stream { filter, down, up, kept: Vec::new(), base: 0, next: 0 }
+    }
+
+    /// Takes the next samples; gives what can be told for certain by now.
+    pub fn push(&mut self, samples: &[i16]) -> Vec<i16> {
+        let Some(filter) = &self.filter else { return samples.to_vec() };
+        self.kept.extend_from_slice(samples);
+        // What lies `half` ahead of an instant takes part in it.
+        let known = (self.base + self.kept.len() as u64).saturating_sub(u64::try_from(filter.half).unwrap_or(0));
+        self.make(known)
+    }
+
+    /// The end: gives the rest, and begins anew.
+    pub fn flush(&mut self) -> Vec<i16> {
+        let rest = self.make(self.base + self.kept.len() as u64);
+        (self.kept, self.base, self.next) = (Vec::new(), 0, 0);
+        rest
+    }
+
+    /// Output of all instants before place `known` of the input.
+    fn make(&mut self, known: u64) -> Vec<i16> {
+        let Some(filter) = &self.filter else { return Vec::new() };
+        let mut made = Vec::new();
+        while self.next * self.down / self.up < known {
+            let place = self.next * self.down;
+            let sum = filter.at(&self.kept, (place / self.up) as i64 - self.base as i64, place % self.up);
+            let rounded = (sum + (1 << (BITS - 1))) >> BITS;
+            made.push(rounded.clamp(i64::from(i16::MIN), i64::from(i16::MAX)) as i16);
+            self.next += 1;
+        }
+        let needed = (self.next * self.down / self.up).saturating_sub(u64::try_from(filter.half).unwrap_or(0));
+        let over = usize::try_from(needed.saturating_sub(self.base)).unwrap_or(0).min(self.kept.len());
+        self.kept.drain(..over);
+        self.base += over as u64;
+        made
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{hash, sine};
     use super::*;
+
+    #[test]
+    fn pieces_of_any_size_come_out_as_the_whole_does() {
+        for (from, to) in [(24_000, 8_000), (8_000, 16_000), (44_100, 8_000), (8_000, 8_000)] {
+            let whole = sine(from, 700.0, 0.4, 9_000);
+            let want = resample(&whole, to).expect("rates").samples;
+            for size in [1, 7, 160, 4_800] {
+                let mut stream = Stream::new(from, to);
+                for _twice in 0..2 {
+                    let mut got: Vec<i16> = whole.samples.chunks(size).flat_map(|piece| stream.push(piece)).collect();
+                    assert!(got.len() + 100 > want.len(), "little is held back: {} of {}", got.len(), want.len());
+                    got.extend(stream.flush());
+                    assert_eq!(got, want, "{from} to {to} in pieces of {size}");
+                }
+            }
+        }
+    }
 
     /// Signal-to-error ratio in dB against an expected signal, away from its hard beginning and end.
     fn snr_db(got: &[i16], want: &[i16]) -> f64 {

@@ -22,7 +22,7 @@ use crate::core::cost::{Claim, Model, table};
 use crate::core::sound::Pcm;
 
 const KIND: &str = "elevenlabs";
-const VENDOR: &str = "https://api.elevenlabs.io";
+pub(in crate::edge) const VENDOR: &str = "https://api.elevenlabs.io";
 /// Used if neither the campaign nor `ahoy.toml` names one (which the configuration does).
 const MODEL: &str = "eleven_multilingual_v2";
 /// Characters of a voice's id.

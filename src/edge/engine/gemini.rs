@@ -20,7 +20,7 @@ use crate::core::cost::{Claim, Model, table};
 use crate::core::sound::Pcm;
 
 const KIND: &str = "gemini";
-const VENDOR: &str = "https://generativelanguage.googleapis.com";
+pub(in crate::edge) const VENDOR: &str = "https://generativelanguage.googleapis.com";
 const API: &str = "v1beta";
 /// Used if neither the campaign nor `ahoy.toml` names one (which the configuration does).
 const MODEL: &str = "gemini-3.8-flash-tts";

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::gemini::{VOICES, coding, said, tag};
+use super::gemini::{VENDOR, VOICES, coding, said, tag};
 use super::http::{Auth, Bounds, Headerless, Service, same_length};
 use super::settings::Settings;
 use super::socket::Closed;
@@ -17,8 +17,7 @@ use crate::core::config::EngineConfig;
 use crate::core::cost::{Claim, table};
 
 const KIND: &str = "gemini-live";
-const VENDOR: &str = "https://generativelanguage.googleapis.com";
-const METHOD: &str = "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+pub(in crate::edge) const METHOD: &str = "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
 /// Used if neither the campaign nor `ahoy.toml` names one (which the configuration does).
 const MODEL: &str = "gemini-3.8-live";
 /// Used if the campaign names none.

@@ -5,11 +5,10 @@
 use std::sync::Arc;
 
 use super::super::playout::Heard;
-use super::super::recent::Recent;
 use super::{Command, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
 use crate::base::limits;
 use crate::base::text::printable;
-use crate::core::agent::{AgentPlan, FromAgent, ToAgent};
+use crate::core::agent::{AgentPlan, FromAgent, Recent, ToAgent};
 use crate::core::vad::segment::Segmenter;
 
 /// How the agent stands.
@@ -46,6 +45,8 @@ pub(super) struct Talk {
     turn: Option<Arc<str>>,
     /// A turn that was stopped, by the callee or by the agent's own ear: what still comes of it is not heard.
     void: Option<Arc<str>>,
+    /// The agent was told that the callee has the turn.
+    pub(super) turn_open: bool,
     /// The call ends when what plays is over.
     hangs: bool,
 }
@@ -112,6 +113,31 @@ impl Session {
         self.commands.push_back(Command::Agent(ToAgent::TakeOver { heard, cut }));
         if !owed.is_empty() {
             self.commands.push_back(Command::Agent(ToAgent::Sound(owed)));
+        }
+        let spoken = self.segmenter.as_ref().map_or(0, Segmenter::spoken_until_ms) * SAMPLES_PER_MS;
+        if self.speaking {
+            self.begin_turn();
+        } else if spoken > self.talk.owed_from && !self.segmenter.as_ref().is_some_and(Segmenter::in_speech) {
+            // Said and finished while it was waited for.
+            let back_ms = (at - self.talk.owed_from.min(at)) / SAMPLES_PER_MS;
+            self.commands.push_back(Command::Agent(ToAgent::TurnBegins { back_ms }));
+            self.commands.push_back(Command::Agent(ToAgent::TurnEnds));
+        }
+    }
+
+    /// The callee's speech counts as a turn: nothing of ours sounds over it.
+    pub(super) fn begin_turn(&mut self) {
+        let Some(from) = self.talk.speech_from.filter(|_| self.owner == Owner::Agent) else { return };
+        let at = self.place.samples;
+        if !self.playout.is_sounding(at) && !std::mem::replace(&mut self.talk.turn_open, true) {
+            let back_ms = at.saturating_sub(from) / SAMPLES_PER_MS;
+            self.commands.push_back(Command::Agent(ToAgent::TurnBegins { back_ms }));
+        }
+    }
+
+    pub(super) fn end_turn(&mut self) {
+        if std::mem::take(&mut self.talk.turn_open) {
+            self.commands.push_back(Command::Agent(ToAgent::TurnEnds));
         }
     }
 
@@ -240,6 +266,7 @@ impl Session {
         }
         if self.speaking || self.playout.is_sounding(at) {
             self.talk.quiet_from = at;
+            self.begin_turn();
             return;
         }
         let silence = self.plan().map_or(u128::MAX, |plan| plan.silence.as_millis());

@@ -81,6 +81,16 @@ fn speech_that_cuts_the_greeting_is_the_agents_from_its_onset_and_the_agent_know
     let note = line.session.notes().barge_ins[0];
     let since_onset = line.session.media_ms() - note.speech_onset_media_ms;
     assert_eq!(line.given_ms() as u64, since_onset + 300, "the word from its onset, and the padding before it");
+    let turns: Vec<bool> = line
+        .told
+        .iter()
+        .filter_map(|it| match it {
+            ToAgent::TurnBegins { .. } => Some(true),
+            ToAgent::TurnEnds => Some(false),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(turns, [true], "the word that cut it is one turn, and goes on");
 }
 
 #[test]
@@ -91,14 +101,16 @@ fn an_agent_that_is_late_is_bridged_and_gets_what_was_said_meanwhile() {
     line.silence(700);
     line.mark(2, 600);
     line.word();
-    line.silence(500);
+    line.silence(900);
     line.agent(FromAgent::Ready);
-    assert_eq!(line.given_ms(), 2_200, "all since the greeting was over");
+    assert_eq!(line.given_ms(), 2_600, "all since the greeting was over");
+    let turn = [ToAgent::TurnBegins { back_ms: 2_600 }, ToAgent::TurnEnds];
+    assert_eq!(line.told[2..], turn, "with the word in it");
     let handed = line.log.iter().find_map(|it| match it {
         What::HandOver { waited_ms, owed_ms, .. } => Some((*waited_ms, *owed_ms)),
         _ => None,
     });
-    assert_eq!(handed, Some((2_200, 2_200)));
+    assert_eq!(handed, Some((2_600, 2_600)));
 }
 
 #[test]

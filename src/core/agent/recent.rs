@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::SAMPLES_PER_MS;
 use crate::base::limits;
+use crate::core::sound::SAMPLES_PER_MS;
 
 /// Most samples kept.
 const MOST: usize = limits::AGENT_OWED_SECONDS * 1_000 * SAMPLES_PER_MS as usize;
@@ -23,6 +23,11 @@ impl Recent {
         self.end += ulaw.len() as u64;
         let surplus = self.sound.len().saturating_sub(MOST);
         self.sound.drain(..surplus);
+    }
+
+    /// The last so many samples, as far as they are kept; nothing is kept any longer.
+    pub fn take_last(&mut self, samples: u64) -> Vec<u8> {
+        self.take_from(self.end.saturating_sub(samples))
     }
 
     /// What came from this place on, as far as it is kept; it is kept no longer.
