@@ -3,28 +3,27 @@
 //! The server runs in a process pinned to core 0, the callers in another pinned to core 1 (`taskset`, Linux). Every
 //! figure is measured by the callers, over loopback sockets, with recording, event log and voice network on.
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod line;
+
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahoy::base::{AttemptId, Boot, Secret, Sid};
-use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
+use ahoy::base::{Boot, Secret};
+use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
 use ahoy::core::config::{BargeIn, Keys, Recording, Vad};
 use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
 use ahoy::core::vad::silero::{State, at_8k};
-use ahoy::core::wire::{media::media_tail, signature, token};
+use ahoy::core::wire::{media::media_tail, token};
 use ahoy::edge::gateway::guard::Bounds;
 use ahoy::run::clock::MachineClock;
-use ahoy::run::gateway::{Boxed, CallDesk, CallSummary, Expected, GatewayOptions, Overloaded, Registry, StatusEvent};
+use ahoy::run::gateway::{Expected, GatewayOptions, Registry};
 use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use line::{ACCOUNT, Desk, KEY, Server, answer, attempt, machine, pinned, request, start_message, text_frame};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-const KEY: token::TokenKey = [3; 32];
-const ACCOUNT: &str = "bench";
 /// Tokens expected by the server: streams, then probes.
 const TOKENS: u64 = 20_000;
 const SPEECH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silero-vad-v6/golden-8k.wav");
@@ -44,36 +43,7 @@ fn speech() -> Vec<i16> {
     wav.samples::<i16>().map(|it| it.expect("PCM16")).collect()
 }
 
-fn attempt(n: u64) -> AttemptId {
-    let mut bytes = [0; 10];
-    // The first bytes lose bits to the version and the variant of the id.
-    bytes[2..].copy_from_slice(&(n & 0x00ff_ffff).to_be_bytes());
-    AttemptId::mint(1_790_000_000_000, bytes)
-}
-
 // ---- the server's process
-
-struct Desk;
-
-impl CallDesk for Desk {
-    fn status(&self, _: StatusEvent) -> Boxed<'_, Result<(), Overloaded>> {
-        Box::pin(async { Ok(()) })
-    }
-    fn answered_by(&self, _: AttemptId, _: Answerer) -> Boxed<'_, Result<(), Overloaded>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn opt_out(&self, _: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
-        Box::pin(async { Ok(()) })
-    }
-    fn stream_started(&self, _: AttemptId, _: Option<Sid>) {}
-    fn hang_up(&self, _: AttemptId, _: Sid) -> Boxed<'_, ()> {
-        Box::pin(async {})
-    }
-    fn ended(&self, _: CallSummary) -> Boxed<'_, ()> {
-        Box::pin(async {})
-    }
-}
 
 /// Serves until stdin ends; answers each line on it with "CPU seconds, resident KiB, lost log parts".
 fn serve() {
@@ -122,17 +92,7 @@ fn serve() {
     };
     let gateway = ahoy::run::gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port");
     println!("{}", gateway.addr);
-    for _line in std::io::stdin().lines() {
-        let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-        let fields: Vec<u64> =
-            stat.rsplit(')').next().unwrap_or("").split(' ').map(|it| it.parse().unwrap_or(0)).collect();
-        let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-        let rss =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|it| it.split_whitespace().next());
-        // utime and stime in ticks of 10 ms.
-        let cpu = (fields[12] + fields[13]) as f64 / 100.0;
-        println!("{cpu} {} {}", rss.unwrap_or("0"), gateway.counts().log_lost);
-    }
+    answer(|| gateway.counts().log_lost);
 }
 
 // ---- the callers' process
@@ -147,23 +107,6 @@ fn frames() -> Frames {
     let ulaw: Vec<u8> = speech().iter().map(|it| g711::ulaw_encode(*it)).collect();
     let tail = |part: &[u8]| media_tail(part).replacen("{\"payload\"", "{\"track\":\"inbound\",\"payload\"", 1);
     Frames { speech: ulaw.chunks_exact(160).map(tail).collect(), silence: tail(&[0xff; 160]) }
-}
-
-fn request(addr: SocketAddr) -> tungstenite::handshake::client::Request {
-    let url = format!("ws://{addr}/v1/media");
-    let mut request = url.as_str().into_client_request().expect("a URL");
-    let signed = signature::sign_upgrade(&Secret::new(ACCOUNT.to_owned()), &url);
-    request.headers_mut().insert(signature::HEADER, signed.parse().expect("base64"));
-    request
-}
-
-fn start_message(n: u64) -> Message {
-    let token = token::mint(&KEY, attempt(n));
-    Message::text(format!(
-        "{{\"event\":\"start\",\"sequenceNumber\":\"1\",\"start\":{{\"streamSid\":\"MZ{n}\",\"callSid\":\"CA{n}\",\
-         \"mediaFormat\":{{\"encoding\":\"audio/x-mulaw\",\"sampleRate\":8000,\"channels\":1}},\
-         \"customParameters\":{{\"token\":\"{token}\"}}}},\"streamSid\":\"MZ{n}\"}}"
-    ))
 }
 
 #[derive(Clone, Copy)]
@@ -247,15 +190,6 @@ fn background(plan: Plan) {
             while tcp.read(&mut sink).is_ok_and(|bytes| bytes == sink.len()) {}
         }
     }
-}
-
-/// A client's text message as one WebSocket frame; a mask of zeros leaves the text as it is.
-fn text_frame(text: &[u8], message: &mut Vec<u8>) {
-    message.clear();
-    message.extend([0x81, 0x80 | 126]);
-    message.extend(u16::try_from(text.len()).expect("a short message").to_be_bytes());
-    message.extend([0; 4]);
-    message.extend(text);
 }
 
 /// One call at 50 frames a second. With `barge_in`: speaks once; gives onset → `clear` in microseconds.
@@ -369,44 +303,6 @@ fn onsets() -> Vec<Onset> {
 
 // ---- the table
 
-struct Server {
-    child: Child,
-    ask: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    addr: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let mut child = pinned("0", &["serve"]);
-        let ask = child.stdin.take().expect("piped");
-        let mut answers = BufReader::new(child.stdout.take().expect("piped"));
-        let mut addr = String::new();
-        answers.read_line(&mut addr).expect("an address");
-        Server { child, ask, answers, addr: addr.trim().to_owned() }
-    }
-
-    fn usage(&mut self) -> (f64, f64, f64) {
-        writeln!(self.ask).expect("it runs");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
-        let parts: Vec<f64> = line.split_whitespace().map(|it| it.parse().expect("a number")).collect();
-        (parts[0], parts[1], parts[2])
-    }
-
-    fn end(mut self) {
-        drop(self.ask);
-        self.child.wait().expect("it ended");
-    }
-}
-
-fn pinned(core: &str, args: &[&str]) -> Child {
-    let exe = std::env::current_exe().expect("this program");
-    let mut command = Command::new("taskset");
-    command.args(["-c", core]).arg(exe).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.spawn().expect("taskset (util-linux)")
-}
-
 fn scenario(streams: u64, seconds: u64, speaking: u64, what: &str) {
     let mut server = Server::start();
     let before = server.usage();
@@ -495,11 +391,7 @@ fn false_stops() {
 }
 
 fn all() {
-    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        model.lines().find_map(|it| it.strip_prefix("model name")).unwrap_or("unknown").trim_matches(['\t', ':', ' ']);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("machine: {model}, server on core 0, callers on core 1; load before: {}", load.trim());
+    println!("machine: {}, server on core 0, callers on core 1", machine());
     network_cost();
     false_stops();
     println!(

@@ -70,7 +70,7 @@ enum CallsCommand {
         #[arg(long, value_name = "SPAN", value_parser = parse_span)]
         wait: Option<Duration>,
     },
-    /// Start → first audio, and speech → clear: p50, p90, p99, max
+    /// Start → first audio, speech → clear, and how long the agent lets people wait: p50, p90, p99, max
     Latency {
         /// Only calls that began on this day (UTC) or later
         #[arg(long, value_name = "YYYY-MM-DD")]
@@ -193,19 +193,29 @@ async fn tail(call: CallId, folder: &Path, follow: bool, json: bool) -> Result<(
 fn latency(calls: &Path, since: Option<jiff::civil::Date>, context: &Context) -> Result<Exit, Failure> {
     let since = since.map(|day| day.to_string());
     let (mut first_audio, mut barge_ins) = (Vec::new(), Vec::new());
+    let (mut waited, mut first, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     for (call, folder) in calllog::list(calls, limits::CALL_FOLDERS)? {
         let report = Report::of(&calllog::read(call, &folder)?.lines);
         // Both are RFC 3339 in UTC: text order is time order.
         if since.as_ref().is_none_or(|since| report.began.as_ref().is_some_and(|began| began >= since)) {
             first_audio.extend(report.first_audio_us);
             barge_ins.extend(report.barge_in_ms);
+            waited.extend(report.agent.waited_ms);
+            first.extend(report.agent.first_ms);
+            gaps.extend(report.agent.gaps_ms);
         }
     }
-    let (first_audio, barge_ins) = (Quantiles::of(first_audio), Quantiles::of(barge_ins));
+    let found = show::Latencies {
+        first_audio_us: Quantiles::of(first_audio),
+        barge_in_ms: Quantiles::of(barge_ins),
+        agent_waited_ms: Quantiles::of(waited),
+        agent_first_ms: Quantiles::of(first),
+        turn_gap_ms: Quantiles::of(gaps),
+    };
     if context.json() {
-        print_json(&json!({ "first_audio_us": first_audio, "barge_in_ms": barge_ins }))?;
+        print_json(&found)?;
     } else {
-        print_line(&show::latency(first_audio, barge_ins))?;
+        print_line(&show::latency(&found))?;
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
@@ -11,6 +12,7 @@ use crate::base::{Failure, limits};
 use crate::core::agent::{Closed, Echo, FromAgent, Machine, Opening, Outbox, Prompt, ToAgent};
 use crate::core::config::{Agent, Campaign, ECHO, NONE};
 use crate::edge::agent::{AgentSocket, Ended, Provider};
+use crate::run::clock::Clock;
 use crate::run::render::told;
 use crate::store::workspace::Workspace;
 
@@ -20,6 +22,8 @@ pub struct AgentLine {
     pub to: mpsc::Sender<ToAgent>,
     /// What the agent tells.
     pub from: mpsc::Receiver<FromAgent>,
+    /// Kind and model, as the dated table knows them; `None`: it costs nothing.
+    pub priced: Option<(&'static str, String)>,
 }
 
 /// One agent of the workspace, with its slots.
@@ -48,21 +52,25 @@ impl Agents {
             return Ok(Some(Arc::clone(door)));
         }
         let door = match ws.config.agents.get(name) {
-            None if name == ECHO => AgentDoor { provider: None, slots: Arc::new(Semaphore::new(limits::STREAMS)) },
+            None if name == ECHO => AgentDoor::new(None, limits::STREAMS),
             None => return Err(Failure::bug(format!("no agent `{name}`: the campaign was checked for it"))),
             Some(config) => {
                 let secret = |wanted: &crate::base::secret::SecretRef, what: &str| ws.secret(wanted, what);
                 let provider = Provider::open(name, config, &secret).map_err(|fault| told(&fault))?;
-                AgentDoor { provider: Some(provider), slots: Arc::new(Semaphore::new(config.slots)) }
+                AgentDoor::new(Some(provider), config.slots)
             }
         };
-        let door = Arc::new(door);
         doors.insert(name.to_owned(), Arc::clone(&door));
         Ok(Some(door))
     }
 }
 
 impl AgentDoor {
+    /// An agent of this provider with so many slots; without a provider it is the echo.
+    pub fn new(provider: Option<Provider>, slots: usize) -> Arc<AgentDoor> {
+        Arc::new(AgentDoor { provider, slots: Arc::new(Semaphore::new(slots)) })
+    }
+
     /// Sessions that could be opened now.
     pub fn free(&self) -> usize {
         self.slots.available_permits()
@@ -98,7 +106,29 @@ impl AgentDoor {
                 }
             }
         });
-        AgentLine { to, from }
+        let priced = self.provider.as_ref().map(|provider| (provider.priced_as(), provider.model().to_owned()));
+        AgentLine { to, from, priced }
+    }
+}
+
+/// Opens a session of an agent, as a call would, and closes it again. Gives how long it took to be ready.
+pub(crate) async fn rehearse(
+    door: &Arc<AgentDoor>,
+    campaign: &Campaign,
+    clock: &dyn Clock,
+) -> Result<Duration, String> {
+    let slot = door.slot().ok_or("it has no free slot")?;
+    let begun = clock.boot();
+    let prompt = Prompt { first: "Say nothing.".to_owned(), later: None };
+    let language = campaign.greeting.texts.keys().next().map_or("en".to_owned(), ToString::to_string);
+    let mut line = door.open(slot, &campaign.agent, campaign.vad, Task { prompt, language });
+    loop {
+        match line.from.recv().await {
+            Some(FromAgent::Ready) => return Ok(clock.boot().since(begun)),
+            Some(FromAgent::Gone { why } | FromAgent::Fault { what: why }) => return Err(why),
+            Some(_) => {}
+            None => return Err("its task has ended".to_owned()),
+        }
     }
 }
 

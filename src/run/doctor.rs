@@ -16,6 +16,7 @@ use crate::core::wire::token;
 use crate::edge::carrier::{CallerStanding, StreamProof};
 use crate::edge::gateway::guard::Bounds;
 use crate::edge::probe::Probe;
+use crate::run::agent::{Agents, rehearse};
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{
@@ -82,6 +83,8 @@ impl DoctorReport {
 
 /// Longest that one question to our own gateway may take.
 const ANSWER: Duration = Duration::from_secs(15);
+/// An agent that takes longer than a phone rings at least is not ready when it is answered.
+const SLOW_AGENT: Duration = Duration::from_secs(3);
 /// A carrier further away than this makes each call's start slow.
 const FAR: Duration = Duration::from_millis(1_500);
 
@@ -104,6 +107,9 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
                 report.add(&subject, "file", State::Fail, fault.what.clone(), fault.next.as_deref().unwrap_or(""));
             }
         }
+    }
+    if carriers.is_empty() {
+        agents(&mut report, ws, &*clock).await?;
     }
     if let Some(name) = carriers.iter().find(|name| !ws.config.carriers.contains_key(*name)) {
         return Err(Failure::usage(format!("no carrier `{name}` in ahoy.toml")));
@@ -362,6 +368,39 @@ async fn listen(
     let next =
         if state == State::Ok { "" } else { "the proxy before the gateway must pass WebSockets (docs/DEPLOY.md)" };
     report.add("gateway", "stream", state, found, next);
+}
+
+/// Every agent that a campaign names opens a session, as a call would have it.
+async fn agents(report: &mut DoctorReport, ws: &Workspace, clock: &dyn Clock) -> Result<(), Failure> {
+    let doors = Agents::default();
+    let mut seen = Vec::new();
+    for name in ws.campaign_names()? {
+        // A campaign that cannot be read was told of above.
+        let Ok(campaign) = ws.campaign(&name) else { continue };
+        if !campaign.agent.is_some() || seen.contains(&campaign.agent.name) {
+            continue;
+        }
+        seen.push(campaign.agent.name.clone());
+        let subject = format!("agent {}", campaign.agent.name);
+        let opened = match doors.of(ws, &campaign) {
+            Ok(Some(door)) => rehearse(&door, &campaign, clock).await,
+            Ok(None) => continue,
+            Err(failure) => {
+                report.refused |= failure.exit == Exit::Account;
+                Err(failure.what)
+            }
+        };
+        match opened {
+            Ok(took) => {
+                let state = if took > SLOW_AGENT { State::Warn } else { State::Ok };
+                let found = format!("a session is ready after {} ms", took.as_millis());
+                let next = if state == State::Ok { "" } else { "who answers at once hears the bridge phrase first" };
+                report.add(&subject, "session", state, found, next);
+            }
+            Err(why) => report.add(&subject, "session", State::Fail, why, "docs/AGENTS.md tells what each needs"),
+        }
+    }
+    Ok(())
 }
 
 /// Something short to say.

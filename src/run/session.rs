@@ -17,6 +17,7 @@ use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::{Piece, mark_name};
 use crate::core::call::{Answerer, Command, EndCause, Event, Line, PreparedClip, Session, What};
+use crate::core::cost::{Usage, table};
 use crate::core::wire::media::{self, MediaFault, Start, Writer};
 use crate::core::wire::token;
 use crate::edge::gateway::{MediaDoor, Outgoing, Turn};
@@ -102,6 +103,8 @@ struct Stream<'a> {
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
     agent: Option<AgentLine>,
+    /// Kind and model of the agent, as the table of prices knows them.
+    priced: Option<(&'static str, String)>,
     /// Pieces of sound that the agent had no room for.
     unheard: u64,
     closing: bool,
@@ -123,6 +126,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         opt_out: None,
         word: None,
         agent: None,
+        priced: None,
         unheard: 0,
         closing: false,
         last_write: now,
@@ -312,6 +316,7 @@ impl Stream<'_> {
         }
         self.word = self.shared.registry.word_of(bound.expected.attempt);
         self.agent = self.shared.registry.take_agent(bound.expected.attempt);
+        self.priced = self.agent.as_mut().and_then(|agent| agent.priced.take());
         self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
     }
 
@@ -401,8 +406,24 @@ impl Stream<'_> {
         }
     }
 
+    /// What the agent used up, with its price of today.
+    fn bill_agent(&mut self) {
+        let Some((kind, model)) = self.priced.take() else { return };
+        let notes = self.session.notes();
+        if !notes.handed_over {
+            return;
+        }
+        // Who bills by the minute bills the whole stream.
+        let usage = Usage { audio_ms: notes.media_ms, ..notes.usage };
+        let usage = table().bill(kind, &model, usage, self.shared.clock.wall());
+        self.log(What::AgentCost { model, usage });
+    }
+
     /// Closes the socket politely, waits for the opt-out and the log, and tells the desk.
     async fn finish(mut self) {
+        self.bill_agent();
+        // Its session ends with the call, not with the call's log.
+        self.agent = None;
         self.hang_up().await;
         let outbox = &mut self.outbox;
         let socket = &mut self.socket;

@@ -69,12 +69,32 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], [ours, carriers]: [Op
     row("keys", if report.keys.is_empty() { "none".to_owned() } else { report.keys.clone() });
     row("answered by", answerer(report));
     row("end", cause(report));
+    let agent = &report.agent;
+    if let Some(waited) = agent.waited_ms {
+        let first = agent.first_ms.map_or_else(|| "never spoke".to_owned(), |ms| format!("spoke after {ms} ms"));
+        row("agent", format!("had the line after {waited} ms, {first}, {} turns", agent.turns));
+        if let Some(worst) = agent.gaps_ms.iter().max() {
+            row("gaps", format!("longest {worst} ms from the end of their speech to the agent's voice"));
+        }
+    }
+    if let Some(usage) = &agent.usage {
+        let about = if usage.unpriced { " (no price is known for all of it)" } else { "" };
+        row("agent cost", format!("{}{about}", usage.cost));
+    }
+    if let Some(why) = &agent.gone {
+        row("agent gone", why.clone());
+    }
     if report.lost_parts > 0 {
         row("incomplete", format!("{} parts of this log are missing: no room, or the disk failed", report.lost_parts));
     }
     row("recording", ours.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
     if let Some(path) = carriers {
         row("carrier's", path.display().to_string());
+    }
+    for said in &agent.transcript {
+        let who = if said.ours { "we" } else { "they" };
+        let cut = said.cut_at_ms.map_or(String::new(), |ms| format!(" (cut after {ms} ms)"));
+        text.push_str(&format!("{:>8} ms  {who:<5}{}{cut}\n", said.at_ms, printable(&said.text)));
     }
     text.push('\n');
     for line in lines {
@@ -101,8 +121,23 @@ pub fn event(line: &Line) -> String {
     format!("{:>8} {:>8}  {name:<14}{rest}", line.ms, line.media_ms).trim_end().to_owned()
 }
 
-/// Latencies: microseconds of first audio, milliseconds of barge-ins.
-pub fn latency(first_audio_us: Option<Quantiles<u64>>, barge_in_ms: Option<Quantiles<u64>>) -> String {
+/// Latencies of many calls.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Latencies {
+    /// `start` received → first sound written, microseconds.
+    pub first_audio_us: Option<Quantiles<u64>>,
+    /// Speech → `clear`, milliseconds of sound.
+    pub barge_in_ms: Option<Quantiles<u64>>,
+    /// The greeting was over → the agent had the line, ms.
+    pub agent_waited_ms: Option<Quantiles<u64>>,
+    /// The greeting was over → the agent's first sound, ms: the callee's own first words are in it.
+    pub agent_first_ms: Option<Quantiles<u64>>,
+    /// The callee's speech ended → the agent's voice, ms.
+    pub turn_gap_ms: Option<Quantiles<u64>>,
+}
+
+/// Latencies as a table.
+pub fn latency(it: &Latencies) -> String {
     let row = |name: &str, values: Option<Quantiles<u64>>, form: fn(u64) -> String| match values {
         Some(it) => {
             vec![name.to_owned(), it.count.to_string(), form(it.p50), form(it.p90), form(it.p99), form(it.max)]
@@ -110,8 +145,11 @@ pub fn latency(first_audio_us: Option<Quantiles<u64>>, barge_in_ms: Option<Quant
         None => [name, "0", "-", "-", "-", "-"].map(str::to_owned).to_vec(),
     };
     let rows = [
-        row("start → first audio, ms", first_audio_us, |us| ms(Some(us))),
-        row("speech → clear, ms of sound", barge_in_ms, |ms| ms.to_string()),
+        row("start → first audio, ms", it.first_audio_us, |us| ms(Some(us))),
+        row("speech → clear, ms of sound", it.barge_in_ms, |ms| ms.to_string()),
+        row("greeting over → agent has the line, ms", it.agent_waited_ms, |ms| ms.to_string()),
+        row("greeting over → agent's first sound, ms", it.agent_first_ms, |ms| ms.to_string()),
+        row("their speech over → agent's voice, ms", it.turn_gap_ms, |ms| ms.to_string()),
     ];
     table(&["", "count", "p50", "p90", "p99", "max"], &rows, &[1, 2, 3, 4, 5])
 }

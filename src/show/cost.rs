@@ -23,6 +23,8 @@ fn price(price: &Price) -> String {
         Unit::Characters => "1,000 characters",
         Unit::TextIn => "1M text in",
         Unit::AudioIn => "1M audio in",
+        Unit::TextCached => "1M text cached",
+        Unit::AudioCached => "1M audio cached",
         Unit::TextOut => "1M text out",
         Unit::AudioOut => "1M audio out",
         Unit::Minute => "minute",

@@ -104,7 +104,7 @@ impl Notebook {
 /// Whose protocol is spoken.
 pub enum Vendor {
     OpenAi(OpenAi),
-    Gemini(Gemini),
+    Gemini(Box<Gemini>),
     ElevenLabs(ElevenLabs),
 }
 

@@ -185,7 +185,7 @@ fn talk(vendor: Vendor, acts: &[Act]) -> Vec<(Seen, Value)> {
 
 #[test]
 fn gemini_speaks_when_our_own_ear_finds_the_end_of_a_turn_and_knows_the_greeting() {
-    for (session, call) in talk(Vendor::Gemini(Gemini::new()), &[Act::Well]) {
+    for (session, call) in talk(Vendor::Gemini(Box::new(Gemini::new())), &[Act::Well]) {
         let history = &session.messages[1]["clientContent"]["turns"];
         assert_eq!(history[1]["role"], "model");
         assert!(GREETING.starts_with(history[1]["parts"][0]["text"].as_str().expect("text")));
@@ -198,7 +198,7 @@ fn gemini_speaks_when_our_own_ear_finds_the_end_of_a_turn_and_knows_the_greeting
 
 #[test]
 fn a_gemini_session_goes_on_over_its_next_connection() {
-    let provider = Provider::start(Vendor::Gemini(Gemini::new()), vec![Act::GoesAway]);
+    let provider = Provider::start(Vendor::Gemini(Box::new(Gemini::new())), vec![Act::GoesAway]);
     let shop = shop(&provider, "callee_converses = 1.0", CAMPAIGN, 24);
     dial(&shop);
     let seen = provider.seen(0);

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AgentUsage, Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, end_call, words};
+use super::{Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, end_call, words};
 use crate::base::limits;
+use crate::core::cost::Usage;
 use crate::core::sound::resample::Stream;
 use crate::core::sound::{SAMPLES_PER_MS, g711};
 
@@ -303,19 +304,20 @@ fn push(text: &mut String, more: &str) {
     }
 }
 
-fn count(usage: &Value) -> AgentUsage {
+fn count(usage: &Value) -> Usage {
     let of = |details: &str, wanted: &str| {
         let details = usage[details].as_array().into_iter().flatten();
         details.filter(|it| it["modality"] == wanted).filter_map(|it| it["tokenCount"].as_u64()).sum::<u64>()
     };
     let (text_cached, audio_cached) = (of("cacheTokensDetails", "TEXT"), of("cacheTokensDetails", "AUDIO"));
-    AgentUsage {
+    Usage {
         text_in: of("promptTokensDetails", "TEXT").saturating_sub(text_cached),
         text_cached,
         audio_in: of("promptTokensDetails", "AUDIO").saturating_sub(audio_cached),
         audio_cached,
         text_out: of("responseTokensDetails", "TEXT"),
         audio_out: of("responseTokensDetails", "AUDIO"),
+        ..Usage::default()
     }
 }
 

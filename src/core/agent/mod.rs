@@ -13,12 +13,12 @@ mod recent;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base::limits;
 use crate::base::text::printable;
 use crate::core::config::Vad;
+use crate::core::cost::Usage;
 
 pub use echo::Echo;
 pub use elevenlabs::ElevenLabs;
@@ -93,7 +93,7 @@ pub enum FromAgent {
     /// It wants the call to end when its words have been heard.
     Hangs,
     /// What its provider counted since the last word about it.
-    Usage(AgentUsage),
+    Usage(Usage),
     /// Something failed; the session goes on.
     Fault {
         /// What, made safe to print.
@@ -104,36 +104,6 @@ pub enum FromAgent {
         /// Why, made safe to print.
         why: String,
     },
-}
-
-/// What a provider counted. Zero = not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct AgentUsage {
-    /// Tokens of text in, cached ones left out.
-    pub text_in: u64,
-    /// Tokens of text in that were cached.
-    pub text_cached: u64,
-    /// Tokens of sound in, cached ones left out.
-    pub audio_in: u64,
-    /// Tokens of sound in that were cached.
-    pub audio_cached: u64,
-    /// Tokens of text out.
-    pub text_out: u64,
-    /// Tokens of sound out.
-    pub audio_out: u64,
-}
-
-impl AgentUsage {
-    /// Adds another count.
-    pub fn add(&mut self, other: AgentUsage) {
-        let AgentUsage { text_in, text_cached, audio_in, audio_cached, text_out, audio_out } = other;
-        self.text_in = self.text_in.saturating_add(text_in);
-        self.text_cached = self.text_cached.saturating_add(text_cached);
-        self.audio_in = self.audio_in.saturating_add(audio_in);
-        self.audio_cached = self.audio_cached.saturating_add(audio_cached);
-        self.text_out = self.text_out.saturating_add(text_out);
-        self.audio_out = self.audio_out.saturating_add(audio_out);
-    }
 }
 
 /// How a session begins.

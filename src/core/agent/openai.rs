@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{AgentUsage, END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, end_call, words};
+use super::{END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, end_call, words};
 use crate::base::limits;
+use crate::core::cost::Usage;
 use crate::core::sound::SAMPLES_PER_MS;
 
 /// The format that the telephone network speaks: no transcoding.
@@ -235,17 +236,18 @@ fn truncate(item: &str, heard_ms: u64) -> Value {
     })
 }
 
-fn count(usage: &Value) -> AgentUsage {
+fn count(usage: &Value) -> Usage {
     let of = |side: &str, name: &str| usage[side][name].as_u64().unwrap_or(0);
     let cached = |name: &str| usage["input_token_details"]["cached_tokens_details"][name].as_u64().unwrap_or(0);
     let (text_cached, audio_cached) = (cached("text_tokens"), cached("audio_tokens"));
-    AgentUsage {
+    Usage {
         text_in: of("input_token_details", "text_tokens").saturating_sub(text_cached),
         text_cached,
         audio_in: of("input_token_details", "audio_tokens").saturating_sub(audio_cached),
         audio_cached,
         text_out: of("output_token_details", "text_tokens"),
         audio_out: of("output_token_details", "audio_tokens"),
+        ..Usage::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Answerer;
+use crate::core::cost::Usage;
 use crate::core::wire::media::MediaFault;
 
 /// One line of `events.jsonl`.
@@ -135,6 +136,13 @@ pub enum What {
     AgentGone {
         /// Why.
         why: String,
+    },
+    /// What the agent used up in this call.
+    AgentCost {
+        /// Its model.
+        model: String,
+        /// What its provider counted, and what that costs by the dated table.
+        usage: Usage,
     },
     /// Pieces of the callee's sound that the agent had no room for.
     AgentDeaf {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Answerer;
 use super::log::{EndCause, Line, What};
+use crate::core::cost::Usage;
 
 /// One call in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,6 +50,8 @@ pub struct AgentPart {
     pub gaps_ms: Vec<u64>,
     /// Turns of its own.
     pub turns: usize,
+    /// What it used up, and what that costs.
+    pub usage: Option<Usage>,
     /// Times that something of its failed.
     pub faults: usize,
     /// Why it was gone before the call was over.
@@ -100,6 +103,7 @@ impl AgentPart {
                     }
                 }
                 What::Understood { text } => part.say(false, at_ms, text, ""),
+                What::AgentCost { usage, .. } => part.usage = Some(*usage),
                 What::AgentFault { .. } => part.faults += 1,
                 What::AgentGone { why } => part.gone = Some(why.clone()),
                 _ => {}
@@ -153,7 +157,11 @@ impl Report {
                 // The agent's part is read by itself.
                 What::AgentReady | What::HandOver { .. } | What::AgentSpeaks { .. } | What::AgentSaid { .. } => {}
                 What::Understood { .. } | What::AgentCut { .. } | What::AgentStopped | What::PassedOver => {}
-                What::AgentHangs | What::AgentFault { .. } | What::AgentGone { .. } | What::AgentDeaf { .. } => {}
+                What::AgentCost { .. }
+                | What::AgentHangs
+                | What::AgentFault { .. }
+                | What::AgentGone { .. }
+                | What::AgentDeaf { .. } => {}
             }
         }
         report

@@ -10,7 +10,8 @@ use super::log::{EndCause, What};
 use super::playout::Piece;
 use super::{Answerer, CallScript, PreparedClip};
 use crate::base::Boot;
-use crate::core::agent::{AgentUsage, FromAgent, ToAgent};
+use crate::core::agent::{FromAgent, ToAgent};
+use crate::core::cost::Usage;
 use crate::core::wire::media::{Inbound, MediaFault, Start};
 
 /// Who owns the line.
@@ -156,7 +157,7 @@ pub struct Notes {
     pub handed_over: bool,
     /// What the agent's provider counted.
     #[serde(default)]
-    pub usage: AgentUsage,
+    pub usage: Usage,
     /// Why it ended.
     pub cause: Option<EndCause>,
 }

@@ -94,6 +94,12 @@ pub enum Unit {
     /// A million audio tokens sent.
     #[serde(rename = "million-audio-in")]
     AudioIn,
+    /// A million text tokens sent that were cached.
+    #[serde(rename = "million-text-cached")]
+    TextCached,
+    /// A million audio tokens sent that were cached.
+    #[serde(rename = "million-audio-cached")]
+    AudioCached,
     /// A million text tokens received.
     #[serde(rename = "million-text-out")]
     TextOut,
@@ -263,6 +269,14 @@ impl Model {
     fn bill(&self, reported: Usage, now: Wall) -> Usage {
         let prices: Vec<&Price> = self.prices_on(now).collect();
         let mut usage = reported;
+        // Without a price of its own, what was cached is billed as what was not.
+        let cheaper = |unit: Unit| prices.iter().any(|price| price.per == unit);
+        if !cheaper(Unit::TextCached) {
+            usage.text_in = usage.text_in.saturating_add(std::mem::take(&mut usage.text_cached));
+        }
+        if !cheaper(Unit::AudioCached) {
+            usage.audio_in = usage.audio_in.saturating_add(std::mem::take(&mut usage.audio_cached));
+        }
         for price in &prices {
             self.complete_by_estimate(price.per, &mut usage);
         }
@@ -278,6 +292,7 @@ impl Model {
             Unit::TextIn => (&mut usage.text_in, Some(usage.characters.div_ceil(CHARACTERS_PER_TOKEN))),
             Unit::AudioOut => (&mut usage.audio_out, tokens),
             Unit::Characters | Unit::AudioIn | Unit::TextOut | Unit::Minute | Unit::Hour => return,
+            Unit::TextCached | Unit::AudioCached => return,
         };
         if *count == 0
             && let Some(estimate) = estimate.filter(|tokens| *tokens > 0)
@@ -299,6 +314,8 @@ fn cost(usage: &Usage, prices: &[&Price]) -> Money {
                 Unit::Characters => (usage.characters, 1_000),
                 Unit::TextIn => (usage.text_in, 1_000_000),
                 Unit::AudioIn => (usage.audio_in, 1_000_000),
+                Unit::TextCached => (usage.text_cached, 1_000_000),
+                Unit::AudioCached => (usage.audio_cached, 1_000_000),
                 Unit::TextOut => (usage.text_out, 1_000_000),
                 Unit::AudioOut => (usage.audio_out, 1_000_000),
                 Unit::Minute => (usage.audio_ms, 60_000),

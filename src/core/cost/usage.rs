@@ -20,6 +20,12 @@ pub struct Usage {
     /// Audio tokens sent.
     #[serde(skip_serializing_if = "is_zero")]
     pub audio_in: u64,
+    /// Text tokens sent that were cached; not among `text_in`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub text_cached: u64,
+    /// Audio tokens sent that were cached; not among `audio_in`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_cached: u64,
     /// Text tokens received.
     #[serde(skip_serializing_if = "is_zero")]
     pub text_out: u64,
@@ -64,6 +70,8 @@ impl AddAssign for Usage {
             characters: sum(self.characters, other.characters),
             text_in: sum(self.text_in, other.text_in),
             audio_in: sum(self.audio_in, other.audio_in),
+            text_cached: sum(self.text_cached, other.text_cached),
+            audio_cached: sum(self.audio_cached, other.audio_cached),
             text_out: sum(self.text_out, other.text_out),
             audio_out: sum(self.audio_out, other.audio_out),
             audio_ms: sum(self.audio_ms, other.audio_ms),

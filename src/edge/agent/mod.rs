@@ -54,6 +54,15 @@ impl Provider {
         Ok(Provider { kind: config.kind, model, agent_id: config.agent_id.clone(), transcribe, service })
     }
 
+    /// Its kind in the dated table of prices.
+    pub fn priced_as(&self) -> &'static str {
+        match self.kind {
+            AgentKind::OpenAiRealtime => "openai",
+            AgentKind::GeminiLive => "gemini-live",
+            AgentKind::ElevenLabs => "elevenlabs-agent",
+        }
+    }
+
     /// Its model.
     pub fn model(&self) -> &str {
         &self.model

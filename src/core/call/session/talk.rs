@@ -191,7 +191,7 @@ impl Session {
                 self.conversation(self.place.samples);
             }
             FromAgent::TurnOver | FromAgent::Interrupted | FromAgent::Hangs => {}
-            FromAgent::Usage(usage) => self.notes.usage.add(usage),
+            FromAgent::Usage(usage) => self.notes.usage += usage,
             FromAgent::Fault { what } => self.log(What::AgentFault { what }),
             FromAgent::Gone { why } => self.agent_is_gone(why),
         }
