@@ -131,6 +131,7 @@ fn third_party_doors_are_where_the_plan_has_them() {
         ("roxmltree", &["core/wire"]),
         ("rustix", &["run/clock.rs", "store", "edge/engine/child.rs", "edge/gateway/own.rs", "edge/control.rs"]),
         ("tempfile", &["store", "edge/engine/pico"]),
+        ("toml_edit", &["core/config"]),
         ("toml", &["core/config", "core/asset", "core/cost", "core/rules"]),
         ("tracing_subscriber", &["run/logging.rs"]),
     ];

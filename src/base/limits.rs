@@ -80,6 +80,8 @@ pub const PICO_QUEUE: usize = 64;
 pub const ENGINE_STDERR_BYTES: usize = 2_048;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES: u64 = 1 << 20;
+/// Bytes of a label file beside a recording.
+pub const LABELS_BYTES: u64 = 4 << 20;
 
 /// Bytes of one CSV record.
 pub const CSV_RECORD_BYTES: usize = 1 << 20;

@@ -25,6 +25,7 @@ pub mod init;
 pub mod leads;
 mod operator;
 pub mod reconcile;
+mod replay;
 mod review;
 pub mod rules;
 pub mod serve;
@@ -102,6 +103,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// What was said and heard: list, show, tail, latency
     Calls(calls::CallsArgs),
+    /// What other settings of speech detection would have done on recorded calls: run, sweep, apply
+    Replay(replay::ReplayArgs),
     /// Rules of the countries: hours, consent, caps, with their sources. No legal clearance
     Rules(rules::RulesArgs),
     /// Who did what: print the audit, or check its chain
@@ -217,6 +220,7 @@ fn program() -> ExitCode {
         Command::Campaign(args) => campaign::run(&args, &context),
         Command::Serve(args) => serve::run(&args, &context),
         Command::Calls(args) => calls::run(&args, &context),
+        Command::Replay(args) => replay::run(&args, &context),
         Command::Rules(args) => rules::rules(&args, &context),
         Command::Audit(args) => rules::audit(&args, &context),
         Command::Reconcile(args) => reconcile::run(&args, &context),

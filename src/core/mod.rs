@@ -11,6 +11,7 @@ pub mod dial;
 pub mod ear;
 pub mod figures;
 pub mod lead;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod sim;

@@ -20,6 +20,7 @@ pub mod logging;
 pub mod reconcile;
 pub mod recordings;
 pub mod render;
+pub mod replay;
 mod session;
 pub mod sim;
 pub mod stop;

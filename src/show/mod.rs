@@ -13,6 +13,7 @@ pub mod leads;
 pub mod live;
 pub mod person;
 pub mod progress;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod screen;

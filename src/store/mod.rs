@@ -6,6 +6,7 @@ pub mod folders;
 pub mod init;
 pub mod leadfile;
 pub mod ledger;
+pub mod replay;
 pub mod scratch;
 pub mod shelf;
 pub mod soundfile;

@@ -203,6 +203,20 @@ impl Workspace {
     }
 }
 
+/// Puts another text in the place of a file, whole or not at all.
+pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::bug(format!("{} cannot be written: {error}", shown(path)));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".ahoy-").tempfile_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    // Whoever could read the file can read the new one.
+    let mode = fs::metadata(path).map_err(failed)?.permissions();
+    file.as_file().set_permissions(mode).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
 /// A path as messages show it: without a leading `./`.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()

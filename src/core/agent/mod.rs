@@ -23,7 +23,7 @@ use crate::core::cost::Usage;
 pub use echo::Echo;
 pub use elevenlabs::ElevenLabs;
 pub use gemini::GeminiLive;
-pub use openai::OpenAiRealtime;
+pub use openai::{OpenAiRealtime, turn_detection};
 pub use prompt::{Prompt, PromptFault, PromptText};
 pub use recent::Recent;
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, end_call, words};
 use crate::base::limits;
+use crate::core::config::Vad;
 use crate::core::cost::Usage;
 use crate::core::sound::SAMPLES_PER_MS;
 
@@ -86,13 +87,7 @@ impl OpenAiRealtime {
 
     fn configure(&self, out: &mut Outbox) {
         let Opening { voice, prompt, vad, transcribe, language, .. } = &self.opening;
-        let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        // It must not answer or stop by itself: a "mhm" over its own voice would do both.
-        let turns = json!({
-            "type": "server_vad", "threshold": f64::from((vad.threshold * 100.0).round()) / 100.0,
-            "prefix_padding_ms": ms(vad.prefix_padding), "silence_duration_ms": ms(vad.silence),
-            "create_response": false, "interrupt_response": false,
-        });
+        let turns = turn_detection(vad);
         let primary = language.split('-').next().unwrap_or(language);
         let mut input = json!({ "format": { "type": FORMAT }, "noise_reduction": null, "turn_detection": turns });
         if let Some(model) = transcribe {
@@ -227,6 +222,17 @@ impl OpenAiRealtime {
             }
         }
     }
+}
+
+/// What finds the turns, as a session is told: the campaign's own settings.
+pub fn turn_detection(vad: &Vad) -> Value {
+    let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    // It must not answer or stop by itself: a "mhm" over its own voice would do both.
+    json!({
+        "type": "server_vad", "threshold": f64::from((vad.threshold * 100.0).round()) / 100.0,
+        "prefix_padding_ms": ms(vad.prefix_padding), "silence_duration_ms": ms(vad.silence),
+        "create_response": false, "interrupt_response": false,
+    })
 }
 
 /// No more of this item was heard.

@@ -209,6 +209,13 @@ pub struct Vad {
     pub min_speech: Duration,
 }
 
+impl Default for Vad {
+    fn default() -> Vad {
+        let ms = Duration::from_millis;
+        Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) }
+    }
+}
+
 /// Speech during playback.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BargeIn {
@@ -397,11 +404,12 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             Err(about(key, format!("{key} is 0.01 to 0.99, not {value}")))
         }
     };
+    let usual = Vad::default();
     let vad = Vad {
-        threshold: probability("vad.threshold", typed.vad.threshold, 0.5)?,
-        silence: typed.vad.silence.map_or(Duration::from_millis(700), |s| s.0),
-        prefix_padding: typed.vad.prefix_padding.map_or(Duration::from_millis(300), |s| s.0),
-        min_speech: typed.vad.min_speech.map_or(Duration::from_millis(64), |s| s.0),
+        threshold: probability("vad.threshold", typed.vad.threshold, usual.threshold)?,
+        silence: typed.vad.silence.map_or(usual.silence, |s| s.0),
+        prefix_padding: typed.vad.prefix_padding.map_or(usual.prefix_padding, |s| s.0),
+        min_speech: typed.vad.min_speech.map_or(usual.min_speech, |s| s.0),
     };
     let barge_in = BargeIn {
         enabled: typed.barge_in.enabled.unwrap_or(true),

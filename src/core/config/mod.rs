@@ -4,6 +4,7 @@ pub mod account;
 mod agent;
 mod campaign;
 mod carrier;
+pub mod edit;
 mod fault;
 mod faults;
 mod greeting;

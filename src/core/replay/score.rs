@@ -1,0 +1,138 @@
+//! How well segments fit what people really said.
+//!
+//! *Found*: a segment touches the utterance. *Owned*: exactly one does, and it holds no other utterance: an ear that is
+//! always on finds everything and owns nothing.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+use super::Segment;
+use super::labels::Utterance;
+use crate::core::figures::Quantiles;
+
+/// An utterance shorter than this is short: "how much?", "when?". Milliseconds.
+pub const SHORT_MS: u64 = 600;
+
+/// Counts over one or many recordings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Utterances.
+    pub utterances: u64,
+    /// Short ones.
+    pub short: u64,
+    /// Short ones that were found.
+    pub short_found: u64,
+    /// Short ones that were owned.
+    pub short_owned: u64,
+    /// Found.
+    pub found: u64,
+    /// Owned.
+    pub owned: u64,
+    /// Touched by several segments.
+    pub split: u64,
+    /// Sharing their segment with another.
+    pub merged: u64,
+    /// Segments that touch nothing that was said.
+    pub false_segments: u64,
+    /// Milliseconds in which nothing was said.
+    pub quiet_ms: u64,
+    /// Start of an owned utterance → a live call knows it, ms.
+    pub start_ms: Vec<u64>,
+    /// End of an owned utterance → a live call knows it, ms: what the callee waits at least for an answer.
+    pub end_ms: Vec<u64>,
+}
+
+impl Tally {
+    /// One recording of this length.
+    pub fn of(utterances: &[Utterance], segments: &[Segment], length_ms: u64) -> Tally {
+        let mut tally = Tally::default();
+        let touches = |it: &Utterance, segment: &Segment| segment.onset_ms < it.end_ms && segment.end_ms > it.start_ms;
+        let spoken: u64 = utterances.iter().map(|it| it.end_ms.min(length_ms).saturating_sub(it.start_ms)).sum();
+        tally.quiet_ms = length_ms.saturating_sub(spoken);
+        for it in utterances {
+            let mine: Vec<&Segment> = segments.iter().filter(|segment| touches(it, segment)).collect();
+            let shared =
+                mine.iter().any(|segment| utterances.iter().filter(|other| touches(other, segment)).count() > 1);
+            let (found, owned) = (!mine.is_empty(), mine.len() == 1 && !shared);
+            let short = it.end_ms - it.start_ms < SHORT_MS;
+            tally.utterances += 1;
+            tally.found += u64::from(found);
+            tally.owned += u64::from(owned);
+            tally.split += u64::from(mine.len() > 1);
+            tally.merged += u64::from(shared);
+            tally.short += u64::from(short);
+            tally.short_found += u64::from(short && found);
+            tally.short_owned += u64::from(short && owned);
+            if let ([segment], true) = (&mine[..], owned) {
+                tally.start_ms.push(segment.told_ms.saturating_sub(it.start_ms));
+                tally.end_ms.push(segment.over_ms.saturating_sub(it.end_ms));
+            }
+        }
+        let untrue = segments.iter().filter(|segment| !utterances.iter().any(|it| touches(it, segment)));
+        tally.false_segments = untrue.count() as u64;
+        tally
+    }
+
+    /// The figures that people read.
+    pub fn figures(&self) -> Figures {
+        let percent = |part: u64, whole: u64| if whole == 0 { None } else { Some(100.0 * part as f64 / whole as f64) };
+        Figures {
+            utterances: self.utterances,
+            short: self.short,
+            owned_percent: percent(self.owned, self.utterances),
+            short_found_percent: percent(self.short_found, self.short),
+            short_owned_percent: percent(self.short_owned, self.short),
+            missed: self.utterances - self.found,
+            split: self.split,
+            merged: self.merged,
+            false_per_minute: self.false_segments as f64 / (self.quiet_ms.max(1) as f64 / 60_000.0),
+            start_ms: Quantiles::of(self.start_ms.iter().copied()),
+            end_ms: Quantiles::of(self.end_ms.iter().copied()),
+        }
+    }
+}
+
+impl AddAssign<&Tally> for Tally {
+    fn add_assign(&mut self, other: &Tally) {
+        self.utterances += other.utterances;
+        self.short += other.short;
+        self.short_found += other.short_found;
+        self.short_owned += other.short_owned;
+        self.found += other.found;
+        self.owned += other.owned;
+        self.split += other.split;
+        self.merged += other.merged;
+        self.false_segments += other.false_segments;
+        self.quiet_ms += other.quiet_ms;
+        self.start_ms.extend_from_slice(&other.start_ms);
+        self.end_ms.extend_from_slice(&other.end_ms);
+    }
+}
+
+/// Figures of a setting. `None` = there was nothing to judge.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Utterances.
+    pub utterances: u64,
+    /// Of which under 600 ms.
+    pub short: u64,
+    /// Owned, of all.
+    pub owned_percent: Option<f64>,
+    /// Found, of the short ones.
+    pub short_found_percent: Option<f64>,
+    /// Owned, of the short ones.
+    pub short_owned_percent: Option<f64>,
+    /// Not found.
+    pub missed: u64,
+    /// Touched by several segments.
+    pub split: u64,
+    /// Sharing their segment.
+    pub merged: u64,
+    /// Segments where nobody spoke, per minute without speech.
+    pub false_per_minute: f64,
+    /// Start of speech → known, ms.
+    pub start_ms: Option<Quantiles<u64>>,
+    /// End of speech → known, ms.
+    pub end_ms: Option<Quantiles<u64>>,
+}

@@ -1,0 +1,164 @@
+//! Many settings over the same recordings: figures of each, what is better than what, and what we would take.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Track;
+use super::labels::Utterance;
+use super::score::{Figures, Tally};
+use crate::core::config::Vad;
+
+/// A recording with what was said in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// What the ear made of it.
+    pub track: Track,
+    /// What was said.
+    pub said: Vec<Utterance>,
+}
+
+/// Which settings are tried: every combination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Thresholds, 0 to 1.
+    pub thresholds: Vec<f32>,
+    /// Silences that end a turn, ms.
+    pub silences_ms: Vec<u64>,
+    /// Shortest speech, ms.
+    pub min_speech_ms: Vec<u64>,
+}
+
+impl Default for Grid {
+    fn default() -> Grid {
+        Grid {
+            thresholds: vec![0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8],
+            silences_ms: vec![300, 400, 500, 600, 700, 800, 900],
+            min_speech_ms: vec![32, 64, 96, 128],
+        }
+    }
+}
+
+impl Grid {
+    /// All its settings; the prefix is the base's: it changes where a segment begins, not whether there is one.
+    pub fn settings(&self, base: &Vad) -> Vec<Vad> {
+        let ms = Duration::from_millis;
+        let mut all = Vec::new();
+        for &threshold in &self.thresholds {
+            for &silence in &self.silences_ms {
+                for &min_speech in &self.min_speech_ms {
+                    all.push(Vad { threshold, silence: ms(silence), min_speech: ms(min_speech), ..*base });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// One setting and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// Threshold.
+    pub threshold: f32,
+    /// Silence that ends a turn, ms.
+    pub silence_ms: u64,
+    /// Shortest speech, ms.
+    pub min_speech_ms: u64,
+    /// Its figures.
+    pub figures: Figures,
+    /// 95 % of the owned short utterances' share, by drawing recordings anew; `None` with less than two of them.
+    pub short_owned_between: Option<(f64, f64)>,
+    /// No other setting is at least as good in everything and better in something.
+    pub front: bool,
+}
+
+/// Draws of the bootstrap.
+const DRAWS: usize = 200;
+
+/// Figures of one setting over all cases. `draw(n)`: a number under `n`, by chance.
+pub fn judge(cases: &[Case], vad: &Vad, draw: &mut dyn FnMut(usize) -> usize) -> Point {
+    let tallies: Vec<Tally> =
+        cases.iter().map(|case| Tally::of(&case.said, &case.track.segments(vad), case.track.ms())).collect();
+    let mut sum = Tally::default();
+    for tally in &tallies {
+        sum += tally;
+    }
+    let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Point {
+        threshold: vad.threshold,
+        silence_ms: ms(vad.silence),
+        min_speech_ms: ms(vad.min_speech),
+        figures: sum.figures(),
+        short_owned_between: between(&tallies, draw),
+        front: false,
+    }
+}
+
+fn between(tallies: &[Tally], draw: &mut dyn FnMut(usize) -> usize) -> Option<(f64, f64)> {
+    let with: Vec<(u64, u64)> = tallies.iter().filter(|it| it.short > 0).map(|it| (it.short, it.short_owned)).collect();
+    if with.len() < 2 {
+        return None;
+    }
+    let mut shares: Vec<f64> = (0..DRAWS)
+        .map(|_| {
+            let (mut short, mut owned) = (0, 0);
+            for _ in 0..with.len() {
+                let (more, of_them) = with[draw(with.len())];
+                short += more;
+                owned += of_them;
+            }
+            100.0 * owned as f64 / short as f64
+        })
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    Some((shares[DRAWS / 40], shares[DRAWS - 1 - DRAWS / 40]))
+}
+
+/// What is wanted of a setting, each the larger the better.
+fn wants(point: &Point) -> [f64; 3] {
+    let figures = &point.figures;
+    let owned = figures.short_owned_percent.or(figures.owned_percent).unwrap_or(0.0);
+    let delay = figures.end_ms.map_or(f64::MAX, |it| it.p90 as f64);
+    [owned, -figures.false_per_minute, -delay]
+}
+
+/// Marks the settings that no other one beats.
+pub fn mark_front(points: &mut [Point]) {
+    let all: Vec<[f64; 3]> = points.iter().map(wants).collect();
+    for (point, own) in points.iter_mut().zip(&all) {
+        point.front = !all.iter().any(|other| {
+            let as_good = other.iter().zip(own).all(|(theirs, mine)| theirs >= mine);
+            as_good && other.iter().zip(own).any(|(theirs, mine)| theirs > mine)
+        });
+    }
+}
+
+/// Short utterances that a recommendation may give up for a shorter wait, in percent of them.
+const GIVES_UP: f64 = 1.0;
+/// False segments a minute that are borne: the bound of the quality figures.
+const FALSE_BORNE: f64 = 0.5;
+
+/// The setting that we would take: of those that bear false segments and own nearly as many short utterances as the best,
+/// the one whose callees wait least. With the reason. `None` of nothing.
+pub fn recommend(points: &[Point]) -> Option<(usize, String)> {
+    let calm = points.iter().any(|point| point.figures.false_per_minute <= FALSE_BORNE);
+    let able = |point: &&Point| !calm || point.figures.false_per_minute <= FALSE_BORNE;
+    let best = points.iter().filter(able).map(|point| wants(point)[0]).max_by(f64::total_cmp)?;
+    let good = points.iter().enumerate().filter(|(_, it)| able(it) && wants(it)[0] >= best - GIVES_UP);
+    let (at, point) = good.max_by(|(_, a), (_, b)| {
+        let key = |point: &Point| {
+            let [owned, calm, delay] = wants(point);
+            [delay, owned, calm]
+        };
+        key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+    })?;
+    let wait = point.figures.end_ms.map_or("nobody waits".to_owned(), |it| format!("p90 {} ms", it.p90));
+    let falsely = if calm { format!("at most {FALSE_BORNE}") } else { "none of them at most 0.5".to_owned() };
+    let reason = format!(
+        "of the settings with {falsely} false segments a minute and within {GIVES_UP} % of the best share of short \
+         utterances owned ({best:.1} %), it knows the end of a turn soonest ({wait})"
+    );
+    Some((at, reason))
+}

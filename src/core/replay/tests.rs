@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use super::labels::{Form, Utterance, read};
+use super::score::Tally;
+use super::sweep::{Case, Grid, judge, mark_front, recommend};
+use super::*;
+
+fn vad() -> Vad {
+    let ms = Duration::from_millis;
+    Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) }
+}
+
+fn said(start_ms: u64, end_ms: u64) -> Utterance {
+    Utterance { start_ms, end_ms, text: String::new() }
+}
+
+/// Speech by probability: chunks of each.
+fn track(parts: &[(f32, usize)]) -> Track {
+    Track { probabilities: parts.iter().flat_map(|(probability, chunks)| vec![*probability; *chunks]).collect() }
+}
+
+#[test]
+fn the_golden_sound_is_cut_as_a_live_call_cuts_it() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silero-vad-v6/golden-8k.wav");
+    let sound = crate::core::sound::wav::read(&std::fs::read(path).expect("there")).expect("a WAV");
+    let track = Track::hear(&sound, &vad()).expect("heard");
+    assert_eq!(track.probabilities.len() as u64, sound.samples.len() as u64 / 256);
+    let segments = track.segments(&vad());
+    assert!(segments.len() > 5, "{}", segments.len());
+    for pair in segments.windows(2) {
+        assert!(pair[0].end_ms <= pair[1].start_ms);
+    }
+    for it in &segments {
+        assert!(it.start_ms <= it.onset_ms && it.onset_ms < it.told_ms && it.told_ms <= it.over_ms, "{it:?}");
+    }
+    // A sound of another rate is the same sound.
+    let wide = crate::core::sound::resample::resample(&sound, 16_000).expect("rates");
+    let again = Track::hear(&wide, &vad()).expect("heard").segments(&vad());
+    assert_eq!(again.len(), segments.len());
+}
+
+#[test]
+fn found_is_touched_and_owned_is_alone() {
+    let segment = |start_ms, end_ms| Segment {
+        start_ms,
+        end_ms,
+        onset_ms: start_ms,
+        told_ms: start_ms + 64,
+        over_ms: end_ms + 700,
+    };
+    let utterances =
+        [said(1_000, 1_400), said(3_000, 3_300), said(3_600, 4_200), said(6_000, 7_000), said(9_000, 9_500)];
+    let segments = [
+        segment(1_050, 1_380),
+        segment(2_990, 4_100),
+        segment(6_000, 6_300),
+        segment(6_500, 7_000),
+        segment(12_000, 12_200),
+    ];
+    let tally = Tally::of(&utterances, &segments, 60_000);
+    let figures = tally.figures();
+    assert_eq!((tally.found, tally.owned, tally.split, tally.merged), (4, 1, 1, 2));
+    assert_eq!((tally.short, tally.short_found, tally.short_owned), (3, 2, 1));
+    assert_eq!((figures.missed, tally.false_segments), (1, 1));
+    assert_eq!(tally.start_ms, [114], "known 64 ms after the segment's start, which is 50 ms late");
+    assert_eq!(tally.end_ms, [680]);
+    let always = Tally::of(&utterances, &[segment(0, 60_000)], 60_000);
+    assert_eq!((always.found, always.owned), (5, 0), "always on finds all and owns none");
+}
+
+#[test]
+fn a_sweep_finds_the_threshold_under_which_the_quiet_words_are() {
+    // Words at 0.55 and at 0.9, each 320 ms, three seconds apart.
+    let parts: Vec<(f32, usize)> =
+        (0..20).flat_map(|word| [(if word % 2 == 0 { 0.55 } else { 0.9 }, 10), (0.1, 90)]).collect();
+    let utterances: Vec<Utterance> = (0..20).map(|word| said(word * 3_200, word * 3_200 + 320)).collect();
+    let cases: Vec<Case> =
+        (0..4).map(|nth| Case { name: nth.to_string(), track: track(&parts), said: utterances.clone() }).collect();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut draw = |n: usize| random.usize(..n);
+    let grid = Grid::default();
+    let mut points: Vec<_> = grid.settings(&vad()).iter().map(|vad| judge(&cases, vad, &mut draw)).collect();
+    mark_front(&mut points);
+    let (at, reason) = recommend(&points).expect("one");
+    let chosen = &points[at];
+    assert!(chosen.threshold <= 0.55 && chosen.figures.short_owned_percent == Some(100.0), "{chosen:?}");
+    assert_eq!(chosen.silence_ms, 300, "nothing here needs a longer one: {reason}");
+    assert!(chosen.front);
+    let deaf = points.iter().find(|it| it.threshold == 0.6).expect("tried");
+    assert_eq!(deaf.figures.short_owned_percent, Some(50.0));
+    assert_eq!(deaf.short_owned_between, Some((50.0, 50.0)), "every recording is the same");
+    assert!(points.iter().filter(|it| it.front).count() < points.len());
+}
+
+#[test]
+fn labels_are_read_as_their_programs_write_them_and_mistakes_have_a_line() {
+    let audacity = "0.500000\t0.900000\tколко струва?\n\\\t100.0\t2000.0\n2,5\t3,1\n";
+    let found = read(audacity, Form::Audacity).expect("labels");
+    assert_eq!(found, [Utterance { text: "колко струва?".to_owned(), ..said(500, 900) }, said(2_500, 3_100)]);
+    assert_eq!(read("start_ms,end_ms,text\n10,20,\"a, b\"\n", Form::Csv).expect("labels")[0].text, "a, b");
+    let rttm = "SPEAKER call 1 1.25 0.5 <NA> <NA> a <NA> <NA>\n;; a comment\n";
+    assert_eq!(read(rttm, Form::Rttm).expect("labels"), [said(1_250, 1_750)]);
+    for (text, words) in
+        [("1.0\t0.5\tx", "line 1: it ends"), ("x\ty\tz", "line 1: no two"), ("0\t2\ta\n1\t3\tb", "overlap")]
+    {
+        assert!(read(text, Form::Audacity).expect_err("a mistake").contains(words), "{text}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Recordings for replay: read within bounds, heard once and remembered, with the labels that lie beside them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::{Failure, limits};
+use crate::core::asset::Digest;
+use crate::core::config::Vad;
+use crate::core::replay::labels::{self, ENDINGS, Utterance};
+use crate::core::replay::{EAR, Track};
+use crate::core::sound::{Pcm, wav};
+use crate::store::shelf::{Read1, on_all_cores, read_bounded};
+use crate::store::workspace;
+
+/// Whose voice of a recording with two channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The callee: the left channel.
+    Them,
+    /// We: the right channel.
+    Us,
+}
+
+/// A recording that was heard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// Its name as it was given.
+    pub name: String,
+    /// The probabilities.
+    pub track: Track,
+    /// What was said in it, where a label file lies beside it.
+    pub said: Option<Vec<Utterance>>,
+}
+
+/// The recordings among these paths; see [`super::soundfile::find`]. The carrier's own recording of a call is left out:
+/// ours has the same sound.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = super::soundfile::find(paths)?;
+    found.retain(|path| {
+        paths.contains(path) || path.file_name().is_none_or(|name| name != super::calllog::CARRIER_AUDIO)
+    });
+    Ok(found)
+}
+
+/// Hears recordings on all cores, in their order; `Err` = name and why it cannot be heard. `kept`: a folder of
+/// probabilities of earlier runs.
+pub fn hear(files: &[PathBuf], party: Party, vad: &Vad, kept: Option<&Path>) -> Vec<Result<Heard, (String, String)>> {
+    if let Some(kept) = kept {
+        // Without it everything is heard anew: slower, not wrong.
+        let _made_or_not = fs::create_dir_all(kept);
+    }
+    on_all_cores(files, |path| {
+        let name = path.display().to_string();
+        hear_one(path, party, vad, kept).map_err(|why| (name, why))
+    })
+}
+
+fn hear_one(path: &Path, party: Party, vad: &Vad, kept: Option<&Path>) -> Result<Heard, String> {
+    let bytes = match read_bounded(path, limits::WAV_BYTES as u64) {
+        Ok(Read1::Bytes(bytes)) => bytes,
+        Ok(Read1::Bad(why)) => return Err(format!("it {why}")),
+        Ok(Read1::Absent) => return Err("it is not there".to_owned()),
+        Err(fault) => return Err(fault.to_string()),
+    };
+    let said = labels_of(path)?;
+    // The ear decides by whether a segment is open: its settings are part of what it makes of a sound.
+    let settings = format!("{EAR} {party:?} {vad:?}");
+    let digest = Digest::of(&[Digest::of(&bytes).to_string().as_bytes(), settings.as_bytes()].concat());
+    let place = kept.map(|kept| kept.join(format!("{digest}.f32")));
+    let name = path.display().to_string();
+    if let Some(track) = place.as_deref().and_then(remembered) {
+        return Ok(Heard { name, track, said });
+    }
+    let sound = wav::read_repaired(&bytes).map_err(|fault| fault.to_string())?;
+    let rate = sound.rate;
+    let mut channels = sound.channels;
+    let channel = match (party, channels.len()) {
+        (_, 0) => return Err("it has no channel".to_owned()),
+        (Party::Them, _) | (Party::Us, 1) => 0,
+        (Party::Us, _) => 1,
+    };
+    let pcm = Pcm { samples: channels.swap_remove(channel), rate };
+    let track = Track::hear(&pcm, vad).map_err(|fault| fault.to_string())?;
+    if let Some(place) = place {
+        remember(&place, &track);
+    }
+    Ok(Heard { name, track, said })
+}
+
+fn labels_of(path: &Path) -> Result<Option<Vec<Utterance>>, String> {
+    for (ending, form) in ENDINGS {
+        let beside = path.with_extension(ending);
+        if beside.is_file() {
+            let shown = beside.display();
+            let text = workspace::read_bounded(&beside, limits::LABELS_BYTES).map_err(|failure| failure.what)?;
+            return labels::read(&text, form).map(Some).map_err(|why| format!("{shown}: {why}"));
+        }
+    }
+    Ok(None)
+}
+
+fn remembered(place: &Path) -> Option<Track> {
+    let Ok(Read1::Bytes(bytes)) = read_bounded(place, limits::WAV_BYTES as u64) else { return None };
+    let whole = bytes.as_chunks::<4>();
+    let probabilities: Vec<f32> = whole.0.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    let sane = whole.1.is_empty() && probabilities.iter().all(|it| (0.0..=1.0).contains(it));
+    sane.then_some(Track { probabilities })
+}
+
+/// Best effort: what is not remembered is heard again.
+fn remember(place: &Path, track: &Track) {
+    let bytes: Vec<u8> = track.probabilities.iter().flat_map(|it| it.to_le_bytes()).collect();
+    let part = place.with_extension(format!("{}.part", std::process::id()));
+    if fs::write(&part, bytes).is_ok() {
+        let _renamed_or_heard_again = fs::rename(&part, place);
+    }
+}

@@ -1,0 +1,207 @@
+//! Replay: what a live call heard is what replay hears, labels are compared, settings find their way into the campaign.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ahoy::core::sound::{Pcm, g711, wav};
+use common::{Shop, Wish, code, run};
+use serde_json::Value;
+
+const WORDS: [&[u8]; 4] = [
+    include_bytes!("../src/core/sim/clips/yes.ulaw"),
+    include_bytes!("../src/core/sim/clips/who.ulaw"),
+    include_bytes!("../src/core/sim/clips/how_much.ulaw"),
+    include_bytes!("../src/core/sim/clips/hello.ulaw"),
+];
+
+/// First and last sample of a word that can be heard.
+fn bounds(word: &[i16]) -> (usize, usize) {
+    let loud = |sample: &i16| sample.unsigned_abs() > 300;
+    (word.iter().position(loud).expect("a word"), word.iter().rposition(loud).expect("a word"))
+}
+
+/// A recording of `count` words three seconds apart over a quiet line, with its labels beside it, exact by construction.
+/// Every other word is quieter by `down`.
+fn recording(folder: &Path, name: &str, count: usize, down: i16) -> PathBuf {
+    let mut noise = fastrand::Rng::with_seed(count as u64);
+    let mut samples: Vec<i16> = (0..8_000 * (3 * count + 2)).map(|_| noise.i16(-20..20)).collect();
+    let mut labels = String::new();
+    for nth in 0..count {
+        let word = g711::decode_ulaw(WORDS[nth % WORDS.len()]);
+        let at = 8_000 + nth * 24_000;
+        for (i, sample) in word.iter().enumerate() {
+            samples[at + i] = samples[at + i].saturating_add(if nth % 2 == 0 { *sample } else { sample / down });
+        }
+        let (first, last) = bounds(&word);
+        let seconds = |sample: usize| sample as f64 / 8_000.0;
+        labels.push_str(&format!("{:.3}\t{:.3}\tword {nth}\n", seconds(at + first), seconds(at + last)));
+    }
+    let path = folder.join(format!("{name}.wav"));
+    fs::write(&path, wav::write(&Pcm { samples, rate: 8_000 })).expect("written");
+    fs::write(path.with_extension("labels.txt"), labels).expect("written");
+    path
+}
+
+fn shop() -> Shop {
+    Shop::open(&Wish { carrier: "kind = \"sim\"", campaign: "[vad] # ours\nthreshold = 0.5 # as it came\n", leads: 1 })
+}
+
+fn lines(output: &std::process::Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn what_a_live_call_heard_is_what_replay_hears() {
+    let carrier = "kind = \"sim\"\nseed = 5\nspeedup = 4\ncalls_per_second = 20\nmax_live_calls = 20";
+    let shop = Shop::open(&Wish { carrier, campaign: "", leads: 30 });
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let replayed = run(common::ahoy(shop.dir.path()).args(["replay", "run", "--campaign", "c", "--json"]));
+    assert_eq!(code(&replayed), 0);
+    let replayed = lines(&replayed);
+    let listed = run(common::ahoy(shop.dir.path()).args(["calls", "list", "--limit", "100", "--json"]));
+    let (mut calls, mut segments) = (0, 0);
+    for call in lines(&listed) {
+        let folder = PathBuf::from(call["folder"].as_str().expect("a folder"));
+        let events = fs::read_to_string(folder.join("events.jsonl")).expect("a log");
+        let live: Vec<(u64, u64)> = events
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .filter(|it| it["event"] == "speech_off")
+            .map(|it| (it["start_ms"].as_u64().expect("ms"), it["end_ms"].as_u64().expect("ms")))
+            .collect();
+        let audio = folder.join("audio.wav").display().to_string();
+        let again: Vec<(u64, u64)> = replayed
+            .iter()
+            .filter(|it| it["file"] == audio.as_str())
+            .map(|it| (it["start_ms"].as_u64().expect("ms"), it["end_ms"].as_u64().expect("ms")))
+            .collect();
+        // The last word of a call that was hung up may still have waited for the network.
+        let end = call["report"]["media_ms"].as_u64().expect("ms").saturating_sub(1_000);
+        let until = |them: &[(u64, u64)]| them.iter().copied().filter(|it| it.1 < end).collect::<Vec<_>>();
+        assert_eq!(until(&live), until(&again), "{audio}");
+        calls += 1;
+        segments += live.len();
+    }
+    assert!(calls > 10 && segments > 10, "{calls} calls, {segments} segments");
+    assert!(fs::read_dir(shop.path("calls/.replay")).expect("remembered").count() >= calls);
+}
+
+#[test]
+fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comments_kept() {
+    let shop = shop();
+    let folder = shop.path("labelled");
+    fs::create_dir_all(&folder).expect("made");
+    for (name, count, down) in [("a", 8, 1), ("b", 12, 12), ("c", 6, 40)] {
+        recording(&folder, name, count, down);
+    }
+    let ahoy = |arguments: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        command.arg("replay").args(arguments).arg(&folder);
+        run(&mut command)
+    };
+    let told = ahoy(&["run"]);
+    assert_eq!(code(&told), 0);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(words.contains("26 utterances"), "{words}");
+    // Nearly every plain word is owned; what is missed is quiet.
+    let swept = ahoy(&["sweep", "--json"]);
+    let told = lines(&swept);
+    let (now, best) = (&told[0]["now"], &told[0]["recommended"]["setting"]);
+    let owned = |it: &Value| it["figures"]["short_owned_percent"].as_f64().expect("short ones");
+    assert!(owned(now) > 60.0 && owned(best) >= owned(now), "{now} {best}");
+    assert!(best["figures"]["false_per_minute"].as_f64().expect("a rate") <= 0.5, "{best}");
+    assert_eq!(told[0]["settings"].as_array().expect("all").len(), 9 * 7 * 4);
+    let front = told[0]["settings"].as_array().expect("all").iter().filter(|it| it["front"] == true).count();
+    assert!((1..100).contains(&front), "{front}");
+    let table = ahoy(&["sweep", "--thresholds", "0.4,0.5", "--silences-ms", "500"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("what we would take"));
+
+    let file = shop.path("campaigns/c/campaign.toml");
+    let before = fs::read_to_string(&file).expect("there");
+    let mut apply = common::ahoy(shop.dir.path());
+    apply.args(["replay", "apply", "--campaign", "c", "--threshold", "0.4", "--silence-ms", "500"]);
+    let dry = run(common::ahoy(shop.dir.path()).args([
+        "replay",
+        "apply",
+        "--campaign",
+        "c",
+        "--threshold",
+        "0.4",
+        "--dry-run",
+    ]));
+    assert_eq!((code(&dry), fs::read_to_string(&file).expect("there")), (0, before.clone()));
+    assert!(String::from_utf8_lossy(&dry.stdout).contains("+ threshold = 0.4 # as it came"));
+    let applied = run(&mut apply);
+    assert_eq!(code(&applied), 0);
+    let words = String::from_utf8_lossy(&applied.stderr).into_owned();
+    assert!(words.contains("\"silence_duration_ms\":500") && words.contains("\"threshold\":0.4"), "{words}");
+    let after = fs::read_to_string(&file).expect("there");
+    assert!(after.contains("[vad] # ours\nthreshold = 0.4 # as it came\nsilence = \"500ms\""), "{after}");
+    assert_eq!(code(&run(&mut shop.campaign(&["plan", "c"]))), 0, "and the file is still one");
+}
+
+#[test]
+fn segments_come_as_lines_labels_and_pictures() {
+    let shop = shop();
+    let path = recording(shop.dir.path(), "one", 4, 1);
+    let with = |format: &str| {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "run"]).arg(&path).args(["--format", format]))
+    };
+    let json = lines(&with("jsonl"));
+    assert_eq!(json.len(), 4);
+    let labels = String::from_utf8_lossy(&with("audacity").stdout).into_owned();
+    assert_eq!(labels.lines().count(), 4);
+    let start = json[0]["start_ms"].as_u64().expect("ms") as f64 / 1_000.0;
+    assert!(labels.starts_with(&format!("{start:.3}\t")), "{labels}");
+    let picture = String::from_utf8_lossy(&with("timeline").stdout).into_owned();
+    assert!(picture.contains("heard |") && picture.contains("said  |") && picture.contains('#'), "{picture}");
+    // Our own channel of a mono recording is the recording.
+    let us = run(common::ahoy(shop.dir.path()).args(["replay", "run", "--party", "us", "--json"]).arg(&path));
+    assert_eq!(lines(&us).len(), 4);
+}
+
+#[test]
+fn what_cannot_be_heard_is_named_and_the_rest_goes_on() {
+    let shop = shop();
+    let folder = shop.path("mixed");
+    fs::create_dir_all(&folder).expect("made");
+    let good = recording(&folder, "good", 3, 1);
+    let mut cut = fs::read(&good).expect("there");
+    cut.truncate(cut.len() / 2);
+    fs::write(folder.join("cut.wav"), cut).expect("written");
+    fs::write(folder.join("text.wav"), "this is no sound").expect("written");
+    fs::write(folder.join("silence.wav"), wav::write(&Pcm { samples: vec![0; 80_000], rate: 8_000 })).expect("written");
+    let overlapping = recording(&folder, "overlapping", 2, 1);
+    fs::write(overlapping.with_extension("labels.txt"), "0\t2\ta\n1\t3\tb\n").expect("written");
+    let told = run(common::ahoy(shop.dir.path()).args(["replay", "run", "--json"]).arg(&folder));
+    assert_eq!(code(&told), 3);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(words.contains("text.wav:") && words.contains("overlap"), "{words}");
+    let heard = lines(&told);
+    assert!(
+        heard.iter().any(|it| it["file"].as_str().is_some_and(|it| it.ends_with("cut.wav"))),
+        "a crashed call's half"
+    );
+    assert!(!heard.iter().any(|it| it["file"].as_str().is_some_and(|it| it.ends_with("silence.wav"))));
+    for (arguments, wanted) in [
+        (&["run", "--threshold", "1.5"][..], 2),
+        (&["run", "--silence-ms", "5"][..], 2),
+        (&["run", "nowhere.wav"][..], 2),
+        (&["sweep", "nowhere/"][..], 2),
+        (&["run", "--campaign", "nobody"][..], 2),
+    ] {
+        let refused = run(common::ahoy(shop.dir.path()).arg("replay").args(arguments));
+        assert_eq!(code(&refused), wanted, "{arguments:?}");
+    }
+    let unlabelled = shop.path("plain");
+    fs::create_dir_all(&unlabelled).expect("made");
+    fs::copy(&good, unlabelled.join("good.wav")).expect("copied");
+    let refused = run(common::ahoy(shop.dir.path()).args(["replay", "sweep"]).arg(&unlabelled));
+    assert_eq!(code(&refused), 2);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("labels beside"));
+}
