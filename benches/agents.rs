@@ -52,7 +52,7 @@ fn serve() {
         greeting: Arc::new(PreparedClip::of("greeting", vec![0x20; 1_600].into())),
         opt_out_confirmed: None,
         goodbye: None,
-        keys: Keys { opt_out: Some('9') },
+        keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad,
         // Its own voice comes back as the callee's here: nothing may stop it.
         barge_in: BargeIn { enabled: false, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
@@ -61,6 +61,7 @@ fn serve() {
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
         recording: Recording::default(),
         agent: Some(plan.clone()),
+        transfers: false,
         bridge: None,
         apology: None,
     });
@@ -85,7 +86,11 @@ fn serve() {
         let proof = ahoy::edge::carrier::StreamProof::Signed;
         let (call, expires, script) = (attempt.call(), Boot(u64::MAX), script.clone());
         registry.expect(Expected { attempt, call, token, expires, proof, script, late: None }).expect("room");
-        let task = Task { prompt: Prompt { first: "Mirror.".to_owned(), later: None }, language: "en".to_owned() };
+        let task = Task {
+            prompt: Prompt { first: "Mirror.".to_owned(), later: None },
+            language: "en".to_owned(),
+            transfers: false,
+        };
         let line = runtime.block_on(async { door.open(door.slot().expect("a slot"), &agent, vad, task) });
         registry.lend(attempt, line);
     }

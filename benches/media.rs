@@ -54,7 +54,7 @@ fn serve() {
         greeting: Arc::new(PreparedClip::of("greeting", greeting.into())),
         opt_out_confirmed: None,
         goodbye: None,
-        keys: Keys { opt_out: Some('9') },
+        keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: Duration::from_secs(3_600),
@@ -62,6 +62,7 @@ fn serve() {
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
         recording: Recording::default(),
         agent: None,
+        transfers: false,
         bridge: None,
         apology: None,
     });

@@ -129,6 +129,11 @@ pub const IMPORT_BATCH: usize = 32;
 /// Rows of a file that are read and handed on together; an import writes them in one transaction, or a few.
 pub const IMPORT_CHUNK: usize = 4_000;
 
+/// How long the number that a callee is connected with may ring.
+pub const TRANSFER_RING: Duration = Duration::from_secs(25);
+/// The carrier must have taken a transfer by then.
+pub const TRANSFER_WAIT: Duration = Duration::from_secs(10);
+
 /// How long we wait for a machine to come to its beep.
 pub const BEEP_WAIT: Duration = Duration::from_secs(45);
 /// A machine that has been silent for so long has no beep: we speak.

@@ -101,6 +101,7 @@ impl AgentDoor {
                         language: task.language,
                         vad,
                         transcribe: provider.transcribe().map(str::to_owned),
+                        transfers: task.transfers,
                     };
                     serve(provider, Session::new(provider.machine(opening), says, told)).await;
                 }
@@ -121,7 +122,7 @@ pub(crate) async fn rehearse(
     let begun = clock.boot();
     let prompt = Prompt { first: "Say nothing.".to_owned(), later: None };
     let language = campaign.greeting.texts.keys().next().map_or("en".to_owned(), ToString::to_string);
-    let mut line = door.open(slot, &campaign.agent, campaign.vad, Task { prompt, language });
+    let mut line = door.open(slot, &campaign.agent, campaign.vad, Task { prompt, language, transfers: false });
     loop {
         match line.from.recv().await {
             Some(FromAgent::Ready) => return Ok(clock.boot().since(begun)),
@@ -139,6 +140,8 @@ pub struct Task {
     pub prompt: Prompt,
     /// The call's language.
     pub language: String,
+    /// It may have the callee connected with a person.
+    pub transfers: bool,
 }
 
 async fn serve(provider: &Provider, session: Session) {

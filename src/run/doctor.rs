@@ -410,7 +410,7 @@ fn tone() -> CallScript {
         greeting: Arc::new(PreparedClip::of("doctor", vec![0xd5; 1_600].into())),
         opt_out_confirmed: None,
         goodbye: None,
-        keys: Keys { opt_out: None },
+        keys: Keys::default(),
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         barge_in: BargeIn { enabled: false, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: ms(500),
@@ -418,6 +418,7 @@ fn tone() -> CallScript {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        transfers: false,
         bridge: None,
         apology: None,
     }

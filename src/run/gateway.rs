@@ -56,6 +56,10 @@ pub trait CallDesk: Send + Sync {
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>);
     /// The call is over on our side: end it at the carrier, which would otherwise go on to the verb after the stream.
     fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()>;
+    /// Connects the callee with the number that the campaign names; whether the carrier has taken it.
+    fn transfer(&self, _attempt: AttemptId, _sid: Sid) -> Boxed<'_, bool> {
+        Box::pin(async { false })
+    }
     /// The stream is over and its log is on the disk.
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()>;
 }

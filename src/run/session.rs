@@ -100,6 +100,8 @@ struct Stream<'a> {
     bound: Option<Bound>,
     judged: mpsc::Sender<Box<Job>>,
     opt_out: Option<oneshot::Receiver<()>>,
+    /// Whether the carrier takes a transfer, until it is known.
+    transfer: Option<oneshot::Receiver<bool>>,
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
     agent: Option<AgentLine>,
@@ -124,6 +126,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         bound: None,
         judged,
         opt_out: None,
+        transfer: None,
         word: None,
         agent: None,
         priced: None,
@@ -156,6 +159,10 @@ impl Stream<'_> {
                     if stored {
                         self.session.handle(self.shared.clock.boot(), Event::OptOutStored);
                     }
+                }
+                taken = answer_of(&mut self.transfer) => {
+                    self.transfer = None;
+                    self.session.handle(self.shared.clock.boot(), Event::Transferred(taken));
                 }
                 told = agents_word(&mut self.agent), if !self.session.agent_is_ahead() => {
                     if let FromAgent::Gone { .. } = told {
@@ -234,6 +241,7 @@ impl Stream<'_> {
                     }
                 }
                 Command::OptOut => self.store_opt_out(),
+                Command::Transfer => self.transfer(),
                 Command::Record => {
                     if let Some(bound) = &self.bound
                         && let Some(sid) = bound.sid.clone()
@@ -343,6 +351,19 @@ impl Stream<'_> {
         });
     }
 
+    fn transfer(&mut self) {
+        let (told, waiting) = oneshot::channel();
+        self.transfer = Some(waiting);
+        let Some(bound) = &self.bound else { return };
+        // Without the carrier's id nothing can be asked: the sender that is dropped says no.
+        let Some(sid) = bound.sid.clone() else { return };
+        let (shared, attempt) = (self.shared.clone(), bound.expected.attempt);
+        tokio::spawn(async move {
+            let taken = timeout(limits::TRANSFER_WAIT, shared.desk.transfer(attempt, sid)).await.unwrap_or(false);
+            let _the_stream_may_have_ended = told.send(taken);
+        });
+    }
+
     fn open_log(&mut self) {
         let Some(bound) = self.bound.as_mut().filter(|bound| !bound.log_open) else { return };
         bound.log_open = true;
@@ -388,6 +409,8 @@ impl Stream<'_> {
         match self.session.notes().cause {
             Some(EndCause::Finished | EndCause::OptedOut | EndCause::Machine | EndCause::MaxCall) => {}
             Some(EndCause::NoAgent) => {}
+            // It goes on at the carrier.
+            Some(EndCause::Transferred) => return,
             Some(
                 EndCause::HungUp
                 | EndCause::Lost
@@ -458,6 +481,14 @@ impl Stream<'_> {
             folder: bound.folder,
         };
         self.shared.desk.ended(summary).await;
+    }
+}
+
+/// A sender that is gone says no.
+async fn answer_of(waiting: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    match waiting {
+        Some(waiting) => waiting.await.unwrap_or(false),
+        None => std::future::pending().await,
     }
 }
 

@@ -366,3 +366,24 @@ fn an_agent_that_is_not_there_or_has_nothing_to_do_is_refused_with_its_line() {
     let refused = run(shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]).env_remove("AHOY_TEST_AGENT"));
     assert_eq!(code(&refused), 12);
 }
+
+#[test]
+fn whoever_wants_a_person_is_connected_with_the_campaigns_number_by_key_or_by_the_agent() {
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Tool("transfer")]);
+    let campaign = format!("{CAMPAIGN}[keys]\ntransfer = \"5\"\n[transfer]\nto = \"+442079460999\"\n");
+    let shop = shop(&provider, "callee_converses = 1.0", &campaign, 60);
+    dial(&shop);
+    clean(&provider.seen(0));
+    let calls = calls(&shop);
+    let transferred: Vec<&Value> = calls.iter().filter(|call| call["report"]["cause"] == "transferred").collect();
+    let asked = |agent: bool| transferred.iter().filter(|call| events(call, "transfer")[0]["agent"] == agent).count();
+    assert!(asked(true) >= 3, "{} by the agent, {} by key", asked(true), asked(false));
+    let dialed: std::collections::BTreeSet<String> = log(&shop)
+        .into_iter()
+        .filter(|line| matches!(&line.what, What::Verb { verb } if verb == "dial"))
+        .map(|line| line.sid)
+        .collect();
+    for call in transferred {
+        assert!(dialed.contains(call["report"]["sid"].as_str().expect("an id")), "the carrier connected them");
+    }
+}

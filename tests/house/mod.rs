@@ -96,7 +96,7 @@ pub fn script() -> Arc<CallScript> {
         greeting: clip("greeting", 2_345),
         opt_out_confirmed: Some(clip("opt-out-confirmed", 300)),
         goodbye: Some(clip("goodbye", 200)),
-        keys: Keys { opt_out: Some('9') },
+        keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: ms(1_000),
@@ -104,6 +104,7 @@ pub fn script() -> Arc<CallScript> {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        transfers: false,
         bridge: None,
         apology: None,
     })

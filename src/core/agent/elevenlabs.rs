@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Closed, END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, words};
+use super::{Closed, FromAgent, Machine, Opening, Outbox, ToAgent, Tool, words};
 use crate::base::limits;
 
 /// The format that the telephone network speaks: no transcoding.
@@ -56,16 +56,14 @@ impl ElevenLabs {
 
     fn tool(&mut self, call: &Value, out: &mut Outbox) {
         let name = call["tool_name"].as_str().unwrap_or("");
-        let known = name == END_CALL;
+        let tool = Tool::called(name, self.opening.transfers);
+        let known = tool.is_some();
         out.send(json!({
             "type": "client_tool_result", "tool_call_id": call["tool_call_id"].as_str().unwrap_or(""),
             "result": if known { "ok" } else { "there is no such tool" }, "is_error": !known,
         }));
-        out.call.push(if known {
-            FromAgent::Hangs
-        } else {
-            FromAgent::Fault { what: format!("it called `{}`, which there is not", words(name)) }
-        });
+        let unknown = || FromAgent::Fault { what: format!("it called `{}`, which there is not", words(name)) };
+        out.call.push(tool.map_or_else(unknown, Tool::word));
     }
 }
 

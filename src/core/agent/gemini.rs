@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, end_call, words};
+use super::{Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, Tool, words};
 use crate::base::limits;
 use crate::core::cost::Usage;
 use crate::core::sound::resample::Stream;
@@ -37,6 +37,8 @@ pub struct GeminiLive {
     recent: Recent,
     /// The callee has the turn.
     turn_open: bool,
+    /// They finished one while there was no connection.
+    owes_turn: bool,
     up: Stream,
     down: Stream,
     down_hz: u32,
@@ -107,6 +109,7 @@ impl GeminiLive {
             handle: None,
             recent: Recent::default(),
             turn_open: false,
+            owes_turn: false,
             up: Stream::new(8_000, IN_HZ),
             down: Stream::new(OUT_HZ, 8_000),
             down_hz: OUT_HZ,
@@ -128,6 +131,7 @@ impl GeminiLive {
             Some(handle) => json!({ "handle": handle }),
             None => json!({}),
         };
+        let tools: Vec<Value> = Tool::allowed(self.opening.transfers).iter().map(|tool| tool.declared()).collect();
         let mut setup = json!({
             "model": format!("models/{model}"),
             "generationConfig": generation,
@@ -140,7 +144,7 @@ impl GeminiLive {
             "sessionResumption": resumption,
             "contextWindowCompression": { "slidingWindow": {} },
             "historyConfig": { "initialHistoryInClientContent": true },
-            "tools": [{ "functionDeclarations": [end_call()] }],
+            "tools": [{ "functionDeclarations": tools }],
         });
         if transcribe.is_some() {
             setup["inputAudioTranscription"] = json!({});
@@ -177,14 +181,25 @@ impl GeminiLive {
         }
     }
 
+    fn end_of_turn(&mut self, out: &mut Outbox) {
+        self.turn_open = false;
+        // The tail of the filter is silence: the turn ends with it.
+        let _some_milliseconds = self.up.flush();
+        out.send(json!({ "realtimeInput": { "activityEnd": {} } }));
+    }
+
     fn opened_at_last(&mut self, out: &mut Outbox) {
         self.open = true;
         for message in std::mem::take(&mut self.held) {
             out.send(message);
         }
-        if self.turn_open {
-            // It broke off in the middle of their turn: what was said meanwhile is kept.
+        let (open, owes) = (self.turn_open, std::mem::take(&mut self.owes_turn));
+        if open || owes {
+            // It broke off in the middle of their turn, or before it: what was said meanwhile is kept.
             self.begin_turn(limits::AGENT_OWED_SECONDS as u64 * 1_000, out);
+        }
+        if owes && !open {
+            self.end_of_turn(out);
         }
         if !std::mem::replace(&mut self.begun, true) {
             out.call.push(FromAgent::Ready);
@@ -277,15 +292,13 @@ impl GeminiLive {
     fn tools(&mut self, call: &Value, out: &mut Outbox) {
         for function in call["functionCalls"].as_array().into_iter().flatten() {
             let name = function["name"].as_str().unwrap_or("");
-            let known = name == super::END_CALL;
-            let result = if known { json!({ "ok": true }) } else { json!({ "error": "there is no such function" }) };
+            let tool = Tool::called(name, self.opening.transfers);
+            let result =
+                if tool.is_some() { json!({ "ok": true }) } else { json!({ "error": "there is no such function" }) };
             let answer = json!({ "id": function["id"], "name": name, "response": result });
             self.send(json!({ "toolResponse": { "functionResponses": [answer] } }), out);
-            out.call.push(if known {
-                FromAgent::Hangs
-            } else {
-                FromAgent::Fault { what: format!("it called `{}`, which there is not", words(name)) }
-            });
+            let unknown = || FromAgent::Fault { what: format!("it called `{}`, which there is not", words(name)) };
+            out.call.push(tool.map_or_else(unknown, Tool::word));
         }
     }
 
@@ -372,11 +385,10 @@ impl Machine for GeminiLive {
             ToAgent::Sound(ulaw) => self.recent.push(&ulaw),
             ToAgent::TurnBegins { back_ms } => self.begin_turn(back_ms, out),
             ToAgent::TurnEnds => {
-                self.turn_open = false;
                 if self.open {
-                    let rest = self.up.flush();
-                    debug_assert!(rest.len() < 1_000, "the tail of a filter");
-                    out.send(json!({ "realtimeInput": { "activityEnd": {} } }));
+                    self.end_of_turn(out);
+                } else {
+                    (self.turn_open, self.owes_turn) = (false, true);
                 }
             }
             // It answers by itself when the turn ends, and stops by itself when one begins; it has no truncation.
@@ -416,6 +428,17 @@ mod tests {
         gemini.received(r#"{"setupComplete":{}}"#, &mut out);
         assert!(out.wire[0].contains("activityStart") && out.wire[1].contains("audio/pcm;rate=16000"));
         assert_eq!(out.call, [FromAgent::Ready], "told once");
+        // A whole turn without a connection.
+        gemini.told(ToAgent::TurnEnds, &mut out);
+        assert_eq!(gemini.closed(Some(1_011)), Closed::Again);
+        gemini.told(ToAgent::TurnBegins { back_ms: 0 }, &mut out);
+        gemini.told(ToAgent::Sound(vec![0x20; 1_600]), &mut out);
+        gemini.told(ToAgent::TurnEnds, &mut out);
+        gemini.opened(&mut out);
+        out.wire.clear();
+        gemini.received(r#"{"setupComplete":{}}"#, &mut out);
+        let kinds: Vec<bool> = out.wire.iter().map(|it| it.contains("activity")).collect();
+        assert_eq!(kinds, [true, false, true], "begun, said, ended");
         assert_eq!(gemini.closed(Some(1_011)), Closed::Again);
         gemini.connections = CONNECTIONS;
         assert_eq!(gemini.closed(Some(1_011)), Closed::Gone, "not for ever");

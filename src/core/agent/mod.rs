@@ -92,6 +92,8 @@ pub enum FromAgent {
     Interrupted,
     /// It wants the call to end when its words have been heard.
     Hangs,
+    /// It wants the callee to be connected with a person.
+    Transfers,
     /// What its provider counted since the last word about it.
     Usage(Usage),
     /// Something failed; the session goes on.
@@ -121,6 +123,8 @@ pub struct Opening {
     pub vad: Vad,
     /// Model that writes down what the callee says; `None` = nobody does.
     pub transcribe: Option<String>,
+    /// It may have the callee connected with a person.
+    pub transfers: bool,
 }
 
 /// What a machine wants done: messages to its provider, words to its call.
@@ -159,15 +163,50 @@ pub enum Closed {
     Hung,
 }
 
-/// The function by which an agent ends the call.
-const END_CALL: &str = "end_call";
+/// What an agent may do beside speaking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    EndCall,
+    Transfer,
+}
 
-/// Its declaration, as OpenAI and Google take it.
-fn end_call() -> Value {
-    json!({
-        "name": END_CALL, "description": "Ends the call. Say goodbye first.",
-        "parameters": { "type": "object", "properties": {} },
-    })
+impl Tool {
+    /// What it may do in a call.
+    fn allowed(transfers: bool) -> &'static [Tool] {
+        if transfers { &[Tool::EndCall, Tool::Transfer] } else { &[Tool::EndCall] }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Tool::EndCall => "end_call",
+            Tool::Transfer => "transfer",
+        }
+    }
+
+    /// Its declaration, as OpenAI and Google take it. It has no arguments: whom a callee is connected with is the campaign's.
+    fn declared(self) -> Value {
+        let description = match self {
+            Tool::EndCall => "Ends the call. Say goodbye first.",
+            Tool::Transfer => "Connects the person with a human colleague, if they want one.",
+        };
+        json!({
+            "name": self.name(), "description": description,
+            "parameters": { "type": "object", "properties": {} },
+        })
+    }
+
+    /// The tool of a name, if it is allowed.
+    fn called(name: &str, transfers: bool) -> Option<Tool> {
+        Tool::allowed(transfers).iter().copied().find(|tool| tool.name() == name)
+    }
+
+    /// What the call is told.
+    fn word(self) -> FromAgent {
+        match self {
+            Tool::EndCall => FromAgent::Hangs,
+            Tool::Transfer => FromAgent::Transfers,
+        }
+    }
 }
 
 /// A service's words, short and safe to print.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{END_CALL, FromAgent, Machine, Opening, Outbox, ToAgent, end_call, words};
+use super::{FromAgent, Machine, Opening, Outbox, ToAgent, Tool, words};
 use crate::base::limits;
 use crate::core::config::Vad;
 use crate::core::cost::Usage;
@@ -97,11 +97,17 @@ impl OpenAiRealtime {
         if let Some(voice) = voice {
             output["voice"] = json!(voice);
         }
-        let mut end = end_call();
-        end["type"] = json!("function");
+        let tools: Vec<Value> = Tool::allowed(self.opening.transfers)
+            .iter()
+            .map(|tool| {
+                let mut declared = tool.declared();
+                declared["type"] = json!("function");
+                declared
+            })
+            .collect();
         out.send(json!({ "type": "session.update", "session": {
             "type": "realtime", "instructions": prompt.first, "output_modalities": ["audio"],
-            "audio": { "input": input, "output": output }, "tools": [end], "tool_choice": "auto",
+            "audio": { "input": input, "output": output }, "tools": tools, "tool_choice": "auto",
         } }));
     }
 
@@ -193,13 +199,13 @@ impl OpenAiRealtime {
             return;
         }
         let name = item["name"].as_str().unwrap_or("");
-        let known = name == END_CALL;
-        let output = if known { r#"{"ok":true}"# } else { r#"{"error":"there is no such function"}"# };
+        let tool = Tool::called(name, self.opening.transfers);
+        let output = if tool.is_some() { r#"{"ok":true}"# } else { r#"{"error":"there is no such function"}"# };
         out.send(json!({ "type": "conversation.item.create", "item": {
             "type": "function_call_output", "call_id": item["call_id"].as_str().unwrap_or(""), "output": output,
         } }));
-        if known {
-            out.call.push(FromAgent::Hangs);
+        if let Some(tool) = tool {
+            out.call.push(tool.word());
         } else {
             out.call.push(FromAgent::Fault { what: format!("it called `{}`, which there is not", words(name)) });
             self.owes = true;

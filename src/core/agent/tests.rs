@@ -12,6 +12,7 @@ pub fn opening() -> Opening {
         language: "bg".to_owned(),
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         transcribe: Some("t".to_owned()),
+        transfers: false,
     }
 }
 

@@ -127,6 +127,11 @@ pub enum What {
     PassedOver,
     /// The agent wants the call to end.
     AgentHangs,
+    /// The callee is to be connected with somebody else: their wish, by key or by the agent.
+    Transfer {
+        /// The agent asked for it.
+        agent: bool,
+    },
     /// Something of the agent's failed.
     AgentFault {
         /// What.
@@ -211,6 +216,8 @@ pub enum EndCause {
     Finished,
     /// The opt-out key; we hung up.
     OptedOut,
+    /// The callee was connected with somebody else.
+    Transferred,
     /// There was no agent, or none any more; we apologised and hung up.
     NoAgent,
     /// A machine answered; we hung up.

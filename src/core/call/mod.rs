@@ -48,7 +48,9 @@ pub struct CallScript {
     pub recording: Recording,
     /// The agent that takes the line after the first words; `None` = a broadcast.
     pub agent: Option<AgentPlan>,
-    /// Said when the first words are over and the agent is not ready.
+    /// Callees may be connected with somebody else.
+    pub transfers: bool,
+    /// Said when the first words are over and the agent is not ready, and while a callee is connected with somebody.
     pub bridge: Option<Arc<PreparedClip>>,
     /// Said when there is no agent.
     pub apology: Option<Arc<PreparedClip>>,

@@ -155,6 +155,7 @@ impl Report {
                 What::MessageLeft => report.message_left = true,
                 What::Unheard { .. } | What::Beep { .. } | What::Record => {}
                 // The agent's part is read by itself.
+                What::Transfer { .. } => {}
                 What::AgentReady | What::HandOver { .. } | What::AgentSpeaks { .. } | What::AgentSaid { .. } => {}
                 What::Understood { .. } | What::AgentCut { .. } | What::AgentStopped | What::PassedOver => {}
                 What::AgentCost { .. }

@@ -129,7 +129,7 @@ impl Session {
         match (self.owner, &self.script) {
             (Owner::Over, _) => None,
             (Owner::Opening, _) | (_, None) => Some(self.opened + limits::STREAM_START),
-            (Owner::StoringOptOut { by }, _) => Some(alive.min(by)),
+            (Owner::StoringOptOut { by } | Owner::Transferring { by, taken: false }, _) => Some(alive.min(by)),
             (_, Some(script)) => Some(alive.min(self.started + script.max_call)),
         }
     }
@@ -161,7 +161,8 @@ impl Session {
                 }
             }
             Event::AnsweredBy(who) => self.carrier_says(who),
-            Event::Agent(told) => self.agent_says(told),
+            Event::Agent(told) => self.agent_says(now, told),
+            Event::Transferred(taken) => self.transferred(taken),
             Event::Tick => self.tick(now),
             Event::Ended(cause) => self.end(cause),
         }
@@ -181,6 +182,7 @@ impl Session {
         }
         match (self.owner, message.event) {
             (_, media::Event::Connected | media::Event::Other) => {}
+            (Owner::Transferring { taken: true, .. }, media::Event::Stop) => self.end(EndCause::Transferred),
             (_, media::Event::Stop) => self.end(EndCause::HungUp),
             (Owner::Opening, media::Event::Start(start)) if !self.claiming => {
                 self.claiming = true;
@@ -463,8 +465,24 @@ impl Session {
             self.log(What::OptOut);
             self.owner = Owner::StoringOptOut { by: now + limits::OPT_OUT_WAIT };
         }
+        let keys = self.script.as_ref().map(|script| script.keys).unwrap_or_default();
+        if keys.transfer == Some(key) {
+            self.transfer(now, false);
+        } else if keys.repeat == Some(key) {
+            self.repeat();
+        }
         if person {
             self.answered_by(Answerer::Human);
+        }
+    }
+
+    /// The greeting once more, for whoever has not been given to an agent.
+    fn repeat(&mut self) {
+        if let (Owner::Greeting | Owner::Person { .. } | Owner::Goodbye, Some(script)) = (self.owner, &self.script) {
+            let greeting = script.greeting.clone();
+            self.stop_playing();
+            self.owner = Owner::Greeting;
+            self.play(greeting);
         }
     }
 
@@ -501,7 +519,7 @@ impl Session {
             Owner::Message => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
-            Owner::Bridge { .. } | Owner::Apology => {}
+            Owner::Bridge { .. } | Owner::Apology | Owner::Transferring { .. } => {}
         }
         let max_call = self.script.as_ref().map(|script| script.max_call.as_millis());
         if max_call.is_some_and(|most| u128::from(self.media_ms()) >= most) {
@@ -529,6 +547,8 @@ impl Session {
         let over = match self.owner {
             Owner::Opening => (now >= self.opened + limits::STREAM_START).then_some(EndCause::NeverStarted),
             Owner::StoringOptOut { by } if now >= by => Some(EndCause::OptedOut),
+            Owner::Transferring { by, taken: false } if now >= by => return self.apologise(),
+            Owner::Transferring { .. } => self.too_long(now),
             Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
             Owner::Machine { .. } | Owner::Message => self.too_long(now),

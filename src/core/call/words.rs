@@ -37,8 +37,15 @@ pub enum Owner {
     },
     /// The agent and the callee.
     Agent,
-    /// Our apology: there is no agent.
+    /// Our apology: there is no agent, or nobody to be connected with.
     Apology,
+    /// The callee is being connected with somebody else.
+    Transferring {
+        /// Until then the carrier must have taken it.
+        by: Boot,
+        /// It has.
+        taken: bool,
+    },
     /// The opt-out is being made durable.
     StoringOptOut {
         /// Until then.
@@ -84,6 +91,8 @@ pub enum Event<'a> {
     OptOutStored,
     /// The agent says something.
     Agent(FromAgent),
+    /// The answer to [`Command::Transfer`]: whether the carrier has taken it.
+    Transferred(bool),
     /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.
     Tick,
     /// The stream is over for a reason from outside.
@@ -100,6 +109,8 @@ pub enum Command {
     Say(Piece),
     /// Tell the agent.
     Agent(ToAgent),
+    /// Connect the callee with whom the campaign names; answer with [`Event::Transferred`].
+    Transfer,
     /// Drop what has not been sent, then send `clear`.
     Clear,
     /// Run the network; answer with [`Event::Judged`].

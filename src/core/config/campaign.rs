@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::TypedAgent;
 use super::greeting::check_greeting;
+use super::keys::TypedKeys;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{Agent, ConfigFault, Greeting, Machines, Recording, Span};
+use super::{Agent, ConfigFault, Greeting, Keys, Machines, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
@@ -52,6 +53,8 @@ pub struct Campaign {
     pub reason: Option<String>,
     /// Keys a callee may press.
     pub keys: Keys,
+    /// Who callees are connected with on their wish, by key or by the agent.
+    pub transfer: Option<Phone>,
     /// Longest call. Default 5 min, 10 s to 4 h.
     pub max_call: Duration,
     /// How long we listen after the greeting when no agent follows. Default 4 s.
@@ -232,13 +235,6 @@ pub struct BargeIn {
     pub protect: Duration,
 }
 
-/// Keys on the callee's phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keys {
-    /// "Never call me again". Default 9; none = no key (refused for marketing).
-    pub opt_out: Option<char>,
-}
-
 /// Prices for estimates, in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prices {
@@ -264,6 +260,7 @@ struct Typed {
     machine: TypedMachines,
     recording: TypedRecording,
     keys: TypedKeys,
+    transfer: TypedTransfer,
     call: TypedCall,
     prices: TypedPrices,
     countries: Vec<Country>,
@@ -340,8 +337,8 @@ struct TypedBargeIn {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct TypedKeys {
-    opt_out: Option<String>,
+struct TypedTransfer {
+    to: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -385,17 +382,15 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     if !(1..=20).contains(&attempts) {
         return Err(about("retries.attempts", format!("[retries] attempts is 1 to 20, not {attempts}")));
     }
-    let opt_out = match typed.keys.opt_out.as_deref() {
-        None => Some('9'),
-        Some("none") if typed.purpose == Purpose::Marketing => {
-            return Err(about("keys.opt_out", "a marketing campaign must have an opt-out key".to_owned()));
-        }
-        Some("none") => None,
-        Some(key) => match key.chars().collect::<Vec<_>>().as_slice() {
-            [one] if "0123456789*#".contains(*one) => Some(*one),
-            _ => return Err(about("keys.opt_out", format!("opt_out is one of 0-9 * #, or \"none\", not `{key}`"))),
-        },
-    };
+    let marketing = typed.purpose == Purpose::Marketing;
+    let keys = typed.keys.check(marketing).map_err(|(key, what)| about(&format!("keys.{key}"), what))?;
+    let transfer = typed.transfer.to.as_deref().map(|number| Phone::from_e164(number.trim())).transpose();
+    let transfer =
+        transfer.map_err(|_| about("transfer.to", "[transfer] to is not E.164 (+ and 7 to 15 digits)".to_owned()))?;
+    if keys.transfer.is_some() && transfer.is_none() {
+        let what = "[keys] transfer needs [transfer] to: who the callee is connected with";
+        return Err(about("keys.transfer", what.to_owned()));
+    }
     let probability = |key: &'static str, value: Option<f32>, default: f32| {
         let value = value.unwrap_or(default);
         if (0.01..=0.99).contains(&value) {
@@ -476,7 +471,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         machines,
         recording: typed.recording.by,
         reason,
-        keys: Keys { opt_out },
+        keys,
+        transfer,
         max_call,
         listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),
         prices: Prices { per_minute: Money((dollars * 1_000_000.0).round() as i64) },

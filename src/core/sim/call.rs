@@ -307,6 +307,8 @@ impl CallMachine {
             verb @ Verb::Say { .. } => ("say", lasts_ms(&verb)),
             verb @ (Verb::Play(_) | Verb::Digits(_)) => ("play", lasts_ms(&verb)),
             verb @ Verb::Pause(_) => ("pause", lasts_ms(&verb)),
+            // Whoever is called answers and talks for some seconds.
+            verb @ Verb::Dial { .. } => ("dial", lasts_ms(&verb)),
         };
         self.out.push_back(Command::Verb(name));
         self.state = State::Verb(now + wait);
@@ -338,6 +340,7 @@ fn lasts_ms(verb: &Verb) -> u64 {
         Verb::Say { text, .. } => text.chars().count() as u64 * 66,
         Verb::Digits(digits) => digits.len() as u64 * 500,
         Verb::Play(_) => 3_000,
+        Verb::Dial { .. } => 6_000,
         Verb::Pause(seconds) => u64::from(*seconds) * 1_000,
         Verb::Connect(_) | Verb::Gather(_) | Verb::Redirect(_) | Verb::Hangup | Verb::Reject(_) => 0,
     }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use roxmltree::{Document, Node};
 
+use crate::base::{Phone, limits};
+
 /// Longest inline document that a carrier takes, in characters.
 pub const INLINE_CHARS: usize = 4_000;
 /// Verbs read from one document; more is refused, so that nothing loops through a book.
@@ -29,6 +31,15 @@ pub enum Verb {
     Pause(u32),
     /// Collect keys while the children play.
     Gather(Gather),
+    /// Connect the callee with another number; later verbs run when that is over.
+    Dial {
+        /// Who is called, E.164.
+        to: String,
+        /// The number shown, E.164.
+        caller: Option<String>,
+        /// Seconds of ringing.
+        ring_s: u32,
+    },
     /// Go on with another document.
     Redirect(String),
     /// End the call.
@@ -95,6 +106,14 @@ pub fn connect_stream(stream: &Stream, fallback: &[Verb]) -> Result<String, Twim
     if chars > INLINE_CHARS { Err(TwimlFault::TooLong(chars)) } else { Ok(text) }
 }
 
+/// The document that connects a callee with another number, and hangs up when that is over.
+pub fn transfer(to: &Phone, caller: Option<&Phone>) -> String {
+    let ring_s = u32::try_from(limits::TRANSFER_RING.as_secs()).unwrap_or(u32::MAX);
+    let caller = caller.map(|caller| caller.expose().to_owned());
+    let dial = Verb::Dial { to: to.expose().to_owned(), caller, ring_s };
+    write(&[dial, Verb::Hangup]).expect("only a stream's parameters can be too long")
+}
+
 /// Writes a document; every text and attribute is escaped, characters that XML forbids are dropped.
 pub fn write(verbs: &[Verb]) -> Result<String, TwimlFault> {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>");
@@ -134,6 +153,11 @@ fn write_verb(verb: &Verb, out: &mut String) -> Result<(), TwimlFault> {
                 write_verb(child, out)?;
             }
             out.push_str("</Gather>");
+        }
+        Verb::Dial { to, caller, ring_s } => {
+            let _ = write!(out, "<Dial timeout=\"{ring_s}\"");
+            attribute("callerId", caller.as_deref(), out);
+            let _ = write!(out, ">{}</Dial>", escaped(to));
         }
         Verb::Redirect(url) => {
             let _ = write!(out, "<Redirect>{}</Redirect>", escaped(url));
@@ -236,6 +260,9 @@ fn read_verb(node: Node, level: Level) -> Result<Verb, TwimlFault> {
             num_digits: number("numDigits")?,
             children: read_verbs(node, Level::Gather)?,
         }),
+        ("Dial", Level::Top) => {
+            Verb::Dial { to: inner(node), caller: own("callerId"), ring_s: number("timeout")?.unwrap_or(30) }
+        }
         ("Redirect", Level::Top) => Verb::Redirect(inner(node)),
         ("Hangup", Level::Top) => Verb::Hangup,
         ("Reject", Level::Top) if node.attribute("reason") == Some("busy") => Verb::Reject(RejectReason::Busy),
@@ -289,6 +316,7 @@ mod tests {
             Verb::Play("https://h.example/a?b=1&c=2".to_owned()),
             Verb::Pause(3),
             Verb::Gather(Gather { action: None, timeout_s: 5, num_digits: Some(1), children: vec![Verb::Pause(1)] }),
+            Verb::Dial { to: "+442079460001".to_owned(), caller: Some("+15005550006".to_owned()), ring_s: 25 },
             Verb::Redirect("https://h.example/next".to_owned()),
             Verb::Reject(RejectReason::Busy),
             Verb::Hangup,

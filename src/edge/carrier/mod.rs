@@ -279,6 +279,11 @@ pub trait Carrier: Send + Sync {
         Box::pin(async { Err(AskFault::Gone) })
     }
 
+    /// Lets a live call go on with another document. `Gone`: there is no such call any more, or this carrier cannot.
+    fn redirect<'a>(&'a self, _sid: &'a Sid, _twiml: &'a str) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(async { Err(AskFault::Gone) })
+    }
+
     /// Ends a call. `Ok` if it is over, also if it was before.
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>>;
 }

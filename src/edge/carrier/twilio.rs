@@ -269,21 +269,29 @@ impl Twilio {
             Ending::Cancel => "canceled",
             Ending::HangUp => "completed",
         };
+        match self.change(sid, "Status", status).await {
+            Err(AskFault::Gone) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Changes a live call by one word of the form. `Gone`: it is over, or never was.
+    async fn change(&self, sid: &Sid, name: &str, value: &str) -> Result<(), AskFault> {
         let path = wire::call_path(&self.options.account_sid, sid.as_str());
         let answer = self
-            .post(&path, form::encode(&[("Status", status)]))
+            .post(&path, form::encode(&[(name, value)]))
             .await
             .map_err(|error| AskFault::Failed { cause: cause(&error) })?;
         let http = answer.status().as_u16();
         if http == 404 {
-            return Ok(());
+            return Err(AskFault::Gone);
         }
         if http != 400 {
             return ask(answer).await.map(|_| ());
         }
         let body = read_body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
         match serde_json::from_slice::<wire::ErrorBody>(&body).ok().and_then(|error| error.code) {
-            Some(ALREADY_OVER) => Ok(()),
+            Some(ALREADY_OVER) => Err(AskFault::Gone),
             code => Err(AskFault::Failed { cause: format!("refused (HTTP 400, code {code:?})") }),
         }
     }
@@ -348,6 +356,10 @@ impl Carrier for Twilio {
 
     fn fetch_sound<'a>(&'a self, recording: &'a Sid, sound: &'a mut dyn SoundFile) -> Boxed<'a, Result<(), AskFault>> {
         Box::pin(self.fetch_sound_once(recording, sound))
+    }
+
+    fn redirect<'a>(&'a self, sid: &'a Sid, twiml: &'a str) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(self.change(sid, "Twiml", twiml))
     }
 
     fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>> {

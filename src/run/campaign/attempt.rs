@@ -73,7 +73,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let room = shared.registry.expect(expected).is_ok();
     if let (Some(door), Some(slot)) = (&line.agent, agent) {
         let prompt = chosen.what.prompt.clone().unwrap_or_default();
-        let task = Task { prompt, language: chosen.what.language.to_string() };
+        let transfers = line.campaign.transfer.is_some();
+        let task = Task { prompt, language: chosen.what.language.to_string(), transfers };
         // While it rings: connected, told what to do, mute.
         shared.registry.lend(attempt, door.open(slot, &line.campaign.agent, line.campaign.vad, task));
     }

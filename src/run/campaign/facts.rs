@@ -13,7 +13,7 @@ use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::Source;
 use crate::core::dial::note::Note;
 use crate::core::wire::recordings::RecordingTold;
-use crate::core::wire::token;
+use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{AskFault, Ending};
 use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
 use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
@@ -100,6 +100,23 @@ impl CallDesk for Facts {
             }
         };
         self.there(work, || ())
+    }
+
+    fn transfer(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, bool> {
+        let Some(shared) = self.account(attempt) else { return Box::pin(async { false }) };
+        let line = lock(&shared.active).get(&attempt).and_then(|active| active.line);
+        // By configuration only, whatever an agent was told.
+        let campaign = line.map(|line| shared.line(line).campaign.clone());
+        let document = campaign.and_then(|it| Some(twiml::transfer(it.transfer.as_ref()?, it.callers.first())));
+        let Some(document) = document else { return Box::pin(async { false }) };
+        let work = async move {
+            let asked = shared.carrier.redirect(&sid, &document).await;
+            if let Err(fault) = &asked {
+                tracing::warn!(%attempt, %fault, "a call could not be transferred");
+            }
+            asked.is_ok()
+        };
+        self.there(work, || false)
     }
 
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {

@@ -175,7 +175,7 @@ pub(super) fn look(
                     return Ok(look);
                 };
                 let words = words_for(personal, &language, &lead);
-                let prompt = prompt_for(&campaign.agent, &language, &lead);
+                let prompt = prompt_for(campaign, &language, &lead);
                 let what = Target { phone: lead.phone, caller, language, words, prompt };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }

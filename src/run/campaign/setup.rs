@@ -282,6 +282,7 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
             machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
             recording: campaign.recording,
             agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
+            transfers: campaign.transfer.is_some(),
             bridge: clip(BRIDGE),
             apology: clip(APOLOGY),
         };

@@ -9,7 +9,7 @@ use crate::base::{Failure, Language, Slug};
 use crate::core::agent::{Prompt, PromptText};
 use crate::core::asset::book::slots::Personal;
 use crate::core::asset::{Line, Lock, PhraseBook, Recipe, book};
-use crate::core::config::{Agent, Campaign};
+use crate::core::config::Campaign;
 use crate::core::dial::gate::spoken;
 use crate::core::sound::pipeline::PIPELINE;
 use crate::store::ledger::{DueLead, Ledger};
@@ -38,8 +38,9 @@ pub(crate) fn words_for(
 }
 
 /// What a campaign's agent is told to do in the call of a lead; `None` = nothing: it has no prompt.
-pub(crate) fn prompt_for(agent: &Agent, language: &Language, lead: &DueLead) -> Option<Prompt> {
-    let fill = |text: &PromptText| text.fill(|column| column_of(lead, column), language.as_str());
+pub(crate) fn prompt_for(campaign: &Campaign, language: &Language, lead: &DueLead) -> Option<Prompt> {
+    let (agent, transfers) = (&campaign.agent, campaign.transfer.is_some());
+    let fill = |text: &PromptText| text.fill(|column| column_of(lead, column), language.as_str(), transfers);
     let full = fill(agent.prompt.as_ref()?);
     Some(match &agent.compact {
         Some(compact) => Prompt { first: fill(compact), later: Some(full) },

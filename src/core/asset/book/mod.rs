@@ -160,7 +160,8 @@ impl PhraseBook {
             // Whoever answers before a late greeting is rendered hears the apology.
             let late = (campaign.greeting.on_missing == OnMissing::Render).then_some(APOLOGY);
             let message = (campaign.machines.voicemail == OnVoicemail::Message).then_some(VOICEMAIL);
-            let agents = if campaign.agent.is_some() { &[BRIDGE, APOLOGY][..] } else { &[] };
+            let agents =
+                if campaign.agent.is_some() || campaign.transfer.is_some() { &[BRIDGE, APOLOGY][..] } else { &[] };
             let agents = agents.iter().copied().filter(|key| Some(*key) != late);
             for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(agents) {
                 let slug: Slug = key.parse().expect("a constant slug");

@@ -21,7 +21,7 @@ impl Session {
                         Owner::Machine { .. } | Owner::Message => self.leave_message(),
                         Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
                         Owner::Confirming | Owner::Goodbye | Owner::Over => {}
-                        Owner::Bridge { .. } | Owner::Agent | Owner::Apology => {}
+                        Owner::Bridge { .. } | Owner::Agent | Owner::Apology | Owner::Transferring { .. } => {}
                     }
                 }
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::super::playout::Heard;
 use super::{Command, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
-use crate::base::limits;
 use crate::base::text::printable;
+use crate::base::{Boot, limits};
 use crate::core::agent::{AgentPlan, FromAgent, Recent, ToAgent};
 use crate::core::vad::segment::Segmenter;
 
@@ -153,7 +153,36 @@ impl Session {
         }
     }
 
-    pub(super) fn agent_says(&mut self, told: FromAgent) {
+    /// Connects the callee with somebody else, if the campaign names somebody.
+    pub(super) fn transfer(&mut self, now: Boot, agent: bool) {
+        let listens = matches!(
+            self.owner,
+            Owner::Greeting | Owner::Person { .. } | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent
+        );
+        if !listens || !self.script.as_ref().is_some_and(|script| script.transfers) {
+            return;
+        }
+        self.log(What::Transfer { agent });
+        self.stop_playing();
+        self.owner = Owner::Transferring { by: now + limits::TRANSFER_WAIT, taken: false };
+        self.commands.push_back(Command::Transfer);
+        if let Some(clip) = self.script.as_ref().and_then(|script| script.bridge.clone()) {
+            self.play(clip);
+        }
+    }
+
+    pub(super) fn transferred(&mut self, taken: bool) {
+        if let Owner::Transferring { by, .. } = self.owner {
+            if taken {
+                // The carrier ends the stream now.
+                self.owner = Owner::Transferring { by, taken };
+            } else {
+                self.apologise();
+            }
+        }
+    }
+
+    pub(super) fn agent_says(&mut self, now: Boot, told: FromAgent) {
         let has_line = self.owner == Owner::Agent;
         match told {
             FromAgent::Ready => {
@@ -190,7 +219,8 @@ impl Session {
                 self.talk.hangs = true;
                 self.conversation(self.place.samples);
             }
-            FromAgent::TurnOver | FromAgent::Interrupted | FromAgent::Hangs => {}
+            FromAgent::Transfers if has_line => self.transfer(now, true),
+            FromAgent::TurnOver | FromAgent::Interrupted | FromAgent::Hangs | FromAgent::Transfers => {}
             FromAgent::Usage(usage) => self.notes.usage += usage,
             FromAgent::Fault { what } => self.log(What::AgentFault { what }),
             FromAgent::Gone { why } => self.agent_is_gone(why),

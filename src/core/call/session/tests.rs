@@ -19,7 +19,7 @@ fn script() -> Arc<CallScript> {
         greeting: clip("greeting", 3_000),
         opt_out_confirmed: Some(clip("opt-out-confirmed", 1_000)),
         goodbye: Some(clip("goodbye", 500)),
-        keys: Keys { opt_out: Some('9') },
+        keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: ms(2_000),
@@ -27,6 +27,7 @@ fn script() -> Arc<CallScript> {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        transfers: false,
         bridge: None,
         apology: None,
     })
@@ -47,6 +48,7 @@ struct Line {
     opt_outs: usize,
     recorded: Vec<u64>,
     /// What the agent was told, and pieces of its voice that were sent.
+    transfers: usize,
     told: Vec<ToAgent>,
     sent: Vec<Piece>,
     closed: bool,
@@ -73,6 +75,7 @@ impl Line {
             clears: 0,
             opt_outs: 0,
             recorded: Vec::new(),
+            transfers: 0,
             told: Vec::new(),
             sent: Vec::new(),
             closed: false,
@@ -114,6 +117,7 @@ impl Line {
                 Command::OptOut => self.opt_outs += 1,
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
+                Command::Transfer => self.transfers += 1,
                 Command::Record => self.recorded.push(self.session.media_ms()),
                 Command::Log(what) => self.log.push(what),
                 Command::Sound(them, us) => {

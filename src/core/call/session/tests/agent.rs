@@ -238,3 +238,38 @@ fn the_opt_out_key_silences_the_agent() {
     line.event(Event::OptOutStored);
     assert_eq!(line.played.last().map(|it| it.1.as_str()), Some("opt-out-confirmed"));
 }
+
+#[test]
+fn a_callee_who_wants_a_person_is_connected_and_one_who_cannot_be_hears_an_apology() {
+    let script = with_agent();
+    let keys = Keys { transfer: Some('5'), repeat: Some('1'), ..script.keys };
+    let script = Arc::new(CallScript { transfers: true, keys, ..CallScript::clone(&script) });
+    // By key, in the greeting.
+    let mut line = Line::started_with(script.clone());
+    line.silence(1_000);
+    line.say(media::Event::Dtmf('1'));
+    assert_eq!((line.clears, line.played.len()), (1, 2), "the greeting once more");
+    line.say(media::Event::Dtmf('5'));
+    line.say(media::Event::Dtmf('5'));
+    assert_eq!((line.transfers, line.played.last().map(|it| it.1.as_str())), (1, Some("bridge")));
+    line.event(Event::Transferred(true));
+    line.silence(8_000);
+    assert!(!line.closed, "the carrier ends the stream");
+    line.say(media::Event::Stop);
+    assert_eq!(line.cause(), Some(EndCause::Transferred));
+    // By the agent; the carrier cannot.
+    let mut line = Line::started_with(script);
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    line.agent_speaks("a", 2_000);
+    line.agent(FromAgent::Transfers);
+    line.agent_speaks("a", 500);
+    line.event(Event::Transferred(false));
+    assert_eq!(line.played.last().map(|it| it.1.as_str()), Some("apology"));
+    // Nobody is named: the agent's wish is nothing.
+    let mut line = Line::started_with(with_agent());
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    line.agent(FromAgent::Transfers);
+    assert_eq!((line.transfers, line.session.owner()), (0, Owner::Agent));
+}
