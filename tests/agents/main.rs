@@ -120,6 +120,18 @@ fn people_talk_with_the_agent_after_the_greeting_and_both_know_what_was_said() {
         assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap < 1_500), "{gaps:?}");
         assert!((300..1_000).contains(&gaps[0]), "{gaps:?}");
     }
+    // What was said stands on the lead.
+    let leads = run(common::ahoy(shop.dir.path()).args(["leads", "list", "--limit", "100", "--json"]));
+    let shown = String::from_utf8(leads.stdout).expect("UTF-8");
+    let with_words = shown.lines().filter(|line| {
+        let lead: Value = serde_json::from_str(line).expect("JSON");
+        let id = lead["id"].to_string();
+        let page = run(common::ahoy(shop.dir.path()).args(["leads", "show", &id, "--json"]));
+        let page: Value = serde_json::from_slice(&page.stdout).expect("JSON");
+        let timeline = page["timeline"].as_array().expect("a timeline").clone();
+        timeline.iter().any(|it| it["transcript"].as_str().is_some_and(|path| std::fs::metadata(path).is_ok()))
+    });
+    assert!(with_words.count() >= talks.len());
     // Whoever spoke over the agent stopped it, and it was told how much was heard.
     let cut: Vec<&&Value> = talks.iter().filter(|call| !events(call, "agent_cut").is_empty()).collect();
     assert!(!cut.is_empty(), "half of them interrupt");

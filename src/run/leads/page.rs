@@ -6,6 +6,7 @@ use crate::core::dial::gate::Gate;
 use crate::core::dial::zones;
 use crate::run::campaign::judge;
 use crate::show::person::{Happened, PersonPage};
+use crate::store::calllog::transcript;
 use crate::store::ledger::{AttemptRow, CallFilter, CallRow, LeadState, Ledger, Person};
 use crate::store::workspace::{Workspace, shown};
 
@@ -102,6 +103,11 @@ fn happened(
         let path = folder.as_ref()?.join(name);
         path.exists().then(|| shown(&path))
     };
+    // Made now if the process that had the call did not live to make it.
+    let transcript = match &folder {
+        Some(folder) if folder.is_dir() => transcript(attempt.attempt.call(), folder)?.map(|path| shown(&path)),
+        Some(_) | None => None,
+    };
     let told = ledger.facts_of(attempt.attempt)?;
     Ok(Happened {
         attempt: attempt.attempt.to_string(),
@@ -118,7 +124,7 @@ fn happened(
         keys: call.and_then(|call| call.keys.clone()),
         opted_out: call.is_some_and(|call| call.opted_out),
         recording: file("audio.wav"),
-        transcript: file("transcript.json"),
+        transcript,
         summary: file("summary.json"),
     })
 }

@@ -11,13 +11,17 @@ use crate::core::sound::wav::two_channel_header as wav_header;
 pub mod fetched;
 pub mod read;
 pub mod recorder;
+mod transcript;
 
 pub use fetched::{CARRIER_AUDIO, Fetched};
 pub use read::{CallRecord, list, read, recording};
 pub use recorder::Recorder;
+pub use transcript::transcript;
 
 /// Name of the event log in a call's folder.
 pub const EVENTS: &str = "events.jsonl";
+/// Name of the transcript in a call's folder.
+pub const TRANSCRIPT: &str = "transcript.json";
 /// Name of the recording in a call's folder.
 pub const AUDIO: &str = "audio.wav";
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{AUDIO, EVENTS, wav_header};
+use super::{AUDIO, EVENTS, transcript, wav_header};
 use crate::base::{CallId, Failure, limits};
 use crate::core::call::{Line, What};
 use crate::core::sound::g711;
@@ -143,6 +143,8 @@ pub(super) struct Files {
     bytes: u64,
     /// Parts that could not be written since the log last said so.
     lost: u64,
+    /// An agent had the line: there is a transcript.
+    talked: bool,
 }
 
 /// The files of every running call.
@@ -171,6 +173,7 @@ impl Files {
             let what = What::LogLost { parts: self.lost };
             append(&Line { ms: line.ms, media_ms: line.media_ms, what }, scratch)?;
         }
+        self.talked |= matches!(line.what, What::HandOver { .. });
         append(line, scratch)?;
         let (events, _) = self.files()?;
         let mut events: &File = events;
@@ -258,7 +261,7 @@ fn run(shared: &Shared) {
 pub(super) fn write(calls: &mut Calls, job: Job, scratch: &mut Vec<u8>) -> io::Result<()> {
     let (call, done) = match job {
         Job::Open(call, folder) => {
-            let files = calls.entry(call).or_insert(Files { folder, open: None, bytes: 0, lost: 0 });
+            let files = calls.entry(call).or_insert(Files { folder, open: None, bytes: 0, lost: 0, talked: false });
             (call, files.files().map(|_| ()))
         }
         Job::Event(call, line) => {
@@ -270,7 +273,12 @@ pub(super) fn write(calls: &mut Calls, job: Job, scratch: &mut Vec<u8>) -> io::R
             (call, files.sound(&them, &us, scratch))
         }
         Job::Close(call, then) => {
-            let result = calls.remove(&call).map_or(Ok(()), |mut files| files.close(scratch));
+            let result = calls.remove(&call).map_or(Ok(()), |mut files| {
+                files.close(scratch)?;
+                // Best effort here: whoever asks for a transcript that is missing makes it from the events.
+                let _made_or_made_later = files.talked.then(|| transcript(call, &files.folder));
+                Ok(())
+            });
             // Also after a failure: somebody waits for it.
             then();
             (call, result)

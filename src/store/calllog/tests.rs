@@ -46,6 +46,36 @@ fn a_call_is_read_back_as_it_was_written() {
 }
 
 #[test]
+fn what_was_said_stands_in_a_file_of_its_own_and_is_made_again_if_it_is_missing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = folder(dir.path(), call(), Wall(1_790_000_000_000));
+    let (recorder, thread) = Recorder::start().expect("a thread");
+    assert!(recorder.open(call(), folder.clone()));
+    let heard = "Hello.".to_owned();
+    assert!(recorder.event(call(), line(900, What::HandOver { heard, cut: false, owed_ms: 0, waited_ms: 0 })));
+    assert!(recorder.event(call(), line(1_500, What::Understood { text: "How much?".to_owned() })));
+    assert!(recorder.event(call(), line(2_000, What::End { cause: EndCause::HungUp })));
+    let (done, ended) = mpsc::channel();
+    recorder.close(call(), Box::new(move || done.send(()).expect("the test waits")));
+    ended.recv().expect("closed");
+    drop(thread);
+    let path = folder.join(TRANSCRIPT);
+    let first = std::fs::read_to_string(&path).expect("made at the call's end");
+    let said: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    assert_eq!((said[0]["text"].as_str(), said[0]["ours"].as_bool()), (Some("Hello."), Some(true)));
+    assert_eq!((said[1]["text"].as_str(), said[1]["at_ms"].as_u64()), (Some("How much?"), Some(1_500)));
+    std::fs::remove_file(&path).expect("lost");
+    assert_eq!(transcript(call(), &folder).expect("made"), Some(path.clone()));
+    assert_eq!(std::fs::read_to_string(&path).expect("there"), first);
+    // Without its end the call goes on, or its process died: more may come.
+    std::fs::remove_file(&path).expect("lost");
+    let events = std::fs::read_to_string(folder.join(EVENTS)).expect("a log");
+    let end = events.trim_end().rfind('\n').expect("several lines");
+    std::fs::write(folder.join(EVENTS), &events[..end]).expect("cut");
+    assert_eq!(transcript(call(), &folder).expect("readable"), None);
+}
+
+#[test]
 fn files_cut_anywhere_are_still_read_and_the_header_is_mended() {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = recorded(dir.path());
