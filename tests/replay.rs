@@ -145,6 +145,28 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
 }
 
 #[test]
+fn what_was_caught_once_is_held_and_a_setting_that_loses_it_is_found() {
+    let shop = shop();
+    let folder = shop.path("cases");
+    fs::create_dir_all(&folder).expect("made");
+    recording(&folder, "a", 8, 1);
+    let check = |more: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "check"]).arg(&folder).args(["--campaign", "c"]).args(more))
+    };
+    assert_eq!(code(&check(&[])), 2, "nothing is frozen yet");
+    let frozen = check(&["--freeze"]);
+    assert_eq!(code(&frozen), 0);
+    assert!(String::from_utf8_lossy(&frozen.stderr).contains("a.contract.json: 8 of 8"), "{frozen:?}");
+    assert_eq!(code(&check(&[])), 0);
+    // A silence of seven seconds makes one turn of them all.
+    let lost = check(&["--silence-ms", "7000", "--json"]);
+    assert_eq!((code(&lost), lines(&lost).len()), (3, 8));
+    fs::write(folder.join("a.contract.json"), "{}").expect("written");
+    assert_eq!(code(&check(&[])), 2, "no contract");
+}
+
+#[test]
 fn segments_come_as_lines_labels_and_pictures() {
     let shop = shop();
     let path = recording(shop.dir.path(), "one", 4, 1);

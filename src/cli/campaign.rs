@@ -11,7 +11,7 @@ use super::rules::OverrideArgs;
 use super::{Context, EXIT_CODES, print_json, print_line};
 use crate::base::time::parse_span;
 use crate::base::{Exit, Failure, Slug};
-use crate::core::config::{Campaign, CarrierKind};
+use crate::core::config::{Campaign, CarrierKind, NONE};
 use crate::core::dial::desk::Stop;
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::{
@@ -197,6 +197,7 @@ fn plan_text(title: &str, plan: &CampaignPlan) -> String {
         next: plan.next.as_deref(),
         seconds_at_pace: plan.seconds_at_pace,
         cost: plan.cost_if_all_answer,
+        agent: Some(plan.agent.as_str()).filter(|agent| *agent != NONE),
     })
 }
 

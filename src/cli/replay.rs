@@ -9,13 +9,13 @@ use serde_json::json;
 use super::{Context, print_json, print_line, print_text};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::Vad;
-use crate::core::replay::score::Tally;
+use crate::core::replay::score::{Tally, owned};
 use crate::core::replay::sweep::{Case, Grid, Point, recommend};
 use crate::run::replay::{apply, sweep};
 use crate::show::progress::bar;
 use crate::show::replay as show;
 use crate::show::words::say;
-use crate::store::replay::{Heard, Party, find, hear};
+use crate::store::replay::{Heard, Party, contract, find, freeze, hear};
 use crate::store::workspace::Workspace;
 
 const RUN_HELP: &str = "\
@@ -34,6 +34,13 @@ Examples:
 
 Needs label files beside the recordings. Found: a segment touches the utterance. Owned: exactly one does, and it holds no
 other. Exit codes: 0 done · 1 I/O failure · 2 usage, or no recording has labels · 3 a recording could not be heard (named)";
+
+const CHECK_HELP: &str = "\
+Examples:
+  ahoy replay check cases/ --campaign welcome --freeze    # NAME.contract.json beside each labelled recording
+  ahoy replay check cases/ --campaign welcome             # in CI: no change of code or settings may lose one
+
+Exit codes: 0 nothing was lost · 1 I/O failure · 2 usage, or there is no contract · 3 something was lost (named)";
 
 const APPLY_HELP: &str = "\
 Examples:
@@ -58,6 +65,9 @@ enum ReplayCommand {
     /// Many settings over labelled recordings: what each would have caught, and which we would take
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
+    /// Hold labelled recordings to what was caught when they were frozen: for CI
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
     /// Write settings into a campaign's file
     #[command(after_help = APPLY_HELP)]
     Apply(ApplyArgs),
@@ -142,6 +152,17 @@ struct SweepArgs {
 }
 
 #[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    sounds: Sounds,
+    #[command(flatten)]
+    settings: Settings,
+    /// Freeze what is caught now instead
+    #[arg(long)]
+    freeze: bool,
+}
+
+#[derive(Debug, Args)]
 struct ApplyArgs {
     /// Which campaign
     #[arg(long, value_name = "NAME")]
@@ -163,6 +184,7 @@ pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         ReplayCommand::Run(args) => run_files(args, context),
         ReplayCommand::Sweep(args) => sweep_files(args, context),
+        ReplayCommand::Check(args) => check_files(args, context),
         ReplayCommand::Apply(args) => apply_settings(args, context),
     }
 }
@@ -313,6 +335,43 @@ fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
         ));
     }
     Ok(ending(skipped))
+}
+
+fn check_files(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> {
+    let vad = with(&args.settings, base(args.sounds.campaign.as_ref(), context)?);
+    let (heard, skipped) = heard(&args.sounds, &vad, context)?;
+    let (mut held, mut lost) = (0_u64, Vec::new());
+    for it in &heard {
+        let segments = it.track.segments(&vad);
+        if args.freeze {
+            let Some(said) = &it.said else { continue };
+            let owned = owned(said, &segments);
+            let path = freeze(&it.name, &owned)?;
+            held += owned.len() as u64;
+            say(&format!("{}: {} of {} utterances", path.display(), owned.len(), said.len()));
+            continue;
+        }
+        let Some(frozen) = contract(&it.name)? else { continue };
+        // Judged among all that was said: a neighbour may swallow one.
+        let said = it.said.clone().unwrap_or_else(|| frozen.clone());
+        let now = owned(&said, &segments);
+        held += frozen.len() as u64;
+        lost.extend(frozen.into_iter().filter(|case| !now.contains(&case)).map(|case| (it.name.clone(), case)));
+    }
+    if held == 0 {
+        return Err(Failure::usage("nothing is frozen here").next("label recordings, then run it with --freeze"));
+    }
+    for (file, case) in &lost {
+        if context.json() {
+            print_json(&json!({ "file": file, "start_ms": case.start_ms, "end_ms": case.end_ms, "text": case.text }))?;
+        } else {
+            print_line(&format!("{file}: lost {} to {} ms {}", case.start_ms, case.end_ms, case.text))?;
+        }
+    }
+    if !args.freeze {
+        say(&format!("{} of {held} utterances are owned as they were", held - lost.len() as u64));
+    }
+    Ok(ending(skipped || !lost.is_empty()))
 }
 
 fn apply_settings(args: &ApplyArgs, context: &Context) -> Result<Exit, Failure> {

@@ -181,7 +181,7 @@ impl Session {
         let mut out = Outbox::default();
         self.machine.opened(&mut out);
         loop {
-            if let Err(why) = self.pass_on(&mut out, socket.as_mut()).await {
+            if let Err(why) = self.pass_on(&mut out, provider, socket.as_mut()).await {
                 self.gone(why);
             }
             if self.gone && self.waiting.is_empty() {
@@ -206,7 +206,7 @@ impl Session {
                 Step::Told(Some(what)) if !self.gone => self.machine.told(what, &mut out),
                 Step::Received(Ok(text)) => self.machine.received(&text, &mut out),
                 Step::Received(Err(ended)) => match self.machine.closed(ended.code) {
-                    Closed::Gone => self.gone(ended.why),
+                    Closed::Gone => self.gone(provider.map_or(ended.why.clone(), |it| it.safe(&ended.why))),
                     Closed::Again => out.reconnect = true,
                     Closed::Hung => {
                         self.waiting.push_back(FromAgent::Hangs);
@@ -256,8 +256,18 @@ impl Session {
     }
 
     /// Sends what the machine wants sent, and queues its words to the call.
-    async fn pass_on(&mut self, out: &mut Outbox, socket: Option<&mut AgentSocket>) -> Result<(), String> {
-        for word in out.call.drain(..) {
+    async fn pass_on(
+        &mut self,
+        out: &mut Outbox,
+        provider: Option<&Provider>,
+        socket: Option<&mut AgentSocket>,
+    ) -> Result<(), String> {
+        for mut word in out.call.drain(..) {
+            if let (Some(provider), FromAgent::Fault { what: words } | FromAgent::Gone { why: words }) =
+                (provider, &mut word)
+            {
+                *words = provider.safe(words);
+            }
             self.ready |= word == FromAgent::Ready;
             self.gone |= matches!(word, FromAgent::Gone { .. });
             self.waiting.push_back(word);

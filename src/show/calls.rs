@@ -39,6 +39,7 @@ pub fn list(calls: &[(CallId, Report)]) -> String {
                 ms(report.first_audio_us),
                 heard,
                 report.barge_in_ms.len().to_string(),
+                report.agent.waited_ms.map_or_else(|| "-".to_owned(), |_| report.agent.turns.to_string()),
                 report.keys.clone(),
                 answerer(report),
                 cause(report),
@@ -46,9 +47,9 @@ pub fn list(calls: &[(CallId, Report)]) -> String {
         })
         .collect();
     table(
-        &["call", "began", "first audio ms", "heard ms", "barge-ins", "keys", "answered by", "end"],
+        &["call", "began", "first audio ms", "heard ms", "barge-ins", "turns", "keys", "answered by", "end"],
         &rows,
-        &[2, 3, 4],
+        &[2, 3, 4, 5],
     )
 }
 

@@ -30,6 +30,8 @@ pub struct PlanView<'a> {
     pub next: Option<&'a str>,
     pub seconds_at_pace: f64,
     pub cost: Money,
+    /// Who takes the line after the greeting, if anybody does.
+    pub agent: Option<&'a str>,
 }
 
 /// The figures of a run, as they are shown.
@@ -101,7 +103,12 @@ pub fn plan(view: &PlanView<'_>) -> String {
         rows.push(vec!["next one due".to_owned(), next.to_owned()]);
     }
     rows.push(vec!["time at the pace".to_owned(), format!("{:.0} s", view.seconds_at_pace)]);
-    rows.push(vec!["cost at most".to_owned(), format!("{} (everybody answers, one minute each)", view.cost)]);
+    let without = if view.agent.is_some() { "; without the agent" } else { "" };
+    let cost = format!("{} (everybody answers, one minute each{without})", view.cost);
+    rows.push(vec!["cost at most".to_owned(), cost]);
+    if let Some(agent) = view.agent {
+        rows.push(vec!["agent".to_owned(), agent.to_owned()]);
+    }
     table(&[&format!("{} of {}", view.title, view.campaign), ""], &rows, &[])
 }
 

@@ -87,6 +87,32 @@ fn hear_one(path: &Path, party: Party, vad: &Vad, kept: Option<&Path>) -> Result
     Ok(Heard { name, track, said })
 }
 
+/// Where the contract of a recording is: utterances that were owned when it was frozen.
+fn contract_of(recording: &str) -> PathBuf {
+    Path::new(recording).with_extension("contract.json")
+}
+
+/// The contract of a recording; `None` = it has none. Errors (exit 2): it is no contract.
+pub fn contract(recording: &str) -> Result<Option<Vec<Utterance>>, Failure> {
+    let path = contract_of(recording);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = workspace::read_bounded(&path, limits::LABELS_BYTES)?;
+    let read = serde_json::from_str(&text);
+    read.map(Some).map_err(|error| Failure::usage(format!("{}: no contract: {error}", path.display())))
+}
+
+/// Freezes what is owned now.
+pub fn freeze(recording: &str, owned: &[&Utterance]) -> Result<PathBuf, Failure> {
+    let path = contract_of(recording);
+    let failed = |error: std::io::Error| Failure::bug(format!("{}: {error}", path.display()));
+    let text = serde_json::to_string_pretty(owned).map_err(|error| failed(error.into()))?;
+    let part = path.with_extension("json.part");
+    fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &path)).map_err(failed)?;
+    Ok(path)
+}
+
 fn labels_of(path: &Path) -> Result<Option<Vec<Utterance>>, String> {
     for (ending, form) in ENDINGS {
         let beside = path.with_extension(ending);

@@ -302,6 +302,7 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
         }
     }
     for call in calls(&shop) {
+        assert!(!call.to_string().contains("sk-test-of-agents"), "the key, repeated by the service");
         let sid = call["report"]["sid"].as_str().expect("a call of the carrier's").to_owned();
         let cause = call["report"]["cause"].as_str().unwrap_or("").to_owned();
         ends.entry(act_of[&sid]).or_default().push((cause, call));

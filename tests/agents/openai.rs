@@ -321,7 +321,8 @@ impl Session<'_> {
             self.say("ResponseAudioDeltaEvent", event).await;
         }
         if self.act == Act::Errors && response.sent == 3_200 {
-            self.error("rate_limit_exceeded", "slow down").await;
+            // Services repeat what they were given.
+            self.error("rate_limit_exceeded", "slow down, sk-test-of-agents").await;
         }
         if response.rest.is_empty() {
             let status = if self.act == Act::Fails { "failed" } else { "completed" };

@@ -109,6 +109,8 @@ impl AgentPart {
                 _ => {}
             }
         }
+        // Nobody wrote down what was said there.
+        part.transcript.retain(|said| !said.text.is_empty());
         part
     }
 

@@ -1,9 +1,11 @@
 //! Where people really speak in a recording: Audacity's label files, CSV, RTTM.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::text::printable;
 
 /// Something that was said. Milliseconds from the start of the sound.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Utterance {
     /// Its first sound.
     pub start_ms: u64,

@@ -43,17 +43,31 @@ pub struct Tally {
     pub end_ms: Vec<u64>,
 }
 
+fn touches(it: &Utterance, segment: &Segment) -> bool {
+    segment.onset_ms < it.end_ms && segment.end_ms > it.start_ms
+}
+
+/// Of each utterance: the segments that touch it, and whether one of them holds another utterance too.
+fn mine<'a>(utterances: &[Utterance], segments: &'a [Segment], it: &Utterance) -> (Vec<&'a Segment>, bool) {
+    let mine: Vec<&Segment> = segments.iter().filter(|segment| touches(it, segment)).collect();
+    let shared = mine.iter().any(|segment| utterances.iter().filter(|other| touches(other, segment)).count() > 1);
+    (mine, shared)
+}
+
+/// The utterances that are owned.
+pub fn owned<'a>(utterances: &'a [Utterance], segments: &[Segment]) -> Vec<&'a Utterance> {
+    let alone = |it: &&Utterance| matches!(mine(utterances, segments, it), (mine, false) if mine.len() == 1);
+    utterances.iter().filter(alone).collect()
+}
+
 impl Tally {
     /// One recording of this length.
     pub fn of(utterances: &[Utterance], segments: &[Segment], length_ms: u64) -> Tally {
         let mut tally = Tally::default();
-        let touches = |it: &Utterance, segment: &Segment| segment.onset_ms < it.end_ms && segment.end_ms > it.start_ms;
         let spoken: u64 = utterances.iter().map(|it| it.end_ms.min(length_ms).saturating_sub(it.start_ms)).sum();
         tally.quiet_ms = length_ms.saturating_sub(spoken);
         for it in utterances {
-            let mine: Vec<&Segment> = segments.iter().filter(|segment| touches(it, segment)).collect();
-            let shared =
-                mine.iter().any(|segment| utterances.iter().filter(|other| touches(other, segment)).count() > 1);
+            let (mine, shared) = mine(utterances, segments, it);
             let (found, owned) = (!mine.is_empty(), mine.len() == 1 && !shared);
             let short = it.end_ms - it.start_ms < SHORT_MS;
             tally.utterances += 1;

@@ -73,6 +73,11 @@ impl Provider {
         self.transcribe.as_deref()
     }
 
+    /// A provider's words without our key in them, wherever it repeats it, and safe to print.
+    pub fn safe(&self, words: &str) -> String {
+        self.service.safe(words)
+    }
+
     /// The protocol of a new session.
     pub fn machine(&self, opening: Opening) -> Box<dyn Machine> {
         match self.kind {

@@ -70,6 +70,8 @@ pub struct CampaignPlan {
     pub cost_if_all_answer: Money,
     /// Calls per second of the carrier.
     pub calls_per_second: f64,
+    /// Who takes the line after the greeting; `none` = nobody. What it costs is not in the estimate.
+    pub agent: String,
 }
 
 /// A number that rests, as it may be shown.
@@ -117,6 +119,7 @@ pub fn plan(
         seconds_at_pace: 0.0,
         cost_if_all_answer: Money(0),
         calls_per_second: rate,
+        agent: campaign.agent.name.clone(),
     };
     let broken = |fault: LedgerFault| ledger_failure(&fault);
     if let Some(CampaignState::Paused | CampaignState::Stopped) =

@@ -273,3 +273,25 @@ fn a_callee_who_wants_a_person_is_connected_and_one_who_cannot_be_hears_an_apolo
     line.agent(FromAgent::Transfers);
     assert_eq!((line.transfers, line.session.owner()), (0, Owner::Agent));
 }
+
+#[test]
+fn a_call_that_ends_during_the_hand_over_or_in_mid_word_ends_at_once_and_asks_for_no_answer() {
+    // While the agent is waited for.
+    let mut line = Line::started_with(with_agent());
+    line.greeted();
+    line.silence(300);
+    line.say(media::Event::Stop);
+    assert!(line.closed && line.told.is_empty());
+    assert_eq!(line.cause(), Some(EndCause::HungUp));
+    // The socket breaks while the callee speaks to the agent.
+    let mut line = Line::started_with(with_agent());
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    line.word();
+    assert!(line.told.iter().any(|it| matches!(it, ToAgent::TurnBegins { .. })));
+    line.event(Event::Ended(EndCause::Lost));
+    assert!(line.closed && !line.told.contains(&ToAgent::TurnEnds), "nobody would hear the answer");
+    let before = line.told.len();
+    line.event(Event::Agent(FromAgent::TurnOver));
+    assert_eq!(line.told.len(), before);
+}
