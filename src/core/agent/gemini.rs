@@ -39,6 +39,10 @@ pub struct GeminiLive {
     turn_open: bool,
     /// They finished one while there was no connection.
     owes_turn: bool,
+    /// It was given a turn and has not finished its answer.
+    answering: bool,
+    /// This connection ends soon.
+    leaving: bool,
     up: Stream,
     down: Stream,
     down_hz: u32,
@@ -110,6 +114,8 @@ impl GeminiLive {
             recent: Recent::default(),
             turn_open: false,
             owes_turn: false,
+            answering: false,
+            leaving: false,
             up: Stream::new(8_000, IN_HZ),
             down: Stream::new(OUT_HZ, 8_000),
             down_hz: OUT_HZ,
@@ -182,7 +188,7 @@ impl GeminiLive {
     }
 
     fn end_of_turn(&mut self, out: &mut Outbox) {
-        self.turn_open = false;
+        (self.turn_open, self.answering) = (false, true);
         // The tail of the filter is silence: the turn ends with it.
         let _some_milliseconds = self.up.flush();
         out.send(json!({ "realtimeInput": { "activityEnd": {} } }));
@@ -225,6 +231,7 @@ impl GeminiLive {
         if content.generation_complete == Some(true) || content.turn_complete == Some(true) {
             self.end_turn(out);
         }
+        self.answering &= content.turn_complete != Some(true);
         if content.turn_complete == Some(true)
             && let Some(later) = self.opening.prompt.later.take()
         {
@@ -305,7 +312,7 @@ impl GeminiLive {
     fn again(&mut self) -> bool {
         let again = self.begun && self.handle.is_some() && self.connections < CONNECTIONS;
         if again {
-            self.open = false;
+            (self.open, self.leaving, self.answering) = (false, false, false);
         }
         again
     }
@@ -363,7 +370,10 @@ impl Machine for GeminiLive {
         if let Some(usage) = raw.usage_metadata {
             out.call.push(FromAgent::Usage(count(&usage)));
         }
-        if raw.go_away.is_some() && self.again() {
+        self.leaving |= raw.go_away.is_some();
+        // Between two turns: what it is saying would be lost. If it does not wait for that, it closes.
+        let idle = !self.turn_open && !self.answering && self.turn.is_none();
+        if self.leaving && idle && self.again() {
             out.reconnect = true;
         }
     }
@@ -417,9 +427,14 @@ mod tests {
         gemini.received(r#"{"sessionResumptionUpdate":{"newHandle":"","resumable":false}}"#, &mut out);
         gemini.told(ToAgent::TakeOver { heard: "Hello.".to_owned(), cut: false }, &mut out);
         gemini.told(ToAgent::TurnBegins { back_ms: 0 }, &mut out);
-        out.wire.clear();
         gemini.received(r#"{"goAway":{"timeLeft":"50s"}}"#, &mut out);
-        assert!(out.reconnect);
+        gemini.told(ToAgent::TurnEnds, &mut out);
+        gemini.received(r#"{"serverContent":{"generationComplete":true}}"#, &mut out);
+        assert!(!out.reconnect, "it answers");
+        gemini.received(r#"{"serverContent":{"turnComplete":true}}"#, &mut out);
+        assert!(out.reconnect, "between two turns");
+        gemini.told(ToAgent::TurnBegins { back_ms: 0 }, &mut out);
+        out.wire.clear();
         gemini.told(ToAgent::Sound(vec![0x20; 1_600]), &mut out);
         assert!(out.wire.is_empty(), "nobody listens");
         gemini.opened(&mut out);

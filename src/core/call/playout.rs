@@ -158,6 +158,12 @@ impl Playout {
         })
     }
 
+    /// Whether the agent's voice sounds at place `at`.
+    pub fn is_voicing(&self, at: u64) -> bool {
+        let voice = |item: &Item| matches!(item.sound, Sound::Voice(_)) && at < item.end() + DRY_MS * SAMPLES_PER_MS;
+        self.items.iter().any(voice)
+    }
+
     /// Samples of the first thing that plays, at place `at`.
     pub fn playhead(&self, at: u64) -> u64 {
         self.items.front().map_or(0, |item| at.saturating_sub(item.start))

@@ -203,7 +203,8 @@ impl Session {
             }
             FromAgent::Understood { text } => self.log(What::Understood { text: printable(&text) }),
             FromAgent::TurnOver if has_line => {
-                if self.playout.is_sounding(self.place.samples) {
+                // Our own bridge phrase may still sound: what was said before or under it wants an answer.
+                if self.playout.is_voicing(self.place.samples) {
                     self.log(What::PassedOver);
                 } else {
                     self.commands.push_back(Command::Agent(ToAgent::Answer));

@@ -295,3 +295,16 @@ fn a_call_that_ends_during_the_hand_over_or_in_mid_word_ends_at_once_and_asks_fo
     line.event(Event::Agent(FromAgent::TurnOver));
     assert_eq!(line.told.len(), before);
 }
+
+#[test]
+fn what_was_said_while_the_agent_was_waited_for_is_answered_though_the_bridge_still_sounds() {
+    let mut line = Line::started_with(with_agent());
+    line.greeted();
+    line.silence(200);
+    line.agent(FromAgent::Ready);
+    line.agent(FromAgent::TurnOver);
+    assert_eq!(line.told.last(), Some(&ToAgent::Answer));
+    line.agent_speaks("a", 500);
+    line.agent(FromAgent::TurnOver);
+    assert!(line.log.contains(&What::PassedOver), "its own voice waits behind the bridge");
+}
