@@ -117,6 +117,15 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
     assert_eq!(told[0]["settings"].as_array().expect("all").len(), 9 * 7 * 4);
     let front = told[0]["settings"].as_array().expect("all").iter().filter(|it| it["front"] == true).count();
     assert!((1..100).contains(&front), "{front}");
+    let out = shop.path("vad.html");
+    let page = ahoy(&["report", "--campaign", "c", "--out", out.to_str().expect("UTF-8")]);
+    assert_eq!(code(&page), 0);
+    let page = fs::read_to_string(&out).expect("written");
+    assert!(page.contains("Replay of 3 labelled recordings") && page.contains("class=\"now\""), "{}", page.len());
+    assert!(
+        page.matches("<article").count() >= 3 && page.contains("data:audio/wav;base64,UklGR"),
+        "what is lost can be heard"
+    );
     let table = ahoy(&["sweep", "--thresholds", "0.4,0.5", "--silences-ms", "500"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("what we would take"));
 

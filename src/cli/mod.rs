@@ -103,7 +103,7 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// What was said and heard: list, show, tail, latency
     Calls(calls::CallsArgs),
-    /// What other settings of speech detection would have done on recorded calls: run, sweep, check, apply
+    /// What other settings of speech detection would have done on recorded calls: run, sweep, report, check, apply
     Replay(replay::ReplayArgs),
     /// Rules of the countries: hours, consent, caps, with their sources. No legal clearance
     Rules(rules::RulesArgs),

@@ -9,13 +9,19 @@ use serde_json::json;
 use super::{Context, print_json, print_line, print_text};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::Vad;
-use crate::core::replay::score::{Tally, owned};
+use crate::core::replay::Segment;
+use crate::core::replay::labels::Utterance;
+use crate::core::replay::score::{Tally, Trouble, owned, troubles};
 use crate::core::replay::sweep::{Case, Grid, Point, recommend};
+use crate::core::sound::wav;
+use crate::core::vad::CHUNK_MS;
 use crate::run::replay::{apply, sweep};
+use crate::show::html::cache::envelope;
+use crate::show::html::replay::{CaseView, ReplayView, replay_page};
 use crate::show::progress::bar;
 use crate::show::replay as show;
 use crate::show::words::say;
-use crate::store::replay::{Heard, Party, contract, find, freeze, hear};
+use crate::store::replay::{Heard, Party, contract, find, freeze, hear, piece};
 use crate::store::workspace::Workspace;
 
 const RUN_HELP: &str = "\
@@ -34,6 +40,13 @@ Examples:
 
 Needs label files beside the recordings. Found: a segment touches the utterance. Owned: exactly one does, and it holds no
 other. Exit codes: 0 done · 1 I/O failure · 2 usage, or no recording has labels · 3 a recording could not be heard (named)";
+
+const REPORT_HELP: &str = "\
+Examples:
+  ahoy replay report labelled/ --campaign welcome --out vad.html
+
+One file that needs nothing else, and opens from a disk. It holds pieces of the recordings: treat it like them.
+Exit codes: 0 written · 1 I/O failure · 2 usage, or no recording has labels · 3 a recording could not be heard (named)";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -65,6 +78,9 @@ enum ReplayCommand {
     /// Many settings over labelled recordings: what each would have caught, and which we would take
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
+    /// The sweep as a page: heat map, front, and what the settings of now lose, to look at and to hear
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Hold labelled recordings to what was caught when they were frozen: for CI
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -110,6 +126,15 @@ enum Whose {
     Us,
 }
 
+impl From<Whose> for Party {
+    fn from(whose: Whose) -> Party {
+        match whose {
+            Whose::Them => Party::Them,
+            Whose::Us => Party::Us,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// A table
@@ -152,6 +177,15 @@ struct SweepArgs {
 }
 
 #[derive(Debug, Args)]
+struct ReportArgs {
+    #[command(flatten)]
+    sounds: Sounds,
+    /// File to write; none = standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct CheckArgs {
     #[command(flatten)]
     sounds: Sounds,
@@ -184,6 +218,7 @@ pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         ReplayCommand::Run(args) => run_files(args, context),
         ReplayCommand::Sweep(args) => sweep_files(args, context),
+        ReplayCommand::Report(args) => report(args, context),
         ReplayCommand::Check(args) => check_files(args, context),
         ReplayCommand::Apply(args) => apply_settings(args, context),
     }
@@ -218,10 +253,7 @@ fn heard(sounds: &Sounds, vad: &Vad, context: &Context) -> Result<(Vec<Heard>, b
         ([], Some(calls)) => find(std::slice::from_ref(calls))?,
         (files, _) => find(files)?,
     };
-    let party = match sounds.party {
-        Whose::Them => Party::Them,
-        Whose::Us => Party::Us,
-    };
+    let party = sounds.party.into();
     let kept = calls.map(|calls| calls.join(".replay"));
     let (mut all, mut skipped) = (Vec::new(), false);
     for it in hear(&files, party, vad, kept.as_deref()) {
@@ -277,22 +309,20 @@ fn run_files(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(ending(skipped))
 }
 
-fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
-    let base = base(args.sounds.campaign.as_ref(), context)?;
-    let (heard, skipped) = heard(&args.sounds, &base, context)?;
+/// The labelled ones of the recordings, and whether any could not be heard.
+fn labelled(sounds: &Sounds, vad: &Vad, context: &Context) -> Result<(Vec<Case>, bool), Failure> {
+    let (heard, skipped) = heard(sounds, vad, context)?;
     let cases: Vec<Case> =
         heard.into_iter().filter_map(|it| Some(Case { name: it.name, track: it.track, said: it.said? })).collect();
     if cases.is_empty() {
         return Err(Failure::usage("no recording has labels beside it")
             .next("NAME.labels.txt (Audacity), NAME.csv (start_ms,end_ms,text) or NAME.rttm beside NAME.wav"));
     }
-    let default = Grid::default();
-    let given = |typed: &Vec<u64>, default: Vec<u64>| if typed.is_empty() { default } else { typed.clone() };
-    let grid = Grid {
-        thresholds: if args.thresholds.is_empty() { default.thresholds } else { args.thresholds.clone() },
-        silences_ms: given(&args.silences_ms, default.silences_ms),
-        min_speech_ms: given(&args.min_speech_ms, default.min_speech_ms),
-    };
+    Ok((cases, skipped))
+}
+
+/// Judges these settings behind what runs now, with a bar.
+fn swept(cases: Vec<Case>, grid: &Grid, base: Vad, context: &Context) -> Result<Vec<Point>, Failure> {
     let mut settings = grid.settings(&base);
     // What runs now, first: everything else is compared with it.
     settings.retain(|vad| *vad != base);
@@ -302,6 +332,82 @@ fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
     let points =
         crate::run::block_on(cores, sweep(cases, settings, context.seed, &|done| bar.set_position(done as u64)))?;
     bar.finish_and_clear();
+    Ok(points)
+}
+
+/// Utterances in the page: the rest is counted.
+const SHOWN: usize = 10;
+/// Sound around an utterance, ms.
+const AROUND_MS: u64 = 1_000;
+
+/// The picture and the sound of an utterance that is not owned.
+fn case_view(
+    case: &Case,
+    segments: &[Segment],
+    lost: (&Utterance, Trouble),
+    party: Party,
+) -> Result<CaseView, Failure> {
+    let (it, trouble) = lost;
+    let window = (it.start_ms.saturating_sub(AROUND_MS), (it.end_ms + AROUND_MS).min(case.track.ms()));
+    let sound = piece(&case.name, party, window).map_err(|why| Failure::bug(format!("{}: {why}", case.name)))?;
+    let probabilities = &case.track.probabilities;
+    let chunk = |ms: u64| usize::try_from(ms / CHUNK_MS).unwrap_or(usize::MAX).min(probabilities.len());
+    let inside = |span: &(u64, u64)| span.1 > window.0 && span.0 < window.1;
+    Ok(CaseView {
+        name: case.name.clone(),
+        text: it.text.clone(),
+        trouble,
+        window,
+        said: (it.start_ms, it.end_ms),
+        heard: segments.iter().map(|it| (it.onset_ms, it.end_ms)).filter(inside).collect(),
+        probabilities: probabilities[chunk(window.0)..chunk(window.1)].to_vec(),
+        envelope: envelope(&sound.samples),
+        wav: wav::write(&sound),
+    })
+}
+
+fn report(args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
+    let base = base(args.sounds.campaign.as_ref(), context)?;
+    let (cases, skipped) = labelled(&args.sounds, &base, context)?;
+    let points = swept(cases.clone(), &Grid::default(), base, context)?;
+    let best = recommend(&points);
+    let (mut shown, mut more) = (Vec::new(), 0);
+    for case in &cases {
+        let segments = case.track.segments(&base);
+        for lost in troubles(&case.said, &segments) {
+            if shown.len() < SHOWN {
+                shown.push(case_view(case, &segments, lost, args.sounds.party.into())?);
+            } else {
+                more += 1;
+            }
+        }
+    }
+    let title = format!("Replay of {} labelled recordings", cases.len());
+    let best = best.as_ref().map(|(at, reason)| (*at, reason.as_str()));
+    let page = replay_page(&ReplayView { title, points: &points, best, cases: shown, more });
+    match &args.out {
+        None => print_text(&page)?,
+        Some(file) => {
+            std::fs::write(file, &page).map_err(|error| Failure::bug(format!("{}: {error}", file.display())))?;
+            if !context.global.quiet {
+                say(&format!("{}: {} bytes", file.display(), page.len()));
+            }
+        }
+    }
+    Ok(ending(skipped))
+}
+
+fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
+    let base = base(args.sounds.campaign.as_ref(), context)?;
+    let (cases, skipped) = labelled(&args.sounds, &base, context)?;
+    let default = Grid::default();
+    let given = |typed: &Vec<u64>, default: Vec<u64>| if typed.is_empty() { default } else { typed.clone() };
+    let grid = Grid {
+        thresholds: if args.thresholds.is_empty() { default.thresholds } else { args.thresholds.clone() },
+        silences_ms: given(&args.silences_ms, default.silences_ms),
+        min_speech_ms: given(&args.min_speech_ms, default.min_speech_ms),
+    };
+    let points = swept(cases, &grid, base, context)?;
     let chosen = recommend(&points);
     if context.json() {
         let recommended = chosen.as_ref().map(|(at, reason)| json!({ "setting": points[*at], "reason": reason }));

@@ -71,15 +71,7 @@ fn hear_one(path: &Path, party: Party, vad: &Vad, kept: Option<&Path>) -> Result
     if let Some(track) = place.as_deref().and_then(remembered) {
         return Ok(Heard { name, track, said });
     }
-    let sound = wav::read_repaired(&bytes).map_err(|fault| fault.to_string())?;
-    let rate = sound.rate;
-    let mut channels = sound.channels;
-    let channel = match (party, channels.len()) {
-        (_, 0) => return Err("it has no channel".to_owned()),
-        (Party::Them, _) | (Party::Us, 1) => 0,
-        (Party::Us, _) => 1,
-    };
-    let pcm = Pcm { samples: channels.swap_remove(channel), rate };
+    let pcm = party_of(&bytes, party)?;
     let track = Track::hear(&pcm, vad).map_err(|fault| fault.to_string())?;
     if let Some(place) = place {
         remember(&place, &track);
@@ -111,6 +103,30 @@ pub fn freeze(recording: &str, owned: &[&Utterance]) -> Result<PathBuf, Failure>
     let part = path.with_extension("json.part");
     fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &path)).map_err(failed)?;
     Ok(path)
+}
+
+fn party_of(bytes: &[u8], party: Party) -> Result<Pcm, String> {
+    let sound = wav::read_repaired(bytes).map_err(|fault| fault.to_string())?;
+    let rate = sound.rate;
+    let mut channels = sound.channels;
+    let channel = match (party, channels.len()) {
+        (_, 0) => return Err("it has no channel".to_owned()),
+        (Party::Them, _) | (Party::Us, 1) => 0,
+        (Party::Us, _) => 1,
+    };
+    Ok(Pcm { samples: channels.swap_remove(channel), rate })
+}
+
+/// A piece of a recording, from and to in ms.
+pub fn piece(recording: &str, party: Party, (from, to): (u64, u64)) -> Result<Pcm, String> {
+    let bytes = match read_bounded(Path::new(recording), limits::WAV_BYTES as u64) {
+        Ok(Read1::Bytes(bytes)) => bytes,
+        Ok(Read1::Bad(_) | Read1::Absent) | Err(_) => return Err("it cannot be read any more".to_owned()),
+    };
+    let pcm = party_of(&bytes, party)?;
+    let place =
+        |ms: u64| usize::try_from(ms * u64::from(pcm.rate) / 1_000).unwrap_or(usize::MAX).min(pcm.samples.len());
+    Ok(Pcm { samples: pcm.samples[place(from)..place(to.max(from))].to_vec(), rate: pcm.rate })
 }
 
 fn labels_of(path: &Path) -> Result<Option<Vec<Utterance>>, String> {

@@ -60,6 +60,39 @@ pub fn owned<'a>(utterances: &'a [Utterance], segments: &[Segment]) -> Vec<&'a U
     utterances.iter().filter(alone).collect()
 }
 
+/// Why an utterance is not owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// No segment touches it.
+    Missed,
+    /// Several do.
+    Split,
+    /// Its segment holds another one, too.
+    Merged,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Trouble::Missed => "missed",
+            Trouble::Split => "split",
+            Trouble::Merged => "merged with another",
+        })
+    }
+}
+
+/// The utterances that are not owned, and why.
+pub fn troubles<'a>(utterances: &'a [Utterance], segments: &[Segment]) -> Vec<(&'a Utterance, Trouble)> {
+    let trouble = |it: &Utterance| match mine(utterances, segments, it) {
+        (mine, _) if mine.is_empty() => Some(Trouble::Missed),
+        (mine, _) if mine.len() > 1 => Some(Trouble::Split),
+        (_, true) => Some(Trouble::Merged),
+        (_, false) => None,
+    };
+    utterances.iter().filter_map(|it| Some((it, trouble(it)?))).collect()
+}
+
 impl Tally {
     /// One recording of this length.
     pub fn of(utterances: &[Utterance], segments: &[Segment], length_ms: u64) -> Tally {

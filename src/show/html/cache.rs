@@ -11,7 +11,7 @@ use crate::core::ear::{Flaw, Severity};
 /// Columns of a waveform.
 const COLUMNS: usize = 240;
 /// Height of a waveform's picture, in its own units.
-const HEIGHT: f64 = 48.0;
+pub(super) const HEIGHT: f64 = 48.0;
 
 /// A voice at −26 dBov keeps to a third of full scale: so much larger it fills the picture, and louder ones touch its edge.
 const MAGNIFIED: f64 = 2.5;
@@ -143,7 +143,7 @@ fn article(phrase: &PhraseView) -> String {
 }
 
 /// The envelope as one filled shape around a line.
-fn waveform(envelope: &[(i16, i16)]) -> String {
+pub(super) fn waveform(envelope: &[(i16, i16)]) -> String {
     if envelope.is_empty() {
         return String::new();
     }

@@ -3,6 +3,7 @@
 pub mod cache;
 mod page;
 mod plot;
+pub mod replay;
 
 pub use page::report_page;
 
