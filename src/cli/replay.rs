@@ -340,6 +340,14 @@ const SHOWN: usize = 10;
 /// Sound around an utterance, ms.
 const AROUND_MS: u64 = 1_000;
 
+/// Louder, so that the loudest sample is seen: what is missed is mostly quiet.
+fn magnified(samples: &[i16]) -> Vec<i16> {
+    const SEEN: i32 = 12_000;
+    let peak = samples.iter().map(|it| i32::from(it.unsigned_abs())).max().unwrap_or(0).max(1);
+    let gain = (SEEN / peak).clamp(1, 50);
+    samples.iter().map(|it| (i32::from(*it) * gain).clamp(-32_768, 32_767) as i16).collect()
+}
+
 /// The picture and the sound of an utterance that is not owned.
 fn case_view(
     case: &Case,
@@ -361,7 +369,7 @@ fn case_view(
         said: (it.start_ms, it.end_ms),
         heard: segments.iter().map(|it| (it.onset_ms, it.end_ms)).filter(inside).collect(),
         probabilities: probabilities[chunk(window.0)..chunk(window.1)].to_vec(),
-        envelope: envelope(&sound.samples),
+        envelope: envelope(&magnified(&sound.samples)),
         wav: wav::write(&sound),
     })
 }

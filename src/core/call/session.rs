@@ -182,7 +182,8 @@ impl Session {
         }
         match (self.owner, message.event) {
             (_, media::Event::Connected | media::Event::Other) => {}
-            (Owner::Transferring { taken: true, .. }, media::Event::Stop) => self.end(EndCause::Transferred),
+            // The carrier may end the stream before its answer to our request is here.
+            (Owner::Transferring { .. }, media::Event::Stop) => self.end(EndCause::Transferred),
             (_, media::Event::Stop) => self.end(EndCause::HungUp),
             (Owner::Opening, media::Event::Start(start)) if !self.claiming => {
                 self.claiming = true;

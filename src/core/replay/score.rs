@@ -43,15 +43,23 @@ pub struct Tally {
     pub end_ms: Vec<u64>,
 }
 
-fn touches(it: &Utterance, segment: &Segment) -> bool {
-    segment.onset_ms < it.end_ms && segment.end_ms > it.start_ms
+/// Segments that touch an utterance. Both stand in order of time and overlap nothing of their kind.
+fn touching<'a>(segments: &'a [Segment], it: &Utterance) -> &'a [Segment] {
+    let first = segments.partition_point(|segment| segment.end_ms <= it.start_ms);
+    let count = segments[first..].partition_point(|segment| segment.onset_ms < it.end_ms);
+    &segments[first..first + count]
 }
 
-/// Of each utterance: the segments that touch it, and whether one of them holds another utterance too.
-fn mine<'a>(utterances: &[Utterance], segments: &'a [Segment], it: &Utterance) -> (Vec<&'a Segment>, bool) {
-    let mine: Vec<&Segment> = segments.iter().filter(|segment| touches(it, segment)).collect();
-    let shared = mine.iter().any(|segment| utterances.iter().filter(|other| touches(other, segment)).count() > 1);
-    (mine, shared)
+/// How many utterances a segment touches.
+fn holds(utterances: &[Utterance], segment: &Segment) -> usize {
+    let first = utterances.partition_point(|it| it.end_ms <= segment.onset_ms);
+    utterances[first..].partition_point(|it| it.start_ms < segment.end_ms)
+}
+
+/// Of an utterance: the segments that touch it, and whether one of them holds another utterance too.
+fn mine<'a>(utterances: &[Utterance], segments: &'a [Segment], it: &Utterance) -> (&'a [Segment], bool) {
+    let mine = touching(segments, it);
+    (mine, mine.iter().any(|segment| holds(utterances, segment) > 1))
 }
 
 /// The utterances that are owned.
@@ -85,10 +93,10 @@ impl std::fmt::Display for Trouble {
 /// The utterances that are not owned, and why.
 pub fn troubles<'a>(utterances: &'a [Utterance], segments: &[Segment]) -> Vec<(&'a Utterance, Trouble)> {
     let trouble = |it: &Utterance| match mine(utterances, segments, it) {
-        (mine, _) if mine.is_empty() => Some(Trouble::Missed),
-        (mine, _) if mine.len() > 1 => Some(Trouble::Split),
-        (_, true) => Some(Trouble::Merged),
-        (_, false) => None,
+        ([], _) => Some(Trouble::Missed),
+        ([_], true) => Some(Trouble::Merged),
+        ([_], false) => None,
+        (_, _) => Some(Trouble::Split),
     };
     utterances.iter().filter_map(|it| Some((it, trouble(it)?))).collect()
 }
@@ -111,12 +119,12 @@ impl Tally {
             tally.short += u64::from(short);
             tally.short_found += u64::from(short && found);
             tally.short_owned += u64::from(short && owned);
-            if let ([segment], true) = (&mine[..], owned) {
+            if let ([segment], true) = (mine, owned) {
                 tally.start_ms.push(segment.told_ms.saturating_sub(it.start_ms));
                 tally.end_ms.push(segment.over_ms.saturating_sub(it.end_ms));
             }
         }
-        let untrue = segments.iter().filter(|segment| !utterances.iter().any(|it| touches(it, segment)));
+        let untrue = segments.iter().filter(|segment| holds(utterances, segment) == 0);
         tally.false_segments = untrue.count() as u64;
         tally
     }

@@ -76,7 +76,7 @@ pub fn replay_page(view: &ReplayView<'_>) -> String {
          <main><h2>Threshold and silence</h2>{heat}{best}<h2>Settings that no other beats</h2>{front}\
          <h2>What the setting of now loses</h2>{none}{cases}{more}</main>\n\
          <footer>Made by ahoy. Owned: exactly one segment touches the utterance, and it holds no other. Blue: what was said; \
-         dark: what was heard; red line: probability of speech.</footer></body></html>\n",
+         dark: what was heard; red line: probability of speech; quiet sound is drawn larger.</footer></body></html>\n",
         title = escape(&view.title),
         heat = heat(view),
         front = front(view),

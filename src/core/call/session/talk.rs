@@ -99,7 +99,7 @@ impl Session {
     fn take_over(&mut self) {
         let at = self.place.samples;
         self.owner = Owner::Agent;
-        self.notes.handed_over = true;
+        let again = std::mem::replace(&mut self.notes.handed_over, true);
         self.talk.quiet_from = at;
         let heard = self.script.as_ref().map_or(String::new(), |it| it.greeting.heard(self.notes.greeting_heard_ms));
         let cut = self.talk.cut && self.notes.greeting_heard_ms < self.notes.greeting_total_ms;
@@ -110,7 +110,10 @@ impl Session {
             owed_ms: owed.len() as u64 / SAMPLES_PER_MS,
             waited_ms: (at - self.talk.over_at) / SAMPLES_PER_MS,
         });
-        self.commands.push_back(Command::Agent(ToAgent::TakeOver { heard, cut }));
+        // Told once: it has the line again after a machine that was a person.
+        if !again {
+            self.commands.push_back(Command::Agent(ToAgent::TakeOver { heard, cut }));
+        }
         if !owed.is_empty() {
             self.commands.push_back(Command::Agent(ToAgent::Sound(owed)));
         }
