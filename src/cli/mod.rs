@@ -165,6 +165,16 @@ pub fn print_text(text: &str) -> Result<(), Failure> {
     print_bytes(text.as_bytes()).map(|_| ())
 }
 
+/// Writes a page into a file, or to stdout if none is named.
+pub fn write_page(out: Option<&std::path::Path>, page: &str, context: &Context) -> Result<(), Failure> {
+    let Some(file) = out else { return print_text(page) };
+    std::fs::write(file, page).map_err(|error| Failure::bug(format!("{}: {error}", file.display())))?;
+    if !context.global.quiet {
+        say(&format!("{}: {} bytes", file.display(), page.len()));
+    }
+    Ok(())
+}
+
 /// Prints lines for people on stdout, made safe for a terminal; ends the program quietly when the reader has gone.
 pub fn print_line(text: &str) -> Result<(), Failure> {
     let lines: String = text.split('\n').map(|line| printable(line) + "\n").collect();

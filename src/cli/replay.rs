@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Context, print_json, print_line, print_text};
+use super::{Context, print_json, print_line, print_text, write_page};
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::Vad;
 use crate::core::replay::Segment;
@@ -393,15 +393,7 @@ fn report(args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
     let title = format!("Replay of {} labelled recordings", cases.len());
     let best = best.as_ref().map(|(at, reason)| (*at, reason.as_str()));
     let page = replay_page(&ReplayView { title, points: &points, best, cases: shown, more });
-    match &args.out {
-        None => print_text(&page)?,
-        Some(file) => {
-            std::fs::write(file, &page).map_err(|error| Failure::bug(format!("{}: {error}", file.display())))?;
-            if !context.global.quiet {
-                say(&format!("{}: {} bytes", file.display(), page.len()));
-            }
-        }
-    }
+    write_page(args.out.as_deref(), &page, context)?;
     Ok(ending(skipped))
 }
 

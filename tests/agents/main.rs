@@ -312,13 +312,16 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
         // Whom the greeting reached to its end, or who cut it, came to the agent.
         let met: Vec<&(String, Value)> = calls
             .iter()
-            .filter(|(_, call)| !events(call, "hand_over").is_empty() || !events(call, "agent_gone").is_empty())
+            .filter(|(cause, call)| {
+                cause == "no_agent" || !events(call, "hand_over").is_empty() || !events(call, "agent_gone").is_empty()
+            })
             .filter(|(cause, _)| !["opted_out", "machine"].contains(&cause.as_str()))
             .collect();
         let causes: Vec<&str> = met.iter().map(|(cause, _)| cause.as_str()).collect();
         let all = |wanted: &[&str]| met.iter().all(|(cause, _)| wanted.contains(&cause.as_str()));
         let any_event = |name: &str| met.iter().any(|(_, call)| !events(call, name).is_empty());
-        assert!(!met.is_empty() || *act == Act::Hangs, "{act:?}: nobody met it: {calls:?}");
+        assert!(!met.is_empty(), "{act:?}: nobody met it: {calls:?}");
+        let turns = met.iter().filter_map(|(_, call)| call["report"]["agent"]["turns"].as_u64()).sum::<u64>();
         match act {
             Act::Well | Act::Surplus | Act::Errors | Act::BadBase64 | Act::GoesAway => {
                 assert!(all(&["hung_up", "finished"]), "{act:?}: {causes:?}");
@@ -329,15 +332,22 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
             Act::Late(_) => assert!(all(&["hung_up", "finished", "no_agent"]), "{act:?}: {causes:?}"),
             Act::Hangs | Act::NeverReady | Act::WrongFormat | Act::Refuses | Act::ClosesMidWord => {
                 assert!(all(&["no_agent", "hung_up"]), "{act:?}: {causes:?}");
-                assert!(*act == Act::Hangs || any_event("agent_gone") || causes.contains(&"no_agent"), "{act:?}");
+                assert!(causes.contains(&"no_agent"), "{act:?}: {causes:?}");
             }
-            Act::Beta | Act::Silent | Act::Fails => assert!(all(&["finished", "hung_up"]), "{act:?}: {causes:?}"),
+            Act::Beta | Act::Silent => {
+                assert!(all(&["finished", "hung_up"]), "{act:?}: {causes:?}");
+                assert_eq!(turns, 0, "{act:?}: names of the beta are no sound");
+            }
+            Act::Fails => {
+                assert!(all(&["finished", "hung_up"]), "{act:?}: {causes:?}");
+                assert!(any_event("agent_fault"), "{act:?}");
+            }
             Act::Floods => {
                 assert!(any_event("agent_speaks"), "{act:?}");
                 assert!(all(&["finished", "hung_up", "max_call"]), "{act:?}: {causes:?}");
             }
             Act::Tool(_) => assert!(any_event("agent_fault"), "{act:?}"),
-            Act::Ends => assert!(any_event("agent_hangs") || all(&["hung_up"]), "{act:?}: {causes:?}"),
+            Act::Ends => assert!(any_event("agent_hangs") && causes.contains(&"finished"), "{act:?}: {causes:?}"),
         }
         clean(&provider.seen(nth).into_iter().filter(|_| *act != Act::Refuses).collect::<Vec<_>>());
     }

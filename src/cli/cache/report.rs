@@ -6,9 +6,8 @@ use clap::Args;
 
 use super::Campaigns;
 use crate::base::{Exit, Failure};
-use crate::cli::{Context, print_text};
+use crate::cli::{Context, write_page};
 use crate::run::render;
-use crate::show::words::say;
 use crate::store::workspace::Workspace;
 
 pub(super) const REPORT_HELP: &str = "\
@@ -31,14 +30,6 @@ pub(super) struct ReportArgs {
 
 pub(super) fn report(ws: &Workspace, args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
     let page = render::page(ws, &ws.campaigns(&args.campaigns.names)?)?;
-    match &args.out {
-        None => print_text(&page)?,
-        Some(file) => {
-            std::fs::write(file, &page).map_err(|error| Failure::bug(format!("{}: {error}", file.display())))?;
-            if !context.global.quiet {
-                say(&format!("{}: {} bytes", file.display(), page.len()));
-            }
-        }
-    }
+    write_page(args.out.as_deref(), &page, context)?;
     Ok(Exit::Done)
 }

@@ -19,6 +19,8 @@ use crate::core::sound::{SAMPLES_PER_MS, g711};
 const IN_HZ: u32 = 16_000;
 /// What it speaks, Hz, unless a piece says otherwise.
 const OUT_HZ: u32 = 24_000;
+/// Rates that it may speak at, Hz. Another one could make a filter of millions of coefficients of us.
+const RATES: [u32; 4] = [8_000, 16_000, OUT_HZ, 48_000];
 /// Connections of one call at most: an hour and a half, or a service that keeps breaking.
 const CONNECTIONS: u32 = 12;
 /// Told instead of a greeting of which nothing was heard.
@@ -243,8 +245,8 @@ impl GeminiLive {
     fn voice(&mut self, blob: &Blob, out: &mut Outbox) {
         let fault = |what: &str| FromAgent::Fault { what: what.to_owned() };
         let hz = blob.mime_type.split("rate=").nth(1).and_then(|rate| rate.trim().parse().ok()).unwrap_or(OUT_HZ);
-        if !blob.mime_type.starts_with("audio/pcm") || !(8_000..=48_000).contains(&hz) {
-            return out.call.push(fault("its sound is no audio/pcm of 8 to 48 kHz"));
+        if !blob.mime_type.starts_with("audio/pcm") || !RATES.contains(&hz) {
+            return out.call.push(fault("its sound is no audio/pcm of 8, 16, 24 or 48 kHz"));
         }
         let Some(bytes) = STANDARD.decode(&blob.data).ok().filter(|bytes| bytes.len().is_multiple_of(2)) else {
             return out.call.push(fault("a piece of its sound is no base64 of 16-bit samples"));
@@ -457,6 +459,15 @@ mod tests {
         assert_eq!(gemini.closed(Some(1_011)), Closed::Again);
         gemini.connections = CONNECTIONS;
         assert_eq!(gemini.closed(Some(1_011)), Closed::Gone, "not for ever");
+    }
+
+    #[test]
+    fn an_odd_rate_is_a_fault_and_costs_nothing() {
+        let mut gemini = GeminiLive::new(opening());
+        let mut out = Outbox::default();
+        let part = json!({ "inlineData": { "mimeType": "audio/pcm;rate=47999", "data": "AAAA" } });
+        gemini.received(&json!({ "serverContent": { "modelTurn": { "parts": [part] } } }).to_string(), &mut out);
+        assert!(matches!(&out.call[..], [FromAgent::Fault { .. }]) && gemini.down_hz == OUT_HZ);
     }
 
     #[test]

@@ -28,15 +28,23 @@ enum Phase {
     /// Our session is on its way.
     Configuring,
     Ready,
-    Gone,
+}
+
+/// Where its answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    None,
+    /// Asked for; the server has not said that it has begun.
+    Asked,
+    Begun,
 }
 
 /// See the module.
 pub struct OpenAiRealtime {
     opening: Opening,
     phase: Phase,
-    /// Its answer that is being made.
-    response: Option<String>,
+    /// The answer that is being made.
+    answer: Answer,
     /// That answer was cancelled by us.
     cancelled: bool,
     /// An answer is due when that one is over.
@@ -77,7 +85,7 @@ impl OpenAiRealtime {
         OpenAiRealtime {
             opening,
             phase: Phase::Opening,
-            response: None,
+            answer: Answer::None,
             cancelled: false,
             owes: false,
             turn: None,
@@ -118,15 +126,11 @@ impl OpenAiRealtime {
         let audio = &session["audio"];
         let speaks = |way: &str| audio[way]["format"]["type"] == FORMAT;
         if !speaks("input") || !speaks("output") {
-            return self.gone("its session does not speak audio/pcmu both ways".to_owned(), out);
+            let why = "its session does not speak audio/pcmu both ways".to_owned();
+            return out.call.push(FromAgent::Gone { why });
         }
         self.phase = Phase::Ready;
         out.call.push(FromAgent::Ready);
-    }
-
-    fn gone(&mut self, why: String, out: &mut Outbox) {
-        self.phase = Phase::Gone;
-        out.call.push(FromAgent::Gone { why });
     }
 
     fn sound(&mut self, item: &str, delta: &str, out: &mut Outbox) {
@@ -150,26 +154,25 @@ impl OpenAiRealtime {
         out.call.push(FromAgent::Sound { turn, ulaw });
     }
 
-    fn answer(&mut self, out: &mut Outbox) {
-        if self.response.is_some() {
+    fn ask_for_answer(&mut self, out: &mut Outbox) {
+        if self.answer != Answer::None {
             // The callee said more before it was heard. One answer at a time: the server refuses a second.
             self.cancel(out);
             self.owes = true;
         } else {
-            // Until the server says what it is called: nothing else may be asked meanwhile.
-            (self.response, self.cancelled, self.owes) = (Some(String::new()), false, false);
+            (self.answer, self.cancelled, self.owes) = (Answer::Asked, false, false);
             out.send(json!({ "type": "response.create" }));
         }
     }
 
     fn cancel(&mut self, out: &mut Outbox) {
-        if self.response.is_some() && !std::mem::replace(&mut self.cancelled, true) {
+        if self.answer != Answer::None && !std::mem::replace(&mut self.cancelled, true) {
             out.send(json!({ "type": "response.cancel" }));
         }
     }
 
     fn done(&mut self, response: &Value, out: &mut Outbox) {
-        (self.response, self.cancelled) = (None, false);
+        (self.answer, self.cancelled) = (Answer::None, false);
         if let Some((turn, _)) = &self.turn {
             out.call.push(FromAgent::Whole { turn: Arc::clone(turn) });
         }
@@ -189,7 +192,7 @@ impl OpenAiRealtime {
             out.send(json!({ "type": "session.update", "session": { "type": "realtime", "instructions": later } }));
         }
         if std::mem::take(&mut self.owes) {
-            self.answer(out);
+            self.ask_for_answer(out);
         }
     }
 
@@ -218,11 +221,13 @@ impl OpenAiRealtime {
         match (code, self.phase) {
             // We cancel without knowing whether it was over already.
             ("response_cancel_not_active", _) => {}
-            (_, Phase::Opening | Phase::Configuring) => self.gone(format!("{}: {message}", words(code)), out),
-            (_, Phase::Ready | Phase::Gone) => {
+            (_, Phase::Opening | Phase::Configuring) => {
+                out.call.push(FromAgent::Gone { why: format!("{}: {message}", words(code)) });
+            }
+            (_, Phase::Ready) => {
                 // An answer that was asked for and refused will not come.
-                if self.response.as_ref().is_some_and(String::is_empty) {
-                    self.response = None;
+                if self.answer == Answer::Asked {
+                    self.answer = Answer::None;
                 }
                 out.call.push(FromAgent::Fault { what: format!("{}: {message}", words(code)) });
             }
@@ -278,9 +283,7 @@ impl Machine for OpenAiRealtime {
             }
             "session.updated" => self.updated(&value(raw.session), out),
             "input_audio_buffer.committed" => out.call.push(FromAgent::TurnOver),
-            "response.created" => {
-                self.response = Some(value(raw.response)["id"].as_str().unwrap_or("?").to_owned());
-            }
+            "response.created" => self.answer = Answer::Begun,
             "response.output_audio.delta" => self.sound(item, raw.delta.as_deref().unwrap_or(""), out),
             "response.output_audio.done" => {
                 if let Some((turn, _)) = self.turn.as_ref().filter(|(turn, _)| **turn == *item) {
@@ -328,7 +331,7 @@ impl Machine for OpenAiRealtime {
             }
             // Its own ear finds the turns.
             ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
-            ToAgent::Answer => self.answer(out),
+            ToAgent::Answer => self.ask_for_answer(out),
             ToAgent::Cut { turn, heard_ms } => {
                 self.cancel(out);
                 // More than it has sent would be refused. Of turns before the last one nothing waits at the carrier.

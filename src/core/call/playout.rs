@@ -152,10 +152,7 @@ impl Playout {
 
     /// Whether something sounds at place `at`: an agent's turn that has run dry does not.
     pub fn is_sounding(&self, at: u64) -> bool {
-        self.items.iter().any(|item| match &item.sound {
-            Sound::Clip(_) => true,
-            Sound::Voice(_) => at < item.end() + DRY_MS * SAMPLES_PER_MS,
-        })
+        self.is_voicing(at) || self.items.iter().any(|item| matches!(item.sound, Sound::Clip(_)))
     }
 
     /// Whether the agent's voice sounds at place `at`.

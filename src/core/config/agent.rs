@@ -29,7 +29,7 @@ pub enum AgentKind {
 
 impl AgentKind {
     /// All of them, as they are written, with the model of each if none is named.
-    pub const ALL: [(&'static str, AgentKind, &'static str); 3] = [
+    const ALL: [(&'static str, AgentKind, &'static str); 3] = [
         ("openai-realtime", AgentKind::OpenAiRealtime, "gpt-realtime-2.1"),
         ("gemini-live", AgentKind::GeminiLive, "gemini-3.8-live"),
         // Its model is the agent's own affair.

@@ -30,7 +30,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     }
     // Reserved before the phone rings: nobody is called whom no agent could speak with.
     let agent = match line.agent.as_ref().map(|agent| agent.slot()) {
-        Some(None) => return not_claimed(&shared, &chosen, slot, ClaimRefused::Open).await,
+        // The lead is due again at the next look.
+        Some(None) => return not_sent(&shared, &chosen, slot).await,
         Some(Some(slot)) => Some(slot),
         None => None,
     };
@@ -187,6 +188,10 @@ async fn not_claimed(shared: &Arc<Shared>, chosen: &Chosen, slot: Slot, refused:
             tracing::debug!(lead = %chosen.lead, %refused, "not claimed");
         }
     }
+    not_sent(shared, chosen, slot).await;
+}
+
+async fn not_sent(shared: &Shared, chosen: &Chosen, slot: Slot) {
     shared.tell(Told::Decided(chosen.lead)).await;
     shared.desk(Event::NotSent { slot }).await;
 }

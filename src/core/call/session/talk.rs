@@ -298,6 +298,10 @@ impl Session {
         if self.talk.hangs && !self.playout.is_playing() {
             return self.end(EndCause::Finished);
         }
+        if self.talk.hangs && !self.playout.is_sounding(at) {
+            // A provider that does not mark the ends of its turns: this one was its last.
+            self.finish_voice();
+        }
         if self.speaking || self.playout.is_sounding(at) {
             self.talk.quiet_from = at;
             self.begin_turn();

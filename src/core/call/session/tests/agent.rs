@@ -308,3 +308,18 @@ fn what_was_said_while_the_agent_was_waited_for_is_answered_though_the_bridge_st
     line.agent(FromAgent::TurnOver);
     assert!(line.log.contains(&What::PassedOver), "its own voice waits behind the bridge");
 }
+
+#[test]
+fn an_agent_that_never_marks_the_end_of_its_words_can_hang_up_too() {
+    let mut line = Line::started_with(with_agent());
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    line.agent_speaks("a", 1_200);
+    line.agent(FromAgent::Hangs);
+    line.silence(1_300);
+    assert!(!line.closed && !line.sent.contains(&Piece::Mark(2, 9_600)), "its last word may go on");
+    line.silence(200);
+    assert!(line.sent.contains(&Piece::Mark(2, 9_600)), "it has run dry: that was the end");
+    line.mark(2, 1_200);
+    assert_eq!(line.cause(), Some(EndCause::Finished));
+}
