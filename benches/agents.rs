@@ -12,21 +12,19 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahoy::base::{Boot, Secret};
+use ahoy::base::Boot;
 use ahoy::core::agent::{AgentPlan, Prompt};
-use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
-use ahoy::core::config::{Agent, AgentConfig, AgentKind, BargeIn, Keys, Recording, Vad};
+use ahoy::core::call::CallScript;
+use ahoy::core::config::{Agent, AgentConfig, AgentKind, BargeIn};
 use ahoy::core::figures::Quantiles;
 use ahoy::core::wire::media::media_tail;
 use ahoy::core::wire::token;
 use ahoy::edge::agent::Provider;
-use ahoy::edge::gateway::guard::Bounds;
 use ahoy::run::agent::{AgentDoor, Task};
-use ahoy::run::clock::MachineClock;
-use ahoy::run::gateway::{Expected, GatewayOptions, Registry};
+use ahoy::run::gateway::{Expected, Registry};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use line::{ACCOUNT, Desk, KEY, Server, answer, attempt, machine, pinned, request, start_message, text_frame};
+use line::{KEY, Server, answer, attempt, machine, pinned, request, script, serving, start_message, text_frame};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 fn main() {
@@ -45,25 +43,14 @@ fn serve() {
     std::io::stdin().read_line(&mut asked).expect("a line");
     let (provider, calls) = asked.trim().split_once(' ').expect("address and number");
     let dir = tempfile::tempdir().expect("a folder");
-    let ms = Duration::from_millis;
-    let vad = Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) };
+    let usual = script(vec![0x20; 1_600].into());
+    let vad = usual.vad;
     let plan = AgentPlan { wait: Duration::from_secs(20), silence: Duration::from_secs(600) };
     let script = Arc::new(CallScript {
-        greeting: Arc::new(PreparedClip::of("greeting", vec![0x20; 1_600].into())),
-        opt_out_confirmed: None,
-        goodbye: None,
-        keys: Keys { opt_out: Some('9'), ..Keys::default() },
-        vad,
         // Its own voice comes back as the callee's here: nothing may stop it.
-        barge_in: BargeIn { enabled: false, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
-        listen_after: Duration::from_secs(3_600),
-        max_call: Duration::from_secs(3_600),
-        machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
-        recording: Recording::default(),
+        barge_in: BargeIn { enabled: false, ..usual.barge_in },
         agent: Some(plan.clone()),
-        transfers: false,
-        bridge: None,
-        apology: None,
+        ..usual
     });
     let config = AgentConfig {
         kind: AgentKind::OpenAiRealtime,
@@ -94,16 +81,7 @@ fn serve() {
         let line = runtime.block_on(async { door.open(door.slot().expect("a slot"), &agent, vad, task) });
         registry.lend(attempt, line);
     }
-    let options = GatewayOptions {
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        public_url: None,
-        auth_tokens: vec![Secret::new(ACCOUNT.to_owned())],
-        token_key: KEY,
-        calls_dir: dir.path().to_owned(),
-        bounds: Bounds::default(),
-        quiet: false,
-    };
-    let gateway = ahoy::run::gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port");
+    let gateway = serving(dir.path(), registry);
     println!("{}", gateway.addr);
     answer(|| gateway.counts().log_lost);
 }

@@ -10,18 +10,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahoy::base::{Boot, Secret};
-use ahoy::core::call::{CallScript, MachinePlan, PreparedClip};
-use ahoy::core::config::{BargeIn, Keys, Recording, Vad};
+use ahoy::base::Boot;
 use ahoy::core::figures::Quantiles;
 use ahoy::core::sound::g711;
 use ahoy::core::vad::silero::{State, at_8k};
 use ahoy::core::wire::{media::media_tail, token};
-use ahoy::edge::gateway::guard::Bounds;
-use ahoy::run::clock::MachineClock;
-use ahoy::run::gateway::{Expected, GatewayOptions, Registry};
+use ahoy::run::gateway::{Expected, Registry};
 use futures_util::{SinkExt, StreamExt};
-use line::{ACCOUNT, Desk, KEY, Server, answer, attempt, machine, pinned, request, start_message, text_frame};
+use line::{KEY, Server, answer, attempt, machine, pinned, request, script, serving, start_message, text_frame};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 /// Tokens expected by the server: streams, then probes.
@@ -48,24 +44,8 @@ fn speech() -> Vec<i16> {
 /// Serves until stdin ends; answers each line on it with "CPU seconds, resident KiB, lost log parts".
 fn serve() {
     let dir = tempfile::tempdir().expect("a folder");
-    let ms = Duration::from_millis;
     let greeting: Vec<u8> = speech()[12_000..92_000].iter().map(|it| g711::ulaw_encode(*it)).collect();
-    let script = Arc::new(CallScript {
-        greeting: Arc::new(PreparedClip::of("greeting", greeting.into())),
-        opt_out_confirmed: None,
-        goodbye: None,
-        keys: Keys { opt_out: Some('9'), ..Keys::default() },
-        vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
-        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
-        listen_after: Duration::from_secs(3_600),
-        max_call: Duration::from_secs(3_600),
-        machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
-        recording: Recording::default(),
-        agent: None,
-        transfers: false,
-        bridge: None,
-        apology: None,
-    });
+    let script = Arc::new(script(greeting.into()));
     let registry = Registry::default();
     for n in 0..TOKENS {
         let (attempt, expires) = (attempt(n), Boot(u64::MAX));
@@ -82,16 +62,7 @@ fn serve() {
             })
             .expect("room");
     }
-    let options = GatewayOptions {
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        public_url: None,
-        auth_tokens: vec![Secret::new(ACCOUNT.to_owned())],
-        token_key: KEY,
-        calls_dir: dir.path().to_owned(),
-        bounds: Bounds::default(),
-        quiet: false,
-    };
-    let gateway = ahoy::run::gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port");
+    let gateway = serving(dir.path(), registry);
     println!("{}", gateway.addr);
     answer(|| gateway.counts().log_lost);
 }

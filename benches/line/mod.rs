@@ -4,12 +4,20 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ahoy::base::{AttemptId, Secret, Sid};
-use ahoy::core::call::Answerer;
+use ahoy::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
+use ahoy::core::config::{BargeIn, Keys, Recording, Vad};
 use ahoy::core::wire::{signature, token};
-use ahoy::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
+use ahoy::edge::gateway::guard::Bounds;
+use ahoy::run::clock::MachineClock;
+use ahoy::run::gateway::{
+    self, Boxed, CallDesk, CallSummary, GatewayHandle, GatewayOptions, Overloaded, Registry, StatusEvent,
+};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -43,6 +51,41 @@ impl CallDesk for Desk {
     fn ended(&self, _: CallSummary) -> Boxed<'_, ()> {
         Box::pin(async {})
     }
+}
+
+/// A call that goes on as long as it is let: this greeting (µ-law), both ears on.
+pub fn script(greeting: Arc<[u8]>) -> CallScript {
+    let ms = Duration::from_millis;
+    CallScript {
+        greeting: Arc::new(PreparedClip::of("greeting", greeting)),
+        opt_out_confirmed: None,
+        goodbye: None,
+        keys: Keys { opt_out: Some('9'), ..Keys::default() },
+        vad: Vad::default(),
+        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
+        listen_after: Duration::from_secs(3_600),
+        max_call: Duration::from_secs(3_600),
+        machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
+        recording: Recording::default(),
+        agent: None,
+        transfers: false,
+        bridge: None,
+        apology: None,
+    }
+}
+
+/// A gateway on a free port of loopback.
+pub fn serving(calls: &Path, registry: Registry) -> GatewayHandle {
+    let options = GatewayOptions {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        public_url: None,
+        auth_tokens: vec![Secret::new(ACCOUNT.to_owned())],
+        token_key: KEY,
+        calls_dir: calls.to_owned(),
+        bounds: Bounds::default(),
+        quiet: false,
+    };
+    gateway::start(options, Arc::new(Desk), registry, Arc::new(MachineClock)).expect("a port")
 }
 
 /// Answers each line on stdin with "CPU seconds, resident KiB, lost log parts" of this process, until it ends.
