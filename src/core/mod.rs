@@ -10,6 +10,7 @@ pub mod cost;
 pub mod dial;
 pub mod ear;
 pub mod figures;
+pub mod inbound;
 pub mod lead;
 pub mod replay;
 pub mod report;

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::civil::{Time, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::agent::TypedAgent;
 use super::greeting::check_greeting;
+use super::hours::TypedHours;
+use super::inbound;
+use super::inbound::{TypedInbound, TypedReturning};
 use super::keys::TypedKeys;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{Agent, ConfigFault, Greeting, Keys, Machines, Recording, Span};
+use super::{Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
@@ -53,6 +55,8 @@ pub struct Campaign {
     pub reason: Option<String>,
     /// Keys a callee may press.
     pub keys: Keys,
+    /// The desk that answers calls to its numbers; `None` = nobody answers.
+    pub inbound: Option<Inbound>,
     /// Who callees are connected with on their wish, by key or by the agent.
     pub transfer: Option<Phone>,
     /// Longest call. Default 5 min, 10 s to 4 h.
@@ -160,19 +164,6 @@ impl Voice {
     }
 }
 
-/// Calling hours in the called person's zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hours {
-    /// First moment. Default 09:00.
-    pub start: Time,
-    /// First moment after. Default 18:00.
-    pub end: Time,
-    /// Days; default Monday to Friday.
-    pub days: Vec<Weekday>,
-    /// No hours at all; accepted only when the carrier is on loopback.
-    pub any: bool,
-}
-
 /// Tries per lead and the wait before the next one, by outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retries {
@@ -260,6 +251,8 @@ struct Typed {
     machine: TypedMachines,
     recording: TypedRecording,
     keys: TypedKeys,
+    inbound: Option<TypedInbound>,
+    returning: Vec<TypedReturning>,
     transfer: TypedTransfer,
     call: TypedCall,
     prices: TypedPrices,
@@ -287,15 +280,6 @@ struct TypedVoice {
     model: Option<String>,
     settings: BTreeMap<String, String>,
     kind: VoiceKind,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct TypedHours {
-    start: Option<String>,
-    end: Option<String>,
-    days: Option<Vec<String>>,
-    any: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -377,7 +361,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         callers.push(phone);
     }
     let greeting = check_greeting(typed.greeting).map_err(|(key, what)| about(&format!("greeting.{key}"), what))?;
-    let hours = check_hours(typed.hours).map_err(|(key, what)| about(&format!("hours.{key}"), what))?;
+    let hours = typed.hours.check().map_err(|(key, what)| about(&format!("hours.{key}"), what))?;
     let attempts = typed.retries.attempts.unwrap_or(3);
     if !(1..=20).contains(&attempts) {
         return Err(about("retries.attempts", format!("[retries] attempts is 1 to 20, not {attempts}")));
@@ -415,6 +399,17 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     };
     let agent = typed.agent.check().map_err(|(key, what)| about(&format!("agent.{key}"), what))?;
     let machines = typed.machine.check().map_err(|(key, what)| about(&format!("machine.{key}"), what))?;
+    let inbound = inbound::check(
+        typed.inbound,
+        typed.returning,
+        &inbound::Around {
+            callers: &callers,
+            greeting: &greeting,
+            keys: &keys,
+            answers: agent.is_some() || transfer.is_some(),
+        },
+    );
+    let inbound = inbound.map_err(|(key, what)| about(&key, what))?;
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
         return Err(about("call.max", "[call] max is 10s to 4h".to_owned()));
@@ -472,6 +467,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         recording: typed.recording.by,
         reason,
         keys,
+        inbound,
         transfer,
         max_call,
         listen_after: typed.call.listen_after.map_or(secs(4), |s| s.0),
@@ -504,38 +500,6 @@ fn check_limits(typed: &TypedLimits, price: f64) -> Result<Quota, (&'static str,
         Some(dollars) => Some(Money((dollars * 1_000_000.0).round() as i64)),
     };
     Ok(Quota { attempts: typed.attempts, minutes: typed.minutes, spend })
-}
-
-fn check_hours(typed: TypedHours) -> Result<Hours, (&'static str, String)> {
-    let time = |key: &'static str, text: Option<String>, default: Time| match text {
-        None => Ok(default),
-        Some(text) => {
-            text.parse::<Time>().map_err(|_| (key, format!("[hours] {key} is a time such as 09:00, not `{text}`")))
-        }
-    };
-    let start = time("start", typed.start, jiff::civil::time(9, 0, 0, 0))?;
-    let end = time("end", typed.end, jiff::civil::time(18, 0, 0, 0))?;
-    if start >= end {
-        return Err(("start", format!("[hours] start {start} is not before end {end}: nobody could be called")));
-    }
-    let mut days = Vec::new();
-    let names = typed.days.unwrap_or_else(|| ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned).to_vec());
-    for name in &names {
-        days.push(match name.to_ascii_lowercase().as_str() {
-            "mon" | "monday" => Weekday::Monday,
-            "tue" | "tuesday" => Weekday::Tuesday,
-            "wed" | "wednesday" => Weekday::Wednesday,
-            "thu" | "thursday" => Weekday::Thursday,
-            "fri" | "friday" => Weekday::Friday,
-            "sat" | "saturday" => Weekday::Saturday,
-            "sun" | "sunday" => Weekday::Sunday,
-            _ => return Err(("days", format!("[hours] `{name}` is no day: mon, tue, wed, thu, fri, sat, sun"))),
-        });
-    }
-    if days.is_empty() {
-        return Err(("days", "[hours] days is empty: nobody could be called".to_owned()));
-    }
-    Ok(Hours { start, end, days, any: typed.any })
 }
 
 #[cfg(test)]

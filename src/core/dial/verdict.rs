@@ -249,10 +249,12 @@ pub enum BlockReason {
     DoNotCallFile,
     /// A premium or satellite number, or one of our own.
     NeverCalled,
+    /// They called us: no list asked for them.
+    CalledUs,
 }
 
 /// Every reason.
-pub const BLOCK_REASONS: [BlockReason; 8] = [
+pub const BLOCK_REASONS: [BlockReason; 9] = [
     BlockReason::Suppressed,
     BlockReason::NoConsent,
     BlockReason::NoZone,
@@ -261,6 +263,7 @@ pub const BLOCK_REASONS: [BlockReason; 8] = [
     BlockReason::Country,
     BlockReason::DoNotCallFile,
     BlockReason::NeverCalled,
+    BlockReason::CalledUs,
 ];
 
 impl BlockReason {
@@ -275,6 +278,7 @@ impl BlockReason {
             BlockReason::Country => "country",
             BlockReason::DoNotCallFile => "do_not_call_file",
             BlockReason::NeverCalled => "never_called",
+            BlockReason::CalledUs => "called_us",
         }
     }
 }

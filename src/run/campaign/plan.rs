@@ -164,7 +164,7 @@ fn fill(ledger: &Ledger, campaign: &Campaign, now: Wall, plan: &mut CampaignPlan
             | BlockReason::Country
             | BlockReason::DoNotCallFile
             | BlockReason::NeverCalled => {}
-            BlockReason::Suppressed | BlockReason::Capped => {
+            BlockReason::Suppressed | BlockReason::Capped | BlockReason::CalledUs => {
                 *plan.never.entry(reason_name(*reason).to_owned()).or_default() += n;
             }
         }
@@ -281,5 +281,6 @@ pub fn reason_name(reason: BlockReason) -> &'static str {
         BlockReason::Country => "country_not_listed",
         BlockReason::DoNotCallFile => "do_not_call_file",
         BlockReason::NeverCalled => "never_called",
+        BlockReason::CalledUs => "called_us",
     }
 }

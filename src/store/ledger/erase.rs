@@ -33,8 +33,7 @@ impl Ledger {
         let mut folders = Vec::new();
         for lead in leads {
             folders.extend(self.rows(
-                "SELECT k.folder FROM attempt a JOIN call k ON k.attempt = a.id \
-                 WHERE a.lead = ?1 AND k.folder IS NOT NULL",
+                "SELECT folder FROM call WHERE lead = ?1 AND folder IS NOT NULL",
                 [lead.0],
                 |row| Ok(row.get::<_, String>(0)?),
             )?);
@@ -56,6 +55,9 @@ impl Ledger {
                 ledger.suppress(number, "erased", "leads forget", now)?;
             }
             let mut erased = Erased { folders: ledger.call_folders(leads)?, ..Erased::default() };
+            for number in numbers {
+                ledger.write("DELETE FROM ticket WHERE phone = ?1", [number.expose()])?;
+            }
             for lead in leads {
                 erased.attempts += ledger.erase_one(*lead, now)?;
                 erased.leads += 1;
@@ -70,15 +72,9 @@ impl Ledger {
 
     fn erase_one(&mut self, lead: LeadId, now: Wall) -> Result<u64, LedgerFault> {
         let nobody = format!("+0{:011}", lead.0);
-        self.write(
-            "UPDATE call SET keys = NULL, folder = NULL WHERE attempt IN (SELECT id FROM attempt WHERE lead = ?1)",
-            [lead.0],
-        )?;
+        self.write("UPDATE call SET keys = NULL, folder = NULL WHERE lead = ?1", [lead.0])?;
         // What is waited for would be fetched into a folder that is gone.
-        self.write(
-            "DELETE FROM task WHERE call IN (SELECT k.id FROM call k JOIN attempt a ON a.id = k.attempt WHERE a.lead = ?1)",
-            [lead.0],
-        )?;
+        self.write("DELETE FROM task WHERE call IN (SELECT id FROM call WHERE lead = ?1)", [lead.0])?;
         let attempts = self.write("UPDATE attempt SET phone = ?2 WHERE lead = ?1", (lead.0, &nobody))?;
         for table in ["lead_tag", "other_phone", "import_change"] {
             self.write(&format!("DELETE FROM {table} WHERE lead = ?1"), [lead.0])?;

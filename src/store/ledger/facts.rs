@@ -1,7 +1,7 @@
 //! Facts: what the carrier said, kept for ever, folded by rank; and what the media side noted about a call.
 
 use super::{CallNote, CarrierFact, FactResult, Ledger, LedgerFault, codec};
-use crate::base::{AttemptId, Wall, limits};
+use crate::base::{AttemptId, CallId, Wall, limits};
 use crate::core::call::Answerer;
 use crate::core::dial::attempt::{Fact, Input, LeadMove, State, Step};
 use crate::core::dial::verdict::Ended;
@@ -76,7 +76,7 @@ impl Ledger {
                 ledger.suppress(&known.phone, "opted out on the call", "call", now)?;
             }
             ledger.ensure_call(&known)?;
-            ledger.merge_note(attempt, note)?;
+            ledger.merge_note(attempt.call(), note)?;
             if known.standing.state != State::Ended {
                 return Ok(());
             }
@@ -103,7 +103,7 @@ impl Ledger {
     }
 
     /// A key is a person's, whatever was heard or the carrier says, and in whatever order these come.
-    fn merge_note(&self, attempt: AttemptId, note: &CallNote) -> Result<(), LedgerFault> {
+    pub(super) fn merge_note(&self, call: CallId, note: &CallNote) -> Result<(), LedgerFault> {
         let number = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
         self.write(
             "UPDATE call SET first_audio_us = coalesce(first_audio_us, ?2), heard_ms = coalesce(?3, heard_ms), \
@@ -113,9 +113,9 @@ impl Ledger {
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
                  language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13), \
                  answerer = CASE WHEN coalesce(?9, keys) IS NULL THEN coalesce(?14, answerer) ELSE 'human' END, \
-                  message_left = max(message_left, ?15) WHERE attempt = ?1",
+                  message_left = max(message_left, ?15) WHERE id = ?1",
             rusqlite::params![
-                attempt.0.as_bytes(),
+                call.0.as_bytes(),
                 number(note.first_audio_us),
                 number(note.heard_ms),
                 note.barged_in,

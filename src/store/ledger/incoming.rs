@@ -245,6 +245,9 @@ impl Ledger {
             tally.at.counts.duplicate_in_file += 1;
             return Ok(());
         }
+        if self.ask_for_caller(into, there.id, row)? {
+            return self.note_new(into, there.id.0, row, false, tally);
+        }
         if into.how == OnDuplicate::Update && self.update_lead(into, there.id, &row.lead)? {
             tally.at.counts.updated += 1;
         } else {
@@ -254,6 +257,32 @@ impl Ledger {
             tally.examples.extend(self.first_in(into.campaign, &row.lead.phone, row.lead.line)?);
         }
         Ok(())
+    }
+
+    /// Somebody whom only their own call had brought is on a list now: from here on they are that list's lead, with their
+    /// calls. False if the lead is no such one, or must not be called.
+    fn ask_for_caller(&self, into: &Into, lead: LeadId, row: &Incoming) -> Result<bool, LedgerFault> {
+        if into.lists && self.is_suppressed(&row.lead.phone)? {
+            return Ok(false);
+        }
+        let changed = self.write(
+            "UPDATE lead SET import = ?2, line = ?3, name = ?4, language = ?5, country = ?6, timezone = ?7, consent = ?8, \
+                    variables = ?9, state = 'ready', due = ?10, reason = NULL, changed_at = ?10 \
+             WHERE id = ?1 AND state = 'blocked' AND reason = 'called_us'",
+            rusqlite::params![
+                lead.0,
+                into.import.0,
+                i64::try_from(row.lead.line).unwrap_or(i64::MAX),
+                row.lead.name,
+                row.lead.language.as_ref().map(Language::as_str),
+                row.lead.country.as_ref().map(Country::as_str),
+                row.lead.timezone,
+                row.lead.consent,
+                row.variables,
+                into.now.0
+            ],
+        )?;
+        Ok(changed > 0)
     }
 
     /// The lead that has the number of this row.

@@ -18,6 +18,7 @@ mod facts;
 mod fault;
 mod foreign;
 mod imports;
+mod inbound;
 mod incoming;
 pub mod keyfile;
 mod leads;
@@ -40,6 +41,7 @@ mod suppression_tests;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod wal;
 pub mod writer;
 
@@ -55,6 +57,7 @@ pub use accounts::{AccountStop, RestingCaller};
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};
+pub use inbound::{InboundCall, InboundEnd, InboundRow};
 pub use incoming::Incoming;
 pub use leads::LeadsOf;
 pub use people::{FactLine, LeadOrder, Person};
@@ -63,6 +66,7 @@ pub use rows::*;
 pub use start::{Checked, StartCheck};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
 pub use tasks::{DueRecording, Unpriced};
+pub use tickets::{TicketCounts, TicketRow};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
 const OLDEST_SQLITE: i32 = 3_051_003;

@@ -1,5 +1,6 @@
 //! The ledger's promises: what a real campaign would lose if one of these broke.
 
+mod inbound_tests;
 mod machine_tests;
 mod recording_tests;
 mod writer_tests;

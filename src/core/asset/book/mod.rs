@@ -16,6 +16,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::base::text::printable;
 use crate::base::{Language, Slug, limits};
 use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing, OnVoicemail};
+use crate::core::inbound;
 
 pub use lexicon::{Lexicon, Takes};
 pub use read::parse_phrases;
@@ -31,6 +32,16 @@ const ALWAYS_NEEDED: [&str; 2] = ["opt-out-confirmed", "goodbye"];
 pub const BRIDGE: &str = "bridge";
 /// What is left on a voicemail: the campaign's own words, there are none of the house's.
 pub const VOICEMAIL: &str = "voicemail";
+/// What a desk says outside its hours.
+pub const CLOSED: &str = "closed";
+/// What a desk offers after the first words.
+pub const MENU: &str = "menu";
+/// What somebody hears who waits for a voice.
+pub const STILL_PREPARING: &str = "still-preparing";
+/// What somebody hears who wants to leave a message.
+pub const LEAVE_MESSAGE: &str = "leave-message";
+/// What they hear when it is taken.
+pub const MESSAGE_TAKEN: &str = "message-taken";
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
 const ISO_639_1: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
 da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik \
@@ -163,8 +174,15 @@ impl PhraseBook {
             let agents =
                 if campaign.agent.is_some() || campaign.transfer.is_some() { &[BRIDGE, APOLOGY][..] } else { &[] };
             let agents = agents.iter().copied().filter(|key| Some(*key) != late);
-            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(agents) {
+            let desk = campaign.inbound.as_ref().map(inbound::phrases).unwrap_or_default();
+            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(agents).chain(desk) {
                 let slug: Slug = key.parse().expect("a constant slug");
+                let own = self.phrases.get(key).is_some_and(|phrase| phrase.texts.contains_key(language));
+                if key == MENU && !own && !inbound::is_house_menu(campaign) {
+                    let what =
+                        format!("phrase `{MENU}` names keys 1 and 2 in `{language}`, and [inbound.menu] has others");
+                    return Err(fault(what, &format!("add [{MENU}] {language} = \"…\" to phrases.toml")));
+                }
                 if let Some(text) = self.text(key, language) {
                     add(&slug, language, text)?;
                 } else if lacks(key) {
@@ -234,7 +252,17 @@ mod tests {
 
     #[test]
     fn every_house_phrase_exists_in_all_seven_languages() {
-        for key in ["opt-out-confirmed", "apology", "bridge", "still-preparing", "closed", "goodbye"] {
+        for key in [
+            "opt-out-confirmed",
+            "apology",
+            "bridge",
+            "still-preparing",
+            "closed",
+            "goodbye",
+            "menu",
+            "leave-message",
+            "message-taken",
+        ] {
             for language in ["en", "fr", "de", "es", "it", "bg", "he"] {
                 let language: Language = language.parse().expect("tag");
                 let text = HOUSE.text(key, &language).expect("a house text");

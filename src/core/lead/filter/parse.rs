@@ -57,11 +57,16 @@ impl Filter {
     /// text (`'2026-11-21'`, midnight in UTC). `= != < <= > >=`, `in ('a', 'b')`, `like 'An%'`, `is null`, each with `not`;
     /// `and`, `or`, `not`, brackets.
     pub fn read(text: &str) -> Result<Filter, FilterFault> {
+        Filter::read_with(text, &[])
+    }
+
+    /// The same, where some words name columns that always have these names.
+    pub fn read_with(text: &str, own: &'static [&'static str]) -> Result<Filter, FilterFault> {
         if text.len() > limits::FILTER_BYTES {
             let what = format!("it has {} bytes; {} is the most", text.len(), limits::FILTER_BYTES);
             return Err(FilterFault { at: 1, what, hint: None });
         }
-        let mut reader = Reader { tokens: tokens(text)?, next: 0, terms: 0 };
+        let mut reader = Reader { tokens: tokens(text)?, own, next: 0, terms: 0 };
         let filter = reader.any(0)?;
         match reader.peek() {
             Token::End => Ok(filter),
@@ -163,6 +168,8 @@ fn sign(chars: &[char], at: &mut usize) -> Result<Token, FilterFault> {
 
 struct Reader {
     tokens: Vec<(usize, Token)>,
+    /// Words that name columns.
+    own: &'static [&'static str],
     next: usize,
     terms: usize,
 }
@@ -291,8 +298,12 @@ impl Reader {
                 if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == lower) {
                     return Ok(name.clone());
                 }
+                if self.own.contains(&lower.as_str()) {
+                    return Ok(Name::Variable(lower));
+                }
                 self.next = place;
-                let near = NAMES.iter().map(|(known, _)| (*known, strsim::jaro_winkler(known, &lower)));
+                let known = NAMES.iter().map(|(known, _)| *known).chain(self.own.iter().copied());
+                let near = known.map(|known| (known, strsim::jaro_winkler(known, &lower)));
                 let near = near.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, likeness)| *likeness > 0.8);
                 let hint = match near {
                     Some((known, _)) => format!("did you mean {known}? a column of your file stands in double quotes"),

@@ -1,0 +1,242 @@
+//! Calls that people make to us. Their lead is found by number, or made: once a number and campaign, whoever comes first.
+
+use rusqlite::params;
+
+use super::{CallNote, Ledger, LedgerFault, codec};
+use crate::base::{CallId, Country, Language, LeadId, Phone, Sid, Slug, Wall};
+use crate::core::dial::verdict::BlockReason;
+
+/// The `file` of the import that callers whom no list brought belong to.
+const CALLERS: &str = "inbound calls";
+
+/// A call that a desk has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundCall {
+    /// Our id of it.
+    pub call: CallId,
+    /// The campaign whose desk took it.
+    pub campaign: Slug,
+    /// Who calls; `None` = they withhold their number: such a call has no lead.
+    pub caller: Option<Phone>,
+    /// The carrier's account.
+    pub account: String,
+    /// The carrier's id of it.
+    pub sid: Sid,
+    /// Our number.
+    pub called: Phone,
+    /// The phrase that greets.
+    pub phrase: Slug,
+    /// In this language.
+    pub language: Language,
+    /// When it came.
+    pub at: Wall,
+}
+
+/// What became of it, beyond what every call has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InboundEnd {
+    /// When it was over.
+    pub at: Option<Wall>,
+    /// Why.
+    pub cause: Option<String>,
+    /// How long the menu was heard before a key, ms.
+    pub menu_ms: Option<u64>,
+    /// How long somebody waited for the agent after it, ms.
+    pub waited_ms: Option<u64>,
+    /// Length of the message that they left, ms.
+    pub message_ms: Option<u64>,
+}
+
+/// An inbound call in lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundRow {
+    /// Our id of it.
+    pub call: CallId,
+    /// Its lead, if the caller showed a number.
+    pub lead: Option<LeadId>,
+    /// When it came.
+    pub at: Wall,
+    /// The phrase that greeted.
+    pub phrase: String,
+    /// Why it ended; `None`: it goes on, or its end was lost.
+    pub cause: Option<String>,
+    /// `start` → first sound, µs.
+    pub first_audio_us: Option<u64>,
+    /// Length, ms.
+    pub duration_ms: Option<u64>,
+    /// Length of the message that they left, ms.
+    pub message_ms: Option<u64>,
+    /// How long the menu was heard before a key, ms.
+    pub menu_ms: Option<u64>,
+    /// How long somebody waited for the agent after it, ms.
+    pub waited_ms: Option<u64>,
+    /// Folder of the call log, relative to the calls folder.
+    pub folder: Option<String>,
+}
+
+impl Ledger {
+    /// Writes an inbound call down, with its lead. The same call again changes nothing. Gives its lead.
+    pub fn take_call(&mut self, taken: &InboundCall) -> Result<Option<LeadId>, LedgerFault> {
+        self.atomically(|ledger| {
+            let campaign = ledger.ensure_campaign(&taken.campaign, taken.at)?;
+            let lead = match &taken.caller {
+                Some(phone) => Some(ledger.lead_of_caller(campaign, phone, taken.at)?),
+                None => None,
+            };
+            ledger.write(
+                "INSERT INTO call (id, lead, campaign, account, sid, called, phrase, language, answered_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+                params![
+                    taken.call.0.as_bytes(),
+                    lead.map(|lead| lead.0),
+                    campaign,
+                    taken.account,
+                    taken.sid.as_str(),
+                    taken.called.expose(),
+                    taken.phrase.as_str(),
+                    taken.language.as_str(),
+                    taken.at.0,
+                ],
+            )?;
+            Ok(lead)
+        })
+    }
+
+    /// The lead of a number in a campaign; a number that no list brought gets one that is never called.
+    fn lead_of_caller(&mut self, campaign: i64, phone: &Phone, now: Wall) -> Result<LeadId, LedgerFault> {
+        let known = |ledger: &Ledger| {
+            ledger.one("SELECT id FROM lead WHERE campaign = ?1 AND phone = ?2", (campaign, phone.expose()), |row| {
+                Ok(LeadId(row.get(0)?))
+            })
+        };
+        if let Some(lead) = known(self)? {
+            return Ok(lead);
+        }
+        let import = self.import_of_callers(campaign, now)?;
+        self.write("UPDATE import SET rows_done = rows_done + 1 WHERE id = ?1", [import])?;
+        self.write(
+            "INSERT INTO lead (campaign, import, line, phone, country, state, reason, created_at, changed_at) \
+             VALUES (?1, ?2, (SELECT rows_done FROM import WHERE id = ?2), ?3, ?4, 'blocked', ?5, ?6, ?6)",
+            params![
+                campaign,
+                import,
+                phone.expose(),
+                phone.country().as_ref().map(Country::as_str),
+                BlockReason::CalledUs.as_str(),
+                now.0
+            ],
+        )?;
+        known(self)?.ok_or_else(|| LedgerFault::Bug("a lead that was just made is not there".to_owned()))
+    }
+
+    fn import_of_callers(&mut self, campaign: i64, now: Wall) -> Result<i64, LedgerFault> {
+        let found = self.one(
+            "SELECT id FROM import WHERE campaign = ?1 AND file = ?2 AND hash IS NULL",
+            (campaign, CALLERS),
+            |row| Ok(row.get::<_, i64>(0)?),
+        )?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        self.write("INSERT INTO import (campaign, file, at) VALUES (?1, ?2, ?3)", (campaign, CALLERS, now.0))?;
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    /// What became of an inbound call. A wish never to be called is kept first.
+    ///
+    /// Errors: `Unknown` if the call was never taken.
+    pub fn inbound_note(
+        &mut self,
+        call: CallId,
+        caller: Option<&Phone>,
+        note: &CallNote,
+        end: &InboundEnd,
+        now: Wall,
+    ) -> Result<(), LedgerFault> {
+        let number = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
+        self.atomically(|ledger| {
+            if let (true, Some(phone)) = (note.opted_out, caller) {
+                ledger.suppress(phone, "opted out on the call", "call", now)?;
+            }
+            let changed = ledger.write(
+                "UPDATE call SET ended_at = coalesce(?2, ended_at), cause = coalesce(?3, cause), \
+                     menu_ms = coalesce(?4, menu_ms), waited_ms = coalesce(?5, waited_ms), \
+                     message_ms = coalesce(?6, message_ms) WHERE id = ?1 AND attempt IS NULL",
+                params![
+                    call.0.as_bytes(),
+                    end.at.map(|at| at.0),
+                    end.cause,
+                    number(end.menu_ms),
+                    number(end.waited_ms),
+                    number(end.message_ms)
+                ],
+            )?;
+            if changed == 0 {
+                return Err(LedgerFault::Unknown("call"));
+            }
+            ledger.merge_note(call, note)
+        })
+    }
+
+    /// Inbound calls of a campaign (none: of all) that came at or after `since`, newest first.
+    pub fn inbound_calls(
+        &self,
+        campaign: Option<&Slug>,
+        since: Wall,
+        limit: u32,
+    ) -> Result<Vec<InboundRow>, LedgerFault> {
+        self.rows(
+            "SELECT * FROM call WHERE attempt IS NULL AND campaign IS NOT NULL AND answered_at >= ?2 \
+             AND (?1 IS NULL OR campaign = (SELECT id FROM campaign WHERE name = ?1)) \
+             ORDER BY answered_at DESC, id DESC LIMIT ?3",
+            (campaign.map(Slug::as_str), since.0, limit),
+            inbound_row,
+        )
+    }
+
+    /// Calls that a lead made to us, oldest first.
+    pub fn calls_by(&self, lead: LeadId) -> Result<Vec<InboundRow>, LedgerFault> {
+        self.rows(
+            "SELECT * FROM call WHERE attempt IS NULL AND campaign IS NOT NULL AND lead = ?1 ORDER BY answered_at, id LIMIT 1000",
+            [lead.0],
+            inbound_row,
+        )
+    }
+
+    /// Shows each lead of a campaign to `visit`: number, row, language. Nothing is kept but what `visit` keeps.
+    pub fn visit_callers(
+        &self,
+        campaign: &Slug,
+        mut visit: impl FnMut(&Phone, LeadId, Option<Language>),
+    ) -> Result<(), LedgerFault> {
+        let mut query = self.conn.prepare(
+            "SELECT id, phone, language FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) \
+             AND phone NOT LIKE '+0%'",
+        )?;
+        let mut rows = query.query([campaign.as_str()])?;
+        while let Some(row) = rows.next()? {
+            let phone = codec::phone(row, "phone")?;
+            visit(&phone, LeadId(row.get("id")?), codec::maybe_word(row, "language")?);
+        }
+        Ok(())
+    }
+}
+
+fn inbound_row(row: &rusqlite::Row<'_>) -> Result<InboundRow, LedgerFault> {
+    let number = |column: &str| -> Result<Option<u64>, LedgerFault> {
+        Ok(row.get::<_, Option<i64>>(column)?.and_then(|value| u64::try_from(value).ok()))
+    };
+    Ok(InboundRow {
+        call: CallId(codec::uuid(row, "id")?),
+        lead: row.get::<_, Option<i64>>("lead")?.map(LeadId),
+        at: codec::wall(row, "answered_at")?,
+        phrase: row.get("phrase")?,
+        cause: row.get("cause")?,
+        first_audio_us: number("first_audio_us")?,
+        duration_ms: number("duration_ms")?,
+        message_ms: number("message_ms")?,
+        menu_ms: number("menu_ms")?,
+        waited_ms: number("waited_ms")?,
+        folder: row.get("folder")?,
+    })
+}
