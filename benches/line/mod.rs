@@ -68,6 +68,7 @@ pub fn script(greeting: Arc<[u8]>) -> CallScript {
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
         recording: Recording::default(),
         agent: None,
+        desk: None,
         transfers: false,
         bridge: None,
         apology: None,

@@ -215,6 +215,10 @@ pub const QUEUE_TIME: Duration = Duration::from_secs(2);
 pub const QUEUE_NEWS: Duration = Duration::from_secs(60);
 /// Failing attempts that are kept with a stop of the account.
 pub const STOP_ATTEMPTS: usize = 100;
+/// A call to us opens its stream within this time after the carrier asked what to do with it.
+pub const INBOUND_START: Duration = Duration::from_secs(30);
+/// Calls whose answer is kept, for a carrier that asks again.
+pub const INBOUND_REPEATS: usize = 4_096;
 /// Tries to write down what became of an attempt while another process holds the ledger.
 pub const LEDGER_TRIES: u32 = 5;
 /// One POST to the carrier may take this long.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Context, EXIT_CODES};
+use serde_json::json;
+
+use super::{Context, EXIT_CODES, print_json};
 use crate::base::{Exit, Failure};
 use crate::core::dial::note::Watcher;
 use crate::run::campaign::EngineOptions;
@@ -19,8 +21,8 @@ pub struct ServeArgs {}
 
 fn after_help() -> String {
     format!(
-        "It calls nobody by itself: `ahoy campaign run` in another terminal, or cron, attaches to it. Inbound calls are \
-not answered yet.\n\nExamples:\n  ahoy serve &\n  ahoy campaign run welcome --yes --drain\n\n{EXIT_CODES}"
+        "It calls nobody by itself: `ahoy campaign run` in another terminal, or cron, attaches to it. Calls to the numbers of \
+campaigns with an [inbound] section are answered (docs/INBOUND.md).\n\nExamples:\n  ahoy serve &\n  ahoy campaign run welcome --yes --drain\n\n{EXIT_CODES}"
     )
 }
 
@@ -35,7 +37,22 @@ pub fn run(_: &ServeArgs, context: &Context) -> Result<Exit, Failure> {
         if !context.global.quiet {
             say("serving this workspace; Ctrl-C ends it when its live calls are over");
         }
-        serve_engine(&ws, Arc::new(MachineClock), options).await
+        serve_engine(&ws, Arc::new(MachineClock), options, |desks| {
+            let Some(desks) = desks else { return };
+            if context.json() {
+                let look = json!({ "desks": desks.campaigns, "places": desks.places, "answer_url": desks.answer_url });
+                // Whoever reads it may have gone: calls are answered all the same.
+                let _nobody_reads = print_json(&look);
+            } else {
+                say(&format!(
+                    "answering for {} ({} calls at once); the carrier's webhook for calls that come in is {}",
+                    desks.campaigns.join(", "),
+                    desks.places,
+                    desks.answer_url
+                ));
+            }
+        })
+        .await
     })?;
     view.finish();
     Ok(Exit::Done)

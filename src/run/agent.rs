@@ -26,6 +26,20 @@ pub struct AgentLine {
     pub priced: Option<(&'static str, String)>,
 }
 
+/// The other ends of a line, for its session.
+pub struct Berth {
+    says: mpsc::Sender<FromAgent>,
+    told: mpsc::Receiver<ToAgent>,
+}
+
+impl Berth {
+    /// There will be no session.
+    pub async fn gone(self, why: &str) {
+        // A call that is over does not need to know.
+        let _call_is_over = self.says.send(FromAgent::Gone { why: why.to_owned() }).await;
+    }
+}
+
 /// One agent of the workspace, with its slots.
 pub struct AgentDoor {
     /// `None`: the echo, which needs no provider.
@@ -83,10 +97,24 @@ impl AgentDoor {
 
     /// Opens a session. It ends when the line is dropped.
     pub fn open(self: &Arc<Self>, slot: Slot, agent: &Agent, vad: crate::core::config::Vad, task: Task) -> AgentLine {
+        let (line, berth) = self.line();
+        self.begin(berth, slot, agent, vad, task);
+        line
+    }
+
+    /// A line whose session begins later.
+    pub fn line(&self) -> (AgentLine, Berth) {
         let (to, told) = mpsc::channel(limits::AGENT_QUEUE);
         let (says, from) = mpsc::channel(limits::AGENT_QUEUE);
+        let priced = self.provider.as_ref().map(|provider| (provider.priced_as(), provider.model().to_owned()));
+        (AgentLine { to, from, priced }, Berth { says, told })
+    }
+
+    /// Begins the session of a line, in a task of its own.
+    pub fn begin(self: &Arc<Self>, berth: Berth, slot: Slot, agent: &Agent, vad: crate::core::config::Vad, task: Task) {
+        let Berth { says, told } = berth;
         let door = Arc::clone(self);
-        let voice = agent.voice.clone();
+        let voice = task.voice.clone().or_else(|| agent.voice.clone());
         tokio::spawn(async move {
             let Slot(_held_to_the_end) = slot;
             match &door.provider {
@@ -107,8 +135,6 @@ impl AgentDoor {
                 }
             }
         });
-        let priced = self.provider.as_ref().map(|provider| (provider.priced_as(), provider.model().to_owned()));
-        AgentLine { to, from, priced }
     }
 }
 
@@ -122,7 +148,8 @@ pub(crate) async fn rehearse(
     let begun = clock.boot();
     let prompt = Prompt { first: "Say nothing.".to_owned(), later: None };
     let language = campaign.greeting.texts.keys().next().map_or("en".to_owned(), ToString::to_string);
-    let mut line = door.open(slot, &campaign.agent, campaign.vad, Task { prompt, language, transfers: false });
+    let mut line =
+        door.open(slot, &campaign.agent, campaign.vad, Task { prompt, language, transfers: false, voice: None });
     loop {
         match line.from.recv().await {
             Some(FromAgent::Ready) => return Ok(clock.boot().since(begun)),
@@ -142,6 +169,8 @@ pub struct Task {
     pub language: String,
     /// It may have the callee connected with a person.
     pub transfers: bool,
+    /// A voice in place of the campaign's.
+    pub voice: Option<String>,
 }
 
 async fn serve(provider: &Provider, session: Session) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::campaign::{Engine, EngineOptions, RunOptions, RunReport, Word, check_rules, narrow};
+use super::campaign::{DeskLook, Engine, EngineOptions, RunOptions, RunReport, Word, check_rules, narrow};
 use super::clock::Clock;
 use crate::base::{Exit, Failure, Slug, limits};
 use crate::core::control::{Hand, Hello, Reply, Request, RunRequest, VERSION};
@@ -288,13 +288,36 @@ pub async fn run_or_attach(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOp
     Ok(report)
 }
 
-/// Holds an engine for other terminals until it is stopped.
-pub async fn serve_engine(ws: &Workspace, clock: Arc<dyn Clock>, options: EngineOptions) -> Result<(), Failure> {
+/// Holds an engine for other terminals, and its desks for people who call, until it is stopped. `told`: hears once what the
+/// desks answer (`None`: there are none), when they do.
+pub async fn serve_engine(
+    ws: &Workspace,
+    clock: Arc<dyn Clock>,
+    options: EngineOptions,
+    told: impl FnOnce(Option<&DeskLook>),
+) -> Result<(), Failure> {
     let (mut stop, seed) = (options.stop.clone(), options.seed);
     let engine = Arc::new(Engine::start(ws, clock, options).await?);
     let control = Control::open(ws, Arc::clone(&engine), seed)?;
+    let ready = async {
+        let look = engine.open_desks(ws).await?;
+        told(look.as_ref());
+        Ok::<(), Failure>(())
+    };
+    if let Err(failure) = ready.await {
+        control.close().await;
+        engine.finish().await?;
+        return Err(failure);
+    }
     // The sender lives as long as the process listens for signals; without it there is nothing to wait for.
-    let _stopped_or_deaf = stop.wait_for(|stop| *stop > Stop::No).await;
+    drop(stop.wait_for(|stop| *stop > Stop::No).await);
+    if let Some(desks) = engine.desks() {
+        desks.close();
+        // People who are on the line finish; a second signal ends their calls politely.
+        while desks.calls() > 0 && *stop.borrow() <= Stop::Drain {
+            engine.clock().sleep(Duration::from_millis(50)).await;
+        }
+    }
     engine.idle().await;
     control.close().await;
     engine.finish().await

@@ -418,6 +418,7 @@ fn tone() -> CallScript {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        desk: None,
         transfers: false,
         bridge: None,
         apology: None,

@@ -56,6 +56,13 @@ pub trait CallDesk: Send + Sync {
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>);
     /// The call is over on our side: end it at the carrier, which would otherwise go on to the verb after the stream.
     fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()>;
+    /// A checked webhook: somebody calls us. Gives the document that says what happens on the call, from memory; `None`:
+    /// the number is nobody's. Must not block.
+    fn answer(&self, _form: &[(String, String)]) -> Option<String> {
+        None
+    }
+    /// There is no cloned voice in time: the agent is to come with its own. Must not block.
+    fn own_voice(&self, _attempt: AttemptId) {}
     /// Connects the callee with the number that the campaign names; whether the carrier has taken it.
     fn transfer(&self, _attempt: AttemptId, _sid: Sid) -> Boxed<'_, bool> {
         Box::pin(async { false })
@@ -263,6 +270,11 @@ impl GatewayHandle {
         self.shared.stream_url.clone()
     }
 
+    /// Where the carrier asks what to do with a call to one of our numbers.
+    pub fn answer_url(&self) -> String {
+        format!("{}/v1/answer", self.public_url)
+    }
+
     /// Where the carrier sends status callbacks of the attempt with this token.
     pub fn status_url(&self, token: &str) -> String {
         format!("{}/v1/status/{token}", self.public_url)
@@ -413,6 +425,18 @@ fn redacted(form: &[(String, String)]) -> Vec<(String, String)> {
 }
 
 impl Handler for Shared {
+    fn answer(&self, seal: &Seal, body: &[u8]) -> (u16, String) {
+        let form = form::decode(body);
+        let url = format!("{}{}", self.public_url, seal.target);
+        if !self.signed(&url, signature::Body::Form(&form), seal, Upgrade::No) {
+            return (403, String::new());
+        }
+        if self.stopping.load(Ordering::Acquire) {
+            return (503, String::new());
+        }
+        self.desk.answer(&form).map_or((404, String::new()), |document| (200, document))
+    }
+
     fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16> {
         Box::pin(self.take_status(token, seal, body))
     }

@@ -13,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod gateway;
+pub(crate) mod inbound;
 pub mod leads;
 pub mod ledger;
 pub mod listen;

@@ -241,6 +241,11 @@ impl Stream<'_> {
                     }
                 }
                 Command::OptOut => self.store_opt_out(),
+                Command::OwnVoice => {
+                    if let Some(bound) = &self.bound {
+                        self.shared.desk.own_voice(bound.expected.attempt);
+                    }
+                }
                 Command::Transfer => self.transfer(),
                 Command::Record => {
                     if let Some(bound) = &self.bound

@@ -55,17 +55,24 @@ pub struct SimOptions {
 }
 
 /// A running carrier; it stops when this is dropped or [`SimHandle::stop`] is called.
-#[derive(Debug)]
 pub struct SimHandle {
     /// Where it listens.
     pub addr: SocketAddr,
     /// `http://…`, for a carrier's `base_url`.
     pub base_url: String,
+    world: Arc<World>,
     stop: Option<oneshot::Sender<()>>,
     tasks: tokio::task::JoinHandle<()>,
 }
 
 impl SimHandle {
+    /// Somebody calls `to`, a number of the account, whose webhook is `url`. Gives the call's id.
+    pub fn ring_in(&self, from: &str, to: &str, url: &str) -> Result<String, Failure> {
+        self.world
+            .ring_in(from, to, url)
+            .map_err(|fault| Failure::bug(format!("the embedded carrier: {}", fault.message)))
+    }
+
     /// Stops listening and drops every live call; they are ended (`failed`) when the log is next opened.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -131,8 +138,8 @@ pub async fn start(options: SimOptions, clock: Arc<dyn Clock>) -> Result<SimHand
         }
     }
     let (stop, stopped) = oneshot::channel();
-    let tasks = tokio::spawn(serve(world, listener, tasks, stopped));
-    Ok(SimHandle { addr, base_url: format!("http://{addr}"), stop: Some(stop), tasks })
+    let tasks = tokio::spawn(serve(Arc::clone(&world), listener, tasks, stopped));
+    Ok(SimHandle { addr, world, base_url: format!("http://{addr}"), stop: Some(stop), tasks })
 }
 
 type Life = (Arc<World>, Started);
@@ -217,7 +224,8 @@ async fn live(world: Arc<World>, started: Started) {
                 }
                 Command::Verb(verb) => world.note(&sid, What::Verb { verb: verb.to_owned() }),
                 Command::Fetch { url, digits } => {
-                    let params = base_params(&world, &order, &sid, CallStatus::InProgress, digits);
+                    let status = if machine.is_ringing_in() { CallStatus::Ringing } else { CallStatus::InProgress };
+                    let params = base_params(&world, &order, &sid, status, digits);
                     helpers.spawn(fetch(Arc::clone(&world), url, params, sender.clone()));
                 }
                 Command::OpenStream(noun) => {
@@ -288,7 +296,7 @@ fn base_params(
         ("Called", order.to.clone()),
         ("CallStatus", status.to_string()),
         ("ApiVersion", wire::API_VERSION.to_owned()),
-        ("Direction", "outbound-api".to_owned()),
+        ("Direction", if order.inbound { "inbound" } else { "outbound-api" }.to_owned()),
     ];
     // Mostly blank at the real carrier too: a verifier that drops blanks fails here first.
     for name in ["FromCity", "FromState", "FromZip", "FromCountry", "ToCity", "ToState", "ToZip", "ToCountry"] {

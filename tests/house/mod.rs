@@ -104,6 +104,7 @@ pub fn script() -> Arc<CallScript> {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        desk: None,
         transfers: false,
         bridge: None,
         apology: None,

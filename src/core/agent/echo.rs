@@ -64,7 +64,7 @@ impl Machine for Echo {
                     self.sound(piece, out);
                 }
             }
-            ToAgent::TakeOver { .. } | ToAgent::Answer | ToAgent::Cut { .. } => {}
+            ToAgent::TakeOver { .. } | ToAgent::Answer | ToAgent::Begin | ToAgent::Cut { .. } => {}
             ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
         }
     }

@@ -155,6 +155,9 @@ impl Machine for ElevenLabs {
                 out.send(json!({ "type": "contextual_update", "text": text }));
             }
             ToAgent::Sound(ulaw) => out.send(json!({ "user_audio_chunk": STANDARD.encode(ulaw) })),
+            ToAgent::Begin => {
+                out.send(json!({ "type": "user_message", "text": "(The person asked to speak with you and waits.)" }));
+            }
             // Their own ear decides about turns; what was stopped here is voided by our side.
             ToAgent::Answer | ToAgent::Cut { .. } | ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
         }

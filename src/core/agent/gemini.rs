@@ -24,6 +24,7 @@ const RATES: [u32; 4] = [8_000, 16_000, OUT_HZ, 48_000];
 /// Connections of one call at most: an hour and a half, or a service that keeps breaking.
 const CONNECTIONS: u32 = 12;
 /// Told instead of a greeting of which nothing was heard.
+const WAITS: &str = "(The person asked to speak with you and waits.)";
 const NOTHING: &str = "(nothing that I said was heard)";
 
 /// See the module.
@@ -402,6 +403,11 @@ impl Machine for GeminiLive {
                 } else {
                     (self.turn_open, self.owes_turn) = (false, true);
                 }
+            }
+            ToAgent::Begin => {
+                self.answering = true;
+                let turns = [json!({ "role": "user", "parts": [{ "text": WAITS }] })];
+                self.send(json!({ "clientContent": { "turns": turns, "turnComplete": true } }), out);
             }
             // It answers by itself when the turn ends, and stops by itself when one begins; it has no truncation.
             ToAgent::Answer | ToAgent::Cut { .. } => {}

@@ -48,6 +48,8 @@ pub enum ToAgent {
     TurnEnds,
     /// The provider's ear found a turn's end, and nobody speaks: answer.
     Answer,
+    /// The person asked for the agent, by a key, and waits: speak first.
+    Begin,
     /// The callee spoke over this turn of the agent: so much of it was heard. Stop.
     Cut {
         /// The agent's turn.

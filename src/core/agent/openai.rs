@@ -331,7 +331,7 @@ impl Machine for OpenAiRealtime {
             }
             // Its own ear finds the turns.
             ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
-            ToAgent::Answer => self.ask_for_answer(out),
+            ToAgent::Answer | ToAgent::Begin => self.ask_for_answer(out),
             ToAgent::Cut { turn, heard_ms } => {
                 self.cancel(out);
                 // More than it has sent would be refused. Of turns before the last one nothing waits at the carrier.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::SAMPLES_PER_MS;
 use crate::core::asset::Clip;
 use crate::core::asset::alignment::Alignment;
+use crate::core::sound::tone;
 use crate::core::wire::media::media_tail;
 
 /// Samples of the first piece: small, so that the first sound is on its way before the rest is copied.
@@ -44,6 +45,12 @@ impl PreparedClip {
     pub fn new(clip: &Clip) -> PreparedClip {
         let (text, alignment) = (clip.text.clone(), clip.alignment.clone());
         PreparedClip { text, alignment, ..PreparedClip::of(clip.key.as_str(), clip.ulaw.clone()) }
+    }
+
+    /// The same, with a tone after it that asks for a message.
+    pub fn then_tone(clip: &Clip) -> PreparedClip {
+        let ulaw: Vec<u8> = clip.ulaw.iter().copied().chain(tone::BEEP).collect();
+        PreparedClip { text: clip.text.clone(), ..PreparedClip::of(clip.key.as_str(), ulaw.into()) }
     }
 
     /// Prepares sound: µ-law, 8 000 Hz.

@@ -179,6 +179,17 @@ pub enum What {
     Record,
     /// Our message stands on the machine: it was played to its end.
     MessageLeft,
+    /// A desk's menu is said.
+    Menu,
+    /// There was no cloned voice in time: the agent comes with its own.
+    OwnVoice,
+    /// The caller left a message.
+    MessageTaken {
+        /// It begins here in the recording.
+        from_ms: u64,
+        /// It ends here.
+        to_ms: u64,
+    },
     /// Messages that could not be used: the first, and then each tenth.
     BadMessage {
         /// Why.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::agent::AgentPlan;
-use crate::core::config::{BargeIn, Detect, Keys, Machines, OnVoicemail, Recording, Vad};
+use crate::core::config::{
+    BargeIn, Detect, Failing, Keys, Machines, MenuPlan, MessagePlan, OnVoicemail, Recording, SpeaksFirst, Vad,
+};
 
 pub mod answerer;
 pub mod clip;
@@ -48,12 +50,48 @@ pub struct CallScript {
     pub recording: Recording,
     /// The agent that takes the line after the first words; `None` = a broadcast.
     pub agent: Option<AgentPlan>,
+    /// A desk's part, on calls to us.
+    pub desk: Option<DeskScript>,
     /// Callees may be connected with somebody else.
     pub transfers: bool,
     /// Said when the first words are over and the agent is not ready, and while a callee is connected with somebody.
     pub bridge: Option<Arc<PreparedClip>>,
     /// Said when there is no agent.
     pub apology: Option<Arc<PreparedClip>>,
+}
+
+/// What a desk offers a caller after the first words.
+#[derive(Debug, Clone)]
+pub struct DeskScript {
+    /// Nobody is there: the first words are all.
+    pub closed: bool,
+    /// Who speaks first.
+    pub speaks_first: SpeaksFirst,
+    /// The menu, and its sound; `None`: the agent takes the line.
+    pub menu: Option<(MenuPlan, Arc<PreparedClip>)>,
+    /// The agent waits for a cloned voice.
+    pub clone: bool,
+    /// How long somebody who asked for the agent waits for it.
+    pub wait: Duration,
+    /// Between two words of comfort while they wait.
+    pub comfort: Duration,
+    /// Those words.
+    pub comforting: Option<Arc<PreparedClip>>,
+    /// What happens when there is no voice in time.
+    pub failing: Failing,
+    /// How a message is taken; `None`: none is.
+    pub message: Option<MessageScript>,
+}
+
+/// How a message is taken.
+#[derive(Debug, Clone)]
+pub struct MessageScript {
+    /// How long it may be.
+    pub plan: MessagePlan,
+    /// Asks for it, and ends with a tone.
+    pub ask: Arc<PreparedClip>,
+    /// Thanks for it.
+    pub taken: Arc<PreparedClip>,
 }
 
 /// What is done when a machine answers.

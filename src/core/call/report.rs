@@ -33,6 +33,8 @@ pub struct Report {
     pub answerer: Option<Answerer>,
     /// Whether our message was left on a machine.
     pub message_left: bool,
+    /// The message that a caller left: from and to, in the recording, ms.
+    pub message_taken: Option<(u64, u64)>,
     /// How the agent took part, if it did.
     pub agent: AgentPart,
     /// Why it ended; `None` while it runs or after a crash.
@@ -155,6 +157,8 @@ impl Report {
                 What::LogLost { parts } => report.lost_parts += parts,
                 What::Answerer { who } => report.answerer = Some(*who),
                 What::MessageLeft => report.message_left = true,
+                What::MessageTaken { from_ms, to_ms } => report.message_taken = Some((*from_ms, *to_ms)),
+                What::Menu | What::OwnVoice => {}
                 What::Unheard { .. } | What::Beep { .. } | What::Record => {}
                 // The agent's part is read by itself.
                 What::Transfer { .. } => {}

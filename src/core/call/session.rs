@@ -4,15 +4,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::desk::DeskState;
 use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
 use super::ear::{Ear, Next};
 use super::log::{EndCause, What};
 use super::playout::Playout;
 pub use super::words::{BargeInNote, Command, Event, Notes, Owner, Then};
-use super::{Answerer, CallScript, PreparedClip, SAMPLES_PER_MS, ULAW_SILENCE};
+use super::{Answerer, CallScript, PreparedClip, SAMPLES_PER_MS};
 use crate::base::{Boot, limits};
-use crate::core::config::Recording;
+use crate::core::config::{Recording, SpeaksFirst};
 use crate::core::vad::CHUNK_MS;
 use crate::core::vad::segment::{Edge, Segmenter, Unbroken};
 use crate::core::wire::media::{self, Frame, Inbound, MediaFault};
@@ -52,6 +53,7 @@ pub struct Session {
     /// The carrier was asked to record.
     recorded: bool,
     talk: Talk,
+    desk: DeskState,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -89,6 +91,7 @@ impl Session {
             told: Vec::new(),
             recorded: false,
             talk: Talk::default(),
+            desk: DeskState::default(),
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -225,9 +228,14 @@ impl Session {
         self.talk.expected = script.agent.is_some();
         self.notes.greeting_total_ms = script.greeting.samples() / SAMPLES_PER_MS;
         let greeting = script.greeting.clone();
+        let listens = script.desk.as_ref().is_some_and(|desk| desk.speaks_first == SpeaksFirst::They);
         self.script = Some(script);
-        self.owner = Owner::Greeting;
-        self.play(greeting);
+        if listens {
+            self.hear_person(Then::Greet);
+        } else {
+            self.owner = Owner::Greeting;
+            self.play(greeting);
+        }
         // Only now is there time for anything else: the first sound has been handed over.
         self.them.reserve_exact(PART + 320);
         self.us.reserve_exact(PART + 320);
@@ -256,64 +264,6 @@ impl Session {
         self.act_on_answerer();
         self.advance();
         Ok(())
-    }
-
-    /// Puts silence where sound is missing, so that every place stays where the carrier's clock has it.
-    fn fill_gap(&mut self, frame: &Frame<'_>, length: u64) {
-        let missing = match (frame.timestamp, self.place.first_timestamp) {
-            (Some(timestamp), Some(first)) => {
-                let place = timestamp.saturating_sub(first).saturating_mul(SAMPLES_PER_MS);
-                // The carrier's timestamps jitter by some milliseconds: less than two frames is no gap.
-                place.checked_sub(self.place.samples).filter(|missing| *missing >= 2 * length.max(160))
-            }
-            (Some(timestamp), None) => {
-                self.place.first_timestamp = Some(timestamp);
-                None
-            }
-            (None, _) => match (frame.chunk, self.place.chunk) {
-                (Some(chunk), Some(last)) if chunk > last.saturating_add(1) => (chunk - last - 1).checked_mul(length),
-                (Some(_) | None, _) => None,
-            },
-        };
-        self.place.chunk = frame.chunk.or(self.place.chunk);
-        let Some(missing) = missing else { return };
-        let fill = missing.min(limits::GAP_FILL_MS * SAMPLES_PER_MS);
-        if let Some(first) = &mut self.place.first_timestamp {
-            // What is not filled is taken off the clock, or it would be missed again with every frame.
-            *first += (missing - fill) / SAMPLES_PER_MS;
-        }
-        self.notes.lost_media_ms += missing / SAMPLES_PER_MS;
-        self.log(What::Gap { gap_ms: missing / SAMPLES_PER_MS });
-        let silence = [ULAW_SILENCE; 160];
-        let mut left = fill as usize;
-        while left > 0 {
-            let part = left.min(silence.len());
-            self.take(&silence[..part]);
-            left -= part;
-        }
-    }
-
-    fn take(&mut self, ulaw: &[u8]) {
-        self.them.extend_from_slice(ulaw);
-        self.playout.read(self.place.samples, ulaw.len(), &mut self.us);
-        self.place.samples += ulaw.len() as u64;
-        self.ear.push(ulaw);
-        self.agent_hears(ulaw);
-        if let Some(answerer) = &mut self.answerer {
-            let told = &mut self.told;
-            answerer.sound(ulaw, self.place.samples / SAMPLES_PER_MS, |heard| told.push(heard));
-        }
-        if self.them.len() >= PART {
-            self.hand_over_sound();
-        }
-    }
-
-    fn hand_over_sound(&mut self) {
-        if !self.them.is_empty() {
-            let them = std::mem::replace(&mut self.them, Vec::with_capacity(PART + 320));
-            let us = std::mem::replace(&mut self.us, Vec::with_capacity(PART + 320));
-            self.commands.push_back(Command::Sound(them, us));
-        }
     }
 
     /// Hands chunks to the network, one at a time, and takes what needs none.
@@ -373,7 +323,7 @@ impl Session {
             match then {
                 // They wait for us to speak.
                 Then::Greet => *until = self.place.samples,
-                Then::Goodbye | Then::End => *until = (*until).max(end_ms * SAMPLES_PER_MS + listen_after),
+                Then::Menu | Then::Goodbye | Then::End => *until = (*until).max(end_ms * SAMPLES_PER_MS + listen_after),
             }
         }
     }
@@ -391,6 +341,7 @@ impl Session {
         let cut_short = self.notes.barge_ins.len() == 1 && u128::from(heard_ms) < restart_under;
         match owner {
             Owner::Greeting if cut_short => self.hear_person(Then::Greet),
+            Owner::Greeting if self.has_menu() => self.hear_person(Then::Menu),
             Owner::Greeting if self.talk.expected => self.hand_over(onset_ms, true),
             Owner::Greeting => self.hear_person(Then::Goodbye),
             // They go on with the agent, or wait for it in silence.
@@ -443,7 +394,7 @@ impl Session {
 
     fn hear_person(&mut self, then: Then) {
         let wait = match then {
-            Then::Greet => HELLO_MS * SAMPLES_PER_MS,
+            Then::Greet | Then::Menu => HELLO_MS * SAMPLES_PER_MS,
             Then::Goodbye | Then::End => self.listen_after(),
         };
         let until = self.place.samples + wait;
@@ -463,6 +414,7 @@ impl Session {
             // First of all: the wish is on its way to the ledger.
             self.commands.push_back(Command::OptOut);
             self.stop_playing();
+            self.keep_message();
             self.log(What::OptOut);
             self.owner = Owner::StoringOptOut { by: now + limits::OPT_OUT_WAIT };
         }
@@ -471,6 +423,8 @@ impl Session {
             self.transfer(now, false);
         } else if keys.repeat == Some(key) {
             self.repeat();
+        } else if opt_out != Some(key) {
+            self.desk_key(now, key);
         }
         if person {
             self.answered_by(Answerer::Human);
@@ -479,7 +433,9 @@ impl Session {
 
     /// The greeting once more, for whoever has not been given to an agent.
     fn repeat(&mut self) {
-        if let (Owner::Greeting | Owner::Person { .. } | Owner::Goodbye, Some(script)) = (self.owner, &self.script) {
+        if let (Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } | Owner::Goodbye, Some(script)) =
+            (self.owner, &self.script)
+        {
             let greeting = script.greeting.clone();
             self.stop_playing();
             self.owner = Owner::Greeting;
@@ -505,9 +461,12 @@ impl Session {
         }
         let (at, silent) = (self.place.samples, !self.playout.is_playing());
         match self.owner {
-            Owner::Greeting if silent && self.talk.expected => self.hand_over(at / SAMPLES_PER_MS, false),
-            Owner::Greeting if silent => self.hear_person(Then::Goodbye),
-            Owner::Bridge { until } if at >= until => self.apologise(),
+            Owner::Greeting if silent => self.greeting_is_over(),
+            Owner::Bridge { until } => self.waiting(at, silent, until),
+            Owner::Menu { said, until } if silent => self.menu(at, said, until),
+            Owner::AskMessage if silent => self.listen_for_message(),
+            Owner::Taking { from, until } => self.taking(at, from, until),
+            Owner::MessageTaken if silent => self.end(EndCause::Finished),
             Owner::Agent => self.conversation(at),
             Owner::Apology if silent => self.end(EndCause::NoAgent),
             Owner::Person { until, at_most, then } if at >= at_most || (at >= until && !self.speaking) => {
@@ -520,7 +479,8 @@ impl Session {
             Owner::Message => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
-            Owner::Bridge { .. } | Owner::Apology | Owner::Transferring { .. } => {}
+            Owner::Apology | Owner::Transferring { .. } => {}
+            Owner::Menu { .. } | Owner::AskMessage | Owner::MessageTaken => {}
         }
         let max_call = self.script.as_ref().map(|script| script.max_call.as_millis());
         if max_call.is_some_and(|most| u128::from(self.media_ms()) >= most) {
@@ -532,6 +492,7 @@ impl Session {
     fn go_on(&mut self, then: Then) {
         let (owner, clip) = match (then, &self.script) {
             (Then::Greet, Some(script)) => (Owner::Greeting, Some(script.greeting.clone())),
+            (Then::Menu, Some(_)) => return self.offer_menu(0),
             (Then::Goodbye, Some(script)) => (Owner::Goodbye, script.goodbye.clone()),
             (Then::End, _) | (_, None) => (Owner::Over, None),
         };
@@ -554,6 +515,7 @@ impl Session {
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
             Owner::Machine { .. } | Owner::Message => self.too_long(now),
             Owner::Bridge { .. } | Owner::Agent | Owner::Apology => self.too_long(now),
+            Owner::Menu { .. } | Owner::AskMessage | Owner::Taking { .. } | Owner::MessageTaken => self.too_long(now),
         };
         if let Some(cause) = over {
             self.end(cause);
@@ -582,6 +544,7 @@ impl Session {
             self.speech_off(start_ms, end_ms);
         }
         self.hand_over_sound();
+        self.keep_message();
         self.full_box(cause);
         self.owner = Owner::Over;
         self.notes.cause = Some(cause);
@@ -590,7 +553,9 @@ impl Session {
     }
 }
 
+mod desk;
 mod machine;
+mod sound;
 mod talk;
 #[cfg(test)]
 mod tests;

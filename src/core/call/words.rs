@@ -62,6 +62,24 @@ pub enum Owner {
     },
     /// Our message on the machine.
     Message,
+    /// A desk's menu, or the wait for a key.
+    Menu {
+        /// How often it was said again.
+        said: u32,
+        /// A key is waited for until here (samples); `None`: it is being said.
+        until: Option<u64>,
+    },
+    /// We ask for a message.
+    AskMessage,
+    /// The caller, who leaves a message. Places are samples.
+    Taking {
+        /// It began here.
+        from: u64,
+        /// It ends here at the latest.
+        until: u64,
+    },
+    /// Our thanks for it.
+    MessageTaken,
     /// Nobody any more.
     Over,
 }
@@ -71,6 +89,8 @@ pub enum Owner {
 pub enum Then {
     /// The greeting once more: a "hello?" at pick-up cut it before it had said anything.
     Greet,
+    /// The desk's menu.
+    Menu,
     /// Our goodbye.
     Goodbye,
     /// The end at once.
@@ -115,6 +135,8 @@ pub enum Command {
     Clear,
     /// Run the network; answer with [`Event::Judged`].
     Judge(Box<Job>),
+    /// There is no cloned voice in time: let the agent come with its own.
+    OwnVoice,
     /// Make the opt-out durable; answer with [`Event::OptOutStored`].
     OptOut,
     /// Let the carrier record from here on: what tells that the call is recorded has been played.
@@ -166,6 +188,15 @@ pub struct Notes {
     /// The agent took the line.
     #[serde(default)]
     pub handed_over: bool,
+    /// A desk's menu was heard so long before a key was pressed.
+    #[serde(default)]
+    pub menu_ms: Option<u64>,
+    /// Somebody waited so long for the agent.
+    #[serde(default)]
+    pub waited_ms: Option<u64>,
+    /// A message was left from here to there, ms of inbound sound.
+    #[serde(default)]
+    pub message: Option<(u64, u64)>,
     /// What the agent's provider counted.
     #[serde(default)]
     pub usage: Usage,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::{Language, Slug, Wall};
+use crate::base::{Language, Phone, Slug, Wall};
 use crate::core::asset::book::{CLOSED, GREETING};
 use crate::core::config::{Campaign, Inbound};
 use crate::core::dial::hours::{Window, may_call};
@@ -47,6 +47,16 @@ pub enum Reception {
     Closed,
     /// Not at all: every place is taken.
     Busy,
+}
+
+/// What carriers put in the place of a number that is withheld: ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN and BLOCKED, as
+/// they are spelled on a telephone's keys.
+const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"];
+
+/// Who calls, by what the carrier says; `None` = they withhold their number, or it is none.
+pub fn caller_of(from: &str) -> Option<Phone> {
+    let from = from.trim();
+    if WITHHELD.contains(&from) { None } else { Phone::from_e164(from).ok() }
 }
 
 /// How a call is received at `now`, where so many places are `taken`.

@@ -99,6 +99,8 @@ pub struct CallMachine {
     script: Script,
     limits: Limits,
     first: Instructions,
+    /// Somebody called the account.
+    inbound: bool,
     state: State,
     verbs: VecDeque<Verb>,
     gather_action: Option<String>,
@@ -114,6 +116,7 @@ impl CallMachine {
             script,
             limits,
             first,
+            inbound: false,
             state: State::Queued,
             verbs: VecDeque::new(),
             gather_action: None,
@@ -121,6 +124,15 @@ impl CallMachine {
             documents: 0,
             out: VecDeque::new(),
         }
+    }
+
+    /// A call that comes in: its document is asked for while it rings, and answers it.
+    pub fn inbound(script: Script, limits: Limits, url: &str) -> CallMachine {
+        let mut machine = CallMachine::new(script, limits, Instructions::Url(url.to_owned()));
+        machine.inbound = true;
+        machine.out.push_back(Command::Status(CallStatus::Ringing));
+        machine.fetch(0, url.to_owned(), None);
+        machine
     }
 
     /// The next thing to do.
@@ -138,6 +150,11 @@ impl CallMachine {
         };
         let ends = [own, self.limit_at(), self.leaves_at()];
         ends.into_iter().flatten().min()
+    }
+
+    /// Whether somebody calls, and nobody has answered.
+    pub fn is_ringing_in(&self) -> bool {
+        self.inbound && self.answered_at.is_none()
     }
 
     /// Whether the call is over.
@@ -168,7 +185,22 @@ impl CallMachine {
             }
             (State::Fetching, Event::Document(Some(verbs))) => {
                 self.verbs = verbs.into();
+                if self.answered_at.is_none() {
+                    // A refusal is the only verb that does not answer a call that comes in.
+                    match self.verbs.front() {
+                        Some(Verb::Reject(RejectReason::Busy)) => return self.end(now, CallStatus::Busy, "reject"),
+                        Some(Verb::Reject(RejectReason::Rejected)) => {
+                            return self.end(now, CallStatus::NoAnswer, "reject");
+                        }
+                        _ => {}
+                    }
+                    self.answered_at = Some(now);
+                    self.out.push_back(Command::Status(CallStatus::InProgress));
+                }
                 self.advance(now);
+            }
+            (State::Fetching, Event::Document(None)) if self.answered_at.is_none() => {
+                self.end(now, CallStatus::Failed, "document");
             }
             (State::Fetching, Event::Document(None)) => self.end(now, CallStatus::Completed, "document"),
             (State::Streaming, Event::StreamClosed) => self.advance(now),
@@ -206,6 +238,8 @@ impl CallMachine {
                 | Behaviour::TalksOver
                 | Behaviour::PressesNine
                 | Behaviour::PressesOther
+                | Behaviour::AsksForAgent
+                | Behaviour::LeavesMessage
                 | Behaviour::Voicemail
                 | Behaviour::HangsUpAtOnce
                 | Behaviour::Busy
@@ -243,6 +277,8 @@ impl CallMachine {
             | Behaviour::TalksOver
             | Behaviour::PressesNine
             | Behaviour::PressesOther
+            | Behaviour::AsksForAgent
+            | Behaviour::LeavesMessage
             | Behaviour::Voicemail
             | Behaviour::HangsUpAtOnce
             | Behaviour::Invalid

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chance;
+use crate::core::sound::tone;
 
 /// Samples of one frame.
 pub const FRAME: usize = 160;
@@ -41,6 +42,10 @@ pub enum Behaviour {
     PressesNine,
     /// Presses another key.
     PressesOther,
+    /// Presses 1, then talks with whoever comes. Only those who call us.
+    AsksForAgent,
+    /// Presses 2, and speaks after the tone. Only those who call us.
+    LeavesMessage,
     /// A machine: greeting, beep, then it records.
     Voicemail,
     /// Answers and hangs up at once.
@@ -109,6 +114,8 @@ pub fn script(seed: u64, number: &str) -> Script {
         Behaviour::SaysHello => rng.u64(100..600),
         Behaviour::TalksOver => rng.u64(400..2_500),
         Behaviour::PressesNine | Behaviour::PressesOther => rng.u64(800..4_000),
+        // No number answers so.
+        Behaviour::AsksForAgent | Behaviour::LeavesMessage => 0,
         Behaviour::Voicemail => rng.u64(200..800),
         Behaviour::HangsUpAtOnce => rng.u64(100..900),
         Behaviour::Listens
@@ -129,6 +136,31 @@ pub fn script(seed: u64, number: &str) -> Script {
         says_goodbye: rng.u32(..100) < 25,
         noise: rng.u64(..),
     }
+}
+
+/// The script of somebody who calls us: they do not ring, and are no machine; four of ten want somebody, or to leave word.
+pub fn caller(seed: u64, number: &str) -> Script {
+    let mut rng = chance(seed, &["caller", number]);
+    let own = script(seed, number);
+    let behaviour = match rng.u32(..10) {
+        0..3 => Behaviour::AsksForAgent,
+        3 => Behaviour::LeavesMessage,
+        _ => match own.behaviour {
+            Behaviour::Busy
+            | Behaviour::NoAnswer
+            | Behaviour::Invalid
+            | Behaviour::Fails
+            | Behaviour::Voicemail
+            | Behaviour::HangsUpAtOnce => Behaviour::Listens,
+            other => other,
+        },
+    };
+    let (key, delay_ms) = match behaviour {
+        Behaviour::AsksForAgent => ('1', rng.u64(800..6_000)),
+        Behaviour::LeavesMessage => ('2', rng.u64(800..6_000)),
+        _ => (own.key, own.delay_ms),
+    };
+    Script { behaviour, key, delay_ms, ..own }
 }
 
 /// What callees can say: µ-law, 8 kHz, about −26 dBov. `clips/README.md` tells how they were made.
@@ -160,22 +192,10 @@ impl Clip {
             Clip::NoThanks => include_bytes!("clips/no_thanks.ulaw"),
             Clip::Who => include_bytes!("clips/who.ulaw"),
             Clip::Voicemail => include_bytes!("clips/voicemail.ulaw"),
-            Clip::Beep => &BEEP,
+            Clip::Beep => &tone::BEEP,
         }
     }
 }
-
-/// One period of 1 kHz at −22 dBov, in µ-law, for 400 ms.
-const BEEP: [u8; 3_200] = {
-    let period = [0xff, 0xba, 0xb2, 0xba, 0xff, 0x3a, 0x32, 0x3a];
-    let mut out = [0xff; 3_200];
-    let mut at = 0;
-    while at < out.len() {
-        out[at] = period[at % 8];
-        at += 1;
-    }
-    out
-};
 
 /// What the callee hears in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -276,13 +296,19 @@ impl Callee {
                 self.acted = true;
                 self.saying = vec![self.script.words];
             }
-            Behaviour::PressesNine | Behaviour::PressesOther
+            Behaviour::PressesNine | Behaviour::PressesOther | Behaviour::AsksForAgent | Behaviour::LeavesMessage
                 if !self.acted && since_heard.is_some_and(|since| since >= delay) =>
             {
                 self.acted = true;
+                // What they hear from here on is the answer.
+                (self.answered, self.voice, self.quiet) = (false, 0, 0);
                 return Some(self.script.key);
             }
-            Behaviour::Converses if self.is_their_turn() => {
+            Behaviour::LeavesMessage if self.acted && self.turns == 0 && self.is_their_turn() => {
+                self.turns = 1;
+                self.saying = vec![Clip::HowMuch, Clip::Who];
+            }
+            Behaviour::Converses | Behaviour::AsksForAgent if self.talks() && self.is_their_turn() => {
                 (self.answered, self.voice) = (false, 0);
                 let words = TURNS.get(self.turns).copied();
                 self.turns += 1;
@@ -295,6 +321,8 @@ impl Callee {
             | Behaviour::TalksOver
             | Behaviour::PressesNine
             | Behaviour::PressesOther
+            | Behaviour::AsksForAgent
+            | Behaviour::LeavesMessage
             | Behaviour::Voicemail
             | Behaviour::HangsUpAtOnce
             | Behaviour::Busy
@@ -308,6 +336,11 @@ impl Callee {
             self.saying = vec![Clip::Hello];
         }
         None
+    }
+
+    /// They are with whoever they wanted to talk with.
+    fn talks(&self) -> bool {
+        self.acted || self.script.behaviour == Behaviour::Converses
     }
 
     /// In a conversation: we have spoken and are silent, or they have heard enough.
@@ -344,8 +377,13 @@ impl Callee {
         if self.leaving {
             return true;
         }
-        let converses = self.script.behaviour == Behaviour::Converses;
-        let patience = if converses { WAITS_MS } else { self.script.patience_ms } / FRAME_MS;
+        // Half of those who leave a message hang up before we have thanked them.
+        let waits = match self.script.behaviour {
+            Behaviour::Converses | Behaviour::AsksForAgent => true,
+            Behaviour::LeavesMessage => self.turns == 0 || self.script.noise.is_multiple_of(2),
+            _ => false,
+        };
+        let patience = if waits { WAITS_MS } else { self.script.patience_ms } / FRAME_MS;
         let bored = match self.first_heard {
             Some(_) => self.quiet >= patience,
             None => now * FRAME_MS >= DEAF_MS && self.quiet >= patience,

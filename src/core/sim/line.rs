@@ -29,6 +29,8 @@ pub enum What {
     Started { seed: u64, speedup: f64 },
     /// The call exists. Written before the POST is answered.
     Created { to: String, from: String, behaviour: Behaviour },
+    /// Somebody called a number of the account.
+    CameIn { to: String, from: String, behaviour: Behaviour },
     /// Where the call stands now; `queued_ms` on the first step out of the queue.
     Status { status: CallStatus, queued_ms: Option<u64> },
     /// A verb of the document runs (`say`, `pause`, `gather`, `play`, `redirect`, `hangup`).

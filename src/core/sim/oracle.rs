@@ -35,6 +35,8 @@ pub struct Seen {
 pub struct Oracle {
     /// Calls in order of their making.
     pub calls: Vec<Seen>,
+    /// Calls that came in, in order.
+    pub came_in: Vec<Seen>,
     /// Media messages and requests of ours that broke the protocol.
     pub complaints: Vec<String>,
 }
@@ -43,11 +45,13 @@ impl Oracle {
     /// Reads the lines.
     pub fn new(lines: &[Line]) -> Oracle {
         let mut oracle = Oracle::default();
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut places: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
         for line in lines {
-            if let What::Created { to, .. } = &line.what {
-                places.insert(&line.sid, oracle.calls.len());
-                oracle.calls.push(Seen {
+            if let What::Created { to, .. } | What::CameIn { to, .. } = &line.what {
+                let came_in = matches!(line.what, What::CameIn { .. });
+                let calls = if came_in { &mut oracle.came_in } else { &mut oracle.calls };
+                places.insert(&line.sid, (came_in, calls.len()));
+                calls.push(Seen {
                     sid: line.sid.clone(),
                     to: to.clone(),
                     created_us: line.us,
@@ -64,8 +68,9 @@ impl Oracle {
             if let What::BadMessage { what } | What::BadRequest { what, .. } = &line.what {
                 oracle.complaints.push(format!("{}: {what}", line.sid));
             }
-            if let Some(call) = places.get(line.sid.as_str()).map(|at| &mut oracle.calls[*at]) {
-                note(call, line);
+            if let Some((came_in, at)) = places.get(line.sid.as_str()) {
+                let calls = if *came_in { &mut oracle.came_in } else { &mut oracle.calls };
+                note(&mut calls[*at], line);
             }
         }
         oracle
@@ -153,7 +158,7 @@ fn note(call: &mut Seen, line: &Line) {
         What::ClearReceived { played_since_onset: None, .. }
         | What::Started { .. }
         | What::Status { .. }
-        | What::Created { .. }
+        | What::Created { .. } | What::CameIn { .. }
         | What::Verb { .. }
         | What::StreamStarted { .. }
         | What::StreamFailed { .. }

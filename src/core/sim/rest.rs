@@ -52,6 +52,8 @@ pub struct NewCall {
     pub from: String,
     /// What to run when the callee answers.
     pub first: Instructions,
+    /// Somebody called the account.
+    pub inbound: bool,
     /// Where statuses are told, and which.
     pub callback: Option<Callbacks>,
     /// Where it is told who answered, if that was asked for.
@@ -140,6 +142,7 @@ pub fn read_create(pairs: &[(String, String)]) -> Result<NewCall, ApiFault> {
         to: to.to_owned(),
         from: from.to_owned(),
         first: instructions,
+        inbound: false,
         callback,
         machines: machines.map(str::to_owned),
         ring_s: seconds("Timeout", 60, 1..=600)?,

@@ -6,6 +6,18 @@
 
 use super::g711;
 
+/// One period of 1 kHz at −22 dBov, in µ-law, for 400 ms.
+pub const BEEP: [u8; 3_200] = {
+    let period = [0xff, 0xba, 0xb2, 0xba, 0xff, 0x3a, 0x32, 0x3a];
+    let mut out = [0xff; 3_200];
+    let mut at = 0;
+    while at < out.len() {
+        out[at] = period[at % 8];
+        at += 1;
+    }
+    out
+};
+
 /// Samples of a frame at 8 kHz: 20 ms.
 const FRAME: usize = 160;
 const FRAME_MS: u64 = 20;

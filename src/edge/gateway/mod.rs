@@ -32,6 +32,8 @@ pub struct Seal {
 pub trait Handler: Send + Sync + 'static {
     /// A status callback: its token, and its body of at most `limits::WEBHOOK_BYTES`. Gives the HTTP status.
     fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16>;
+    /// The carrier asks what to do with a call to us: the HTTP status, and the document. Must not block.
+    fn answer(&self, seal: &Seal, body: &[u8]) -> (u16, String);
     /// Whether a media socket may be opened, whose address may hold a token; otherwise the HTTP status of the refusal.
     fn admit(&self, seal: &Seal, token: Option<&str>) -> Result<(), u16>;
     /// Runs a media socket to its end.

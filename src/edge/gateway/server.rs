@@ -55,6 +55,7 @@ pub async fn serve(
     let guard = Guard::new(bounds);
     let router = Router::new()
         .route("/v1/status/{token}", post(status))
+        .route("/v1/answer", post(answer_call))
         .route("/v1/media", get(media))
         .route("/v1/media/{token}", get(media_by_token))
         .route("/healthz", get(health))
@@ -162,6 +163,22 @@ async fn status(
         place.is_known_now();
     }
     answer(status)
+}
+
+async fn answer_call(State(house): State<House>, Extension(place): Extension<Place>, request: Request) -> Response {
+    let seal = seal(request.uri(), request.headers());
+    let body = match read(request.into_body(), house.bounds).await {
+        Ok(body) => body,
+        Err(status) => return answer(status),
+    };
+    let (status, document) = house.handler.answer(&seal, &body);
+    if status != 403 {
+        place.is_known_now();
+    }
+    if status != 200 {
+        return answer(status);
+    }
+    ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], document).into_response()
 }
 
 /// A body of at most [`limits::WEBHOOK_BYTES`], within its time; otherwise the HTTP status of the refusal.

@@ -75,7 +75,8 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     if let (Some(door), Some(slot)) = (&line.agent, agent) {
         let prompt = chosen.what.prompt.clone().unwrap_or_default();
         let transfers = line.campaign.transfer.is_some();
-        let task = Task { prompt, language: chosen.what.language.to_string(), transfers };
+        let language = chosen.what.language.to_string();
+        let task = Task { prompt, language, transfers, voice: None };
         // While it rings: connected, told what to do, mute.
         shared.registry.lend(attempt, door.open(slot, &line.campaign.agent, line.campaign.vad, task));
     }

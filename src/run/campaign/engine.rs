@@ -67,12 +67,12 @@ pub struct EngineOptions {
 
 /// A running engine. Dropping it closes the gateway; what is open is in the ledger.
 pub struct Engine {
-    setup: AccountSetup,
-    facts: Arc<Facts>,
+    pub(super) setup: AccountSetup,
+    pub(super) facts: Arc<Facts>,
     hub: Arc<Hub>,
-    gateway: Mutex<Option<GatewayHandle>>,
-    accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
-    agents: Agents,
+    pub(super) gateway: Mutex<Option<GatewayHandle>>,
+    pub(super) accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
+    pub(super) agents: Agents,
     /// Campaigns that run now, and since when.
     running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
     /// It ends: nothing is added any more.
@@ -80,9 +80,9 @@ pub struct Engine {
     lock: Mutex<Option<DialLock>>,
 }
 
-struct Account {
-    shared: Arc<Shared>,
-    carrier: OpenCarrier,
+pub(super) struct Account {
+    pub(super) shared: Arc<Shared>,
+    pub(super) carrier: OpenCarrier,
     task: tokio::task::JoinHandle<Stop>,
 }
 
@@ -290,7 +290,7 @@ impl Engine {
         Ok(lines)
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         ws: &Workspace,
         carrier: &str,

@@ -1,7 +1,7 @@
 //! What the gateway hears, written down before the carrier gets its 200, and acted on.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use crate::core::wire::recordings::RecordingTold;
 use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{AskFault, Ending};
 use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
+use crate::run::inbound::Desks;
 use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 
 /// The gateway's door into a run. What it asks for is done on the campaigns' runtime: the gateway's own thread serves
@@ -24,16 +25,33 @@ use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 pub(super) struct Facts {
     accounts: RwLock<Vec<Arc<Shared>>>,
     runtime: Handle,
+    /// Calls to us go there.
+    desks: OnceLock<Arc<Desks>>,
 }
 
 impl Facts {
     pub fn new(accounts: Vec<Arc<Shared>>, runtime: Handle) -> Facts {
-        Facts { accounts: RwLock::new(accounts), runtime }
+        Facts { accounts: RwLock::new(accounts), runtime, desks: OnceLock::new() }
     }
 
     /// Calls of this account come here too from now on.
     pub fn add(&self, account: Arc<Shared>) {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).push(account);
+    }
+
+    /// Calls to us are answered by these from now on.
+    pub fn answer_with(&self, desks: Arc<Desks>) {
+        // They are opened once in the life of an engine.
+        let _opened_before = self.desks.set(desks);
+    }
+
+    pub fn desks(&self) -> Option<Arc<Desks>> {
+        self.desks.get().cloned()
+    }
+
+    /// The desks, if this is a call to one of them.
+    fn desk_of(&self, attempt: AttemptId) -> Option<&Arc<Desks>> {
+        self.desks.get().filter(|desks| desks.has(attempt))
     }
 
     /// The account that has this attempt in hand; a call from before this run goes to the first.
@@ -59,7 +77,20 @@ impl CallDesk for Facts {
         self.there(status(account, event), || Err(Overloaded))
     }
 
+    fn answer(&self, form: &[(String, String)]) -> Option<String> {
+        self.desks.get()?.answer(form)
+    }
+
+    fn own_voice(&self, attempt: AttemptId) {
+        if let Some(desks) = self.desk_of(attempt) {
+            desks.own_voice(attempt);
+        }
+    }
+
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
+        if let Some(desks) = self.desk_of(attempt) {
+            return desks.opt_out(attempt);
+        }
         let Some(account) = self.account(attempt) else { return Box::pin(async { Err(Overloaded) }) };
         self.there(opt_out(account, attempt), || Err(Overloaded))
     }
@@ -81,6 +112,9 @@ impl CallDesk for Facts {
     }
 
     fn stream_started(&self, attempt: AttemptId, sid: Option<Sid>) {
+        if let Some(desks) = self.desk_of(attempt) {
+            return desks.stream_started(attempt);
+        }
         let Some(shared) = self.account(attempt) else { return };
         let mut line = None;
         if let Some(active) = lock(&shared.active).get_mut(&attempt) {
@@ -93,6 +127,9 @@ impl CallDesk for Facts {
     }
 
     fn hang_up(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, ()> {
+        if let Some(desks) = self.desk_of(attempt) {
+            return desks.hang_up(attempt, sid);
+        }
         let Some(shared) = self.account(attempt) else { return Box::pin(async {}) };
         let work = async move {
             if let Err(fault) = shared.carrier.end(&sid, Ending::HangUp).await {
@@ -103,6 +140,9 @@ impl CallDesk for Facts {
     }
 
     fn transfer(&self, attempt: AttemptId, sid: Sid) -> Boxed<'_, bool> {
+        if let Some(desks) = self.desk_of(attempt) {
+            return desks.transfer(attempt, sid);
+        }
         let Some(shared) = self.account(attempt) else { return Box::pin(async { false }) };
         let line = lock(&shared.active).get(&attempt).and_then(|active| active.line);
         // By configuration only, whatever an agent was told.
@@ -121,6 +161,9 @@ impl CallDesk for Facts {
 
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {
         let attempt = summary.attempt;
+        if let Some(desks) = self.desk_of(attempt) {
+            return desks.ended(summary);
+        }
         // The attempt may be closed already: then its stream tells whose it was.
         let streams = |shared: &&Arc<Shared>| lock(&shared.streams).contains_key(&attempt);
         let held = self.accounts.read().unwrap_or_else(PoisonError::into_inner).iter().find(streams).cloned();

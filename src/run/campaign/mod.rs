@@ -6,6 +6,7 @@ mod account;
 mod account_tests;
 mod after;
 mod attempt;
+mod desks;
 mod engine;
 mod facts;
 pub(crate) mod hub;
@@ -52,12 +53,14 @@ use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
 use late::LateGreeting;
 
+pub use desks::DeskLook;
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub use plan::{CampaignPlan, plan};
 pub use refill::judge;
 pub use registers::StaleRegister;
 pub use report::RunReport;
 pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
+pub(crate) use setup::script;
 pub use setup::{check_rules, open_ledger};
 
 /// Between two looks at the open attempts.

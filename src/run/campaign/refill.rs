@@ -15,7 +15,7 @@ use crate::core::dial::gate::{Bar, Gate, Known, Wait, gate};
 use crate::core::dial::note::Note;
 use crate::core::dial::zones;
 use crate::core::rules::{Place, book};
-use crate::run::render::{prompt_for, words_for};
+use crate::run::render::{About, prompt_for, words_for};
 use crate::store::ledger::{BlockReason, CampaignState, DueLead, Ledger, LedgerFault};
 
 /// What one look into the ledger gave.
@@ -175,7 +175,7 @@ pub(super) fn look(
                     return Ok(look);
                 };
                 let words = words_for(personal, &language, &lead);
-                let prompt = prompt_for(campaign, &language, &lead);
+                let prompt = prompt_for(campaign, &language, &About::lead(&lead));
                 let what = Target { phone: lead.phone, caller, language, words, prompt };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }

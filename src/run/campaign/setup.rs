@@ -270,23 +270,34 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
             Failure::new(Exit::Asset, format!("campaign {}: no greeting in `{language}` on the shelf", campaign.name))
                 .next(format!("run `ahoy cache generate {}`", campaign.name))
         })?;
-        let script = CallScript {
-            greeting,
-            opt_out_confirmed: clip("opt-out-confirmed"),
-            goodbye: clip("goodbye"),
-            keys: campaign.keys,
-            vad: campaign.vad,
-            barge_in: campaign.barge_in,
-            listen_after: campaign.listen_after,
-            max_call: campaign.max_call,
-            machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
-            recording: campaign.recording,
-            agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
-            transfers: campaign.transfer.is_some(),
-            bridge: clip(BRIDGE),
-            apology: clip(APOLOGY),
-        };
-        scripts.insert(language.clone(), Arc::new(script));
+        scripts.insert(language.clone(), Arc::new(script(campaign, kit, language, greeting)));
     }
     Ok(scripts)
+}
+
+/// What a call in a language plays, with these first words.
+pub(crate) fn script(
+    campaign: &Campaign,
+    kit: &VoiceKit,
+    language: &Language,
+    greeting: Arc<PreparedClip>,
+) -> CallScript {
+    let clip = |name: &str| kit.clip(name, language).map(|clip| Arc::new(PreparedClip::new(clip)));
+    CallScript {
+        greeting,
+        opt_out_confirmed: clip("opt-out-confirmed"),
+        goodbye: clip("goodbye"),
+        keys: campaign.keys,
+        vad: campaign.vad,
+        barge_in: campaign.barge_in,
+        listen_after: campaign.listen_after,
+        max_call: campaign.max_call,
+        machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
+        recording: campaign.recording,
+        agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
+        desk: None,
+        transfers: campaign.transfer.is_some(),
+        bridge: clip(BRIDGE),
+        apology: clip(APOLOGY),
+    }
 }

@@ -33,7 +33,7 @@ pub use verify::{Depth, FilesAsked, Verified, verify, verify_files};
 
 pub use job::{Accept, Answer, Sample};
 
-pub(crate) use variants::{prompt_for, words_for};
+pub(crate) use variants::{About, prompt_for, words_for};
 
 pub(super) use job::{pause_after, told};
 pub(super) use survey::{lines_of, open_engine};

@@ -34,13 +34,13 @@ pub(crate) fn words_for(
     language: &Language,
     lead: &DueLead,
 ) -> Option<String> {
-    personal.get(language)?.text_for(|column| column_of(lead, column))
+    personal.get(language)?.text_for(|column| column_of(&About::lead(lead), column))
 }
 
 /// What a campaign's agent is told to do in the call of a lead; `None` = nothing: it has no prompt.
-pub(crate) fn prompt_for(campaign: &Campaign, language: &Language, lead: &DueLead) -> Option<Prompt> {
+pub(crate) fn prompt_for(campaign: &Campaign, language: &Language, about: &About<'_>) -> Option<Prompt> {
     let (agent, transfers) = (&campaign.agent, campaign.transfer.is_some());
-    let fill = |text: &PromptText| text.fill(|column| column_of(lead, column), language.as_str(), transfers);
+    let fill = |text: &PromptText| text.fill(|column| column_of(about, column), language.as_str(), transfers);
     let full = fill(agent.prompt.as_ref()?);
     Some(match &agent.compact {
         Some(compact) => Prompt { first: fill(compact), later: Some(full) },
@@ -48,12 +48,28 @@ pub(crate) fn prompt_for(campaign: &Campaign, language: &Language, lead: &DueLea
     })
 }
 
+/// What a prompt or a greeting may say of a person.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    /// Their name.
+    pub name: Option<&'a str>,
+    /// All other columns.
+    pub variables: &'a BTreeMap<String, String>,
+}
+
+impl<'a> About<'a> {
+    /// A lead that is called.
+    pub fn lead(lead: &'a DueLead) -> About<'a> {
+        About { name: lead.name.as_deref(), variables: &lead.variables }
+    }
+}
+
 /// A column of a lead: its name, the first word of it, or what its file had under this name.
-fn column_of(lead: &DueLead, column: &str) -> Option<String> {
+fn column_of(lead: &About<'_>, column: &str) -> Option<String> {
     let of_file = || lead.variables.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|it| it.1.clone());
     match column {
-        "name" => lead.name.clone().or_else(of_file),
-        "first_name" => of_file().or_else(|| lead.name.as_ref()?.split_whitespace().next().map(str::to_owned)),
+        "name" => lead.name.map(str::to_owned).or_else(of_file),
+        "first_name" => of_file().or_else(|| lead.name?.split_whitespace().next().map(str::to_owned)),
         _ => of_file(),
     }
 }

@@ -22,6 +22,8 @@ impl Session {
                         Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
                         Owner::Confirming | Owner::Goodbye | Owner::Over => {}
                         Owner::Bridge { .. } | Owner::Agent | Owner::Apology | Owner::Transferring { .. } => {}
+                        // A caller is no machine.
+                        Owner::Menu { .. } | Owner::AskMessage | Owner::Taking { .. } | Owner::MessageTaken => {}
                     }
                 }
             }

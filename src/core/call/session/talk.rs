@@ -84,11 +84,10 @@ impl Session {
         self.talk.awaited = true;
         match self.talk.standing {
             Standing::Ready => self.take_over(),
-            Standing::Gone => self.apologise(),
+            Standing::Gone => self.no_agent(),
             Standing::Priming => {
-                let wait = self.plan().map_or(0, |plan| plan.wait.as_millis());
-                let wait = u64::try_from(wait).unwrap_or(0) * SAMPLES_PER_MS;
-                self.owner = Owner::Bridge { until: at + wait };
+                self.owner = Owner::Bridge { until: at + self.patience() };
+                self.comfort_later(at);
                 if let Some(clip) = self.script.as_ref().and_then(|script| script.bridge.clone()) {
                     self.play(clip);
                 }
@@ -98,6 +97,9 @@ impl Session {
 
     fn take_over(&mut self) {
         let at = self.place.samples;
+        if let Owner::Bridge { .. } = self.owner {
+            self.notes.waited_ms = Some((at - self.talk.over_at) / SAMPLES_PER_MS);
+        }
         self.owner = Owner::Agent;
         let again = std::mem::replace(&mut self.notes.handed_over, true);
         self.talk.quiet_from = at;
@@ -125,6 +127,8 @@ impl Session {
             let back_ms = (at - self.talk.owed_from.min(at)) / SAMPLES_PER_MS;
             self.commands.push_back(Command::Agent(ToAgent::TurnBegins { back_ms }));
             self.commands.push_back(Command::Agent(ToAgent::TurnEnds));
+        } else if self.was_asked_for() {
+            self.commands.push_back(Command::Agent(ToAgent::Begin));
         }
     }
 
@@ -144,6 +148,12 @@ impl Session {
         }
     }
 
+    /// Samples that the agent has to take the line.
+    pub(super) fn agent_wait(&self) -> u64 {
+        let wait = self.plan().map_or(0, |plan| plan.wait.as_millis());
+        u64::try_from(wait).unwrap_or(0) * SAMPLES_PER_MS
+    }
+
     /// There is no agent for a callee who waits for one.
     pub(super) fn apologise(&mut self) {
         self.stop_playing();
@@ -160,7 +170,12 @@ impl Session {
     pub(super) fn transfer(&mut self, now: Boot, agent: bool) {
         let listens = matches!(
             self.owner,
-            Owner::Greeting | Owner::Person { .. } | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent
+            Owner::Greeting
+                | Owner::Person { .. }
+                | Owner::Menu { .. }
+                | Owner::Goodbye
+                | Owner::Bridge { .. }
+                | Owner::Agent
         );
         if !listens || !self.script.as_ref().is_some_and(|script| script.transfers) {
             return;
@@ -240,7 +255,8 @@ impl Session {
                 self.finish_voice();
                 self.conversation(self.place.samples);
             }
-            Owner::Agent | Owner::Bridge { .. } => self.apologise(),
+            Owner::Agent => self.apologise(),
+            Owner::Bridge { .. } => self.no_agent(),
             _ => {}
         }
     }

@@ -27,6 +27,7 @@ fn script() -> Arc<CallScript> {
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,
+        desk: None,
         transfers: false,
         bridge: None,
         apology: None,

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
@@ -19,7 +19,7 @@ use super::book::{Book, Entry};
 use super::callbacks::Webhooks;
 use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
-use super::{numbers, recordings};
+use super::{numbers, recordings, ring};
 use crate::base::limits::{SIM_CALLS, SIM_EVENTS, WEBHOOK_BYTES};
 use crate::base::{Boot, Secret, Wall};
 use crate::core::dial::CallStatus;
@@ -161,6 +161,7 @@ impl World {
             sid: sid.clone(),
             to: order.to.clone(),
             from: order.from.clone(),
+            inbound: false,
             status: CallStatus::Queued,
             created: now.wall,
             updated: now.wall,
@@ -245,6 +246,7 @@ fn router(world: Arc<World>) -> Router {
         Dialect::SignalWire => signalwires(),
     };
     router
+        .route("/sim/calls", post(ring::ring))
         .fallback(|| async { refuse(&ApiFault::new(404, 20_404, "The requested resource was not found")) })
         .layer(DefaultBodyLimit::max(WEBHOOK_BYTES))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&world), date_of))

@@ -22,6 +22,8 @@ pub struct Entry {
     pub to: String,
     /// Caller.
     pub from: String,
+    /// Somebody called the account.
+    pub inbound: bool,
     /// Where it stands.
     pub status: CallStatus,
     /// When it was made.
@@ -141,10 +143,11 @@ impl Book {
     pub fn replay(&mut self, lines: &[Line]) -> Vec<String> {
         for line in lines {
             match &line.what {
-                What::Created { to, from, .. } => self.add(Entry {
+                What::Created { to, from, .. } | What::CameIn { to, from, .. } => self.add(Entry {
                     sid: line.sid.clone(),
                     to: to.clone(),
                     from: from.clone(),
+                    inbound: matches!(line.what, What::CameIn { .. }),
                     status: CallStatus::Queued,
                     created: Wall(line.wall),
                     updated: Wall(line.wall),
@@ -233,7 +236,7 @@ impl Entry {
             duration: talked.map(|seconds| seconds.to_string()),
             price: self.price(),
             price_unit: Some("USD".to_owned()),
-            direction: Some("outbound-api".to_owned()),
+            direction: Some(if self.inbound { "inbound" } else { "outbound-api" }.to_owned()),
             api_version: Some(wire::API_VERSION.to_owned()),
             queue_time: Some(self.queue_ms.to_string()),
             subresource_uris: Some(

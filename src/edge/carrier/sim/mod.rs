@@ -9,6 +9,7 @@ pub mod log;
 pub mod media;
 mod numbers;
 pub mod recordings;
+mod ring;
 
 use std::time::Duration;
 

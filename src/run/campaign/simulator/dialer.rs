@@ -74,6 +74,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
             machines: MachinePlan::default(),
             recording: campaign.recording,
             agent: None,
+            desk: None,
             transfers: false,
             bridge: None,
             apology: None,

@@ -1,0 +1,74 @@
+//! The engine's desks: opened before any campaign is dialed, so that their places are kept for people who call.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::lock;
+use crate::base::Failure;
+use crate::core::config::Campaign;
+use crate::run::inbound::{Behind, Desks, Opening};
+use crate::run::render::load_kit;
+use crate::store::workspace::Workspace;
+
+/// What the engine's desks answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeskLook {
+    /// Campaigns that have a desk.
+    pub campaigns: Vec<String>,
+    /// Calls at once.
+    pub places: usize,
+    /// Where the carrier has to ask what to do with a call.
+    pub answer_url: String,
+}
+
+impl Engine {
+    /// Opens the desk of every campaign that has one; `None`: there is none.
+    ///
+    /// Errors: as for a campaign (exit 13 for a phrase that is not on the shelf, 12 for an account), and two campaigns that
+    /// answer one number.
+    pub async fn open_desks(&self, ws: &Workspace) -> Result<Option<DeskLook>, Failure> {
+        let with_desk: Vec<Campaign> =
+            ws.campaigns(&[])?.into_iter().filter(|campaign| campaign.inbound.is_some()).collect();
+        if with_desk.is_empty() {
+            return Ok(None);
+        }
+        super::check_rules(ws, &with_desk)?;
+        let places = with_desk.iter().filter_map(|campaign| campaign.inbound.as_ref()).map(|desk| desk.places).sum();
+        {
+            let mut room = lock(&self.setup.room);
+            *room = room.saturating_sub(places);
+        }
+        let mut all = Vec::new();
+        let mut accounts = self.accounts.lock().await;
+        for campaign in with_desk {
+            let kit = load_kit(ws, &campaign)?;
+            let agent = self.agents.of(ws, &campaign)?;
+            if !accounts.contains_key(&campaign.carrier) {
+                let opened = self.open(ws, &campaign.carrier, &accounts).await?;
+                accounts.insert(campaign.carrier.clone(), opened);
+            }
+            let shared = &accounts[&campaign.carrier].shared;
+            let (carrier, account) = (Arc::clone(&shared.carrier), shared.account.clone());
+            all.push(Behind { campaign, kit, carrier, account, agent });
+        }
+        drop(accounts);
+        let campaigns = all.iter().map(|behind| behind.campaign.name.to_string()).collect();
+        let setup = &self.setup;
+        let opening = Opening {
+            clock: Arc::clone(&setup.clock),
+            ledger: setup.ledger.clone(),
+            registry: setup.registry.clone(),
+            urls: setup.urls.clone(),
+            token_key: setup.token_key,
+            seed: setup.seed,
+        };
+        self.facts.answer_with(opening.open(ws, all).await?);
+        let answer_url = lock(&self.gateway).as_ref().map(|gateway| gateway.answer_url()).unwrap_or_default();
+        Ok(Some(DeskLook { campaigns, places, answer_url }))
+    }
+
+    /// The desks, if they are open.
+    pub(crate) fn desks(&self) -> Option<Arc<Desks>> {
+        self.facts.desks()
+    }
+}

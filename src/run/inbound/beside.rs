@@ -1,0 +1,164 @@
+//! What happens beside a call to us: its row is written, its agent is opened, and in the end it is told what it came to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Desks, Live, lock};
+use crate::base::{AttemptId, LeadId, limits};
+use crate::core::inbound::Ticket;
+use crate::run::agent::{Berth, Task};
+use crate::run::gateway::{CallSummary, Overloaded};
+use crate::run::render::{About, prompt_for};
+use crate::store::ledger::{CallNote, InboundEnd, Ledger, LedgerFault};
+
+impl Desks {
+    pub(super) fn spawn_beside(
+        self: &Arc<Self>,
+        attempt: AttemptId,
+        live: Live,
+        tickets: Arc<[Ticket]>,
+        berth: Option<Berth>,
+    ) {
+        let desks = Arc::clone(self);
+        self.runtime.spawn(async move { desks.release_if_unstarted(attempt).await });
+        let desks = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let lead = desks.write_down(&live).await;
+            if let Some(berth) = berth {
+                desks.bring_agent(&live, lead, &tickets, berth).await;
+            }
+        });
+    }
+
+    /// Writes with patience: a ledger that is busy for a moment loses no call.
+    async fn write<T: Send + 'static>(
+        &self,
+        unit: impl Fn(&mut Ledger) -> Result<T, LedgerFault> + Clone + Send + 'static,
+    ) -> Result<T, LedgerFault> {
+        let mut last = LedgerFault::Busy;
+        for _ in 0..limits::LEDGER_TRIES {
+            match self.ledger.run(unit.clone()).await {
+                Ok(done) => return Ok(done),
+                Err(fault @ (LedgerFault::Busy | LedgerFault::QueueFull | LedgerFault::Full)) => {
+                    last = fault;
+                    self.clock.sleep(Duration::from_secs(1)).await;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Err(last)
+    }
+
+    async fn write_down(&self, live: &Live) -> Option<LeadId> {
+        let taken = Arc::clone(&live.taken);
+        match self.write(move |ledger| ledger.take_call(&taken)).await {
+            Ok(lead) => {
+                if let (Some(lead), Some(phone)) = (lead, &live.taken.caller) {
+                    live.line.callers.is_lead(phone, lead);
+                }
+                lead
+            }
+            Err(fault) => {
+                tracing::error!(call = %live.taken.call, %fault, "a call to us could not be written down yet");
+                None
+            }
+        }
+    }
+
+    /// Opens the session of the agent, which the stream has already: what it tells waits there.
+    async fn bring_agent(&self, live: &Live, lead: Option<LeadId>, tickets: &[Ticket], berth: Berth) {
+        let line = &live.line;
+        let Some(door) = &line.agent else { return berth.gone("the desk has no agent").await };
+        let Some(slot) = door.slot() else { return berth.gone("every slot of its provider is taken").await };
+        let person = match lead {
+            Some(lead) => self.ledger.run(move |ledger| ledger.person(lead)).await.ok().flatten(),
+            None => None,
+        };
+        let (name, mut variables) = person.map_or((None, BTreeMap::new()), |person| (person.name, person.variables));
+        if let Some(ticket) = tickets.first() {
+            variables.insert("ticket_kind".to_owned(), ticket.kind.clone());
+            variables.insert("ticket_reference".to_owned(), ticket.reference.clone());
+            variables.extend(ticket.note.clone().map(|note| ("ticket_note".to_owned(), note)));
+        }
+        let about = About { name: name.as_deref(), variables: &variables };
+        let language = &live.taken.language;
+        let prompt = prompt_for(&line.campaign, language, &about).unwrap_or_default();
+        let transfers = line.campaign.transfer.is_some();
+        let task = Task { prompt, language: language.to_string(), transfers, voice: None };
+        door.begin(berth, slot, &line.campaign.agent, line.campaign.vad, task);
+    }
+
+    /// A caller who hangs up before the stream opens leaves no stream behind: their place is free again.
+    async fn release_if_unstarted(&self, attempt: AttemptId) {
+        self.clock.sleep(limits::INBOUND_START).await;
+        let Some(live) = self.live(attempt).filter(|live| !live.streamed) else { return };
+        self.registry.forget(attempt);
+        let end = InboundEnd { cause: Some("never_started".to_owned()), ..InboundEnd::default() };
+        self.write_end(&live, CallNote { unheard: true, ..CallNote::default() }, end).await;
+        self.release(attempt);
+    }
+
+    fn release(&self, attempt: AttemptId) {
+        if let Some(live) = lock(&self.live).remove(&attempt) {
+            live.line.places.give_back();
+        }
+    }
+
+    pub(super) async fn store_opt_out(&self, live: &Live) -> Result<(), Overloaded> {
+        let note = CallNote { opted_out: true, ..CallNote::default() };
+        self.note(live, note, InboundEnd::default()).await.map_err(|fault| {
+            tracing::error!(%fault, "an opt-out on a call to us could not be written down");
+            Overloaded
+        })
+    }
+
+    /// Writes a note of a call; the call itself first, if that was not possible yet.
+    async fn note(&self, live: &Live, note: CallNote, end: InboundEnd) -> Result<(), LedgerFault> {
+        let (taken, now) = (Arc::clone(&live.taken), self.clock.wall());
+        self.write(move |ledger| {
+            ledger.atomically(|ledger| {
+                ledger.take_call(&taken)?;
+                ledger.inbound_note(taken.call, taken.caller.as_ref(), &note, &end, now)
+            })
+        })
+        .await
+    }
+
+    async fn write_end(&self, live: &Live, note: CallNote, end: InboundEnd) {
+        let end = InboundEnd { at: Some(self.clock.wall()), ..end };
+        if let Err(fault) = self.note(live, note, end).await {
+            tracing::error!(call = %live.taken.call, %fault, "what a call to us came to could not be written down");
+        }
+    }
+
+    pub(super) async fn call_is_over(&self, live: Live, summary: CallSummary) {
+        let attempt = summary.attempt;
+        let notes = &summary.notes;
+        let folder = summary.folder.strip_prefix(&self.calls_dir).unwrap_or(&summary.folder);
+        let tails = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
+        let note = CallNote {
+            stream_at: summary.stream_at,
+            first_audio_us: summary.first_audio_us,
+            heard_ms: Some(notes.greeting_heard_ms),
+            barged_in: Some(!notes.barge_ins.is_empty()),
+            barge_tail_ms: tails.max(),
+            opted_out: notes.opted_out,
+            unheard: summary.first_audio_us.is_none(),
+            keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
+            folder: Some(folder.display().to_string()),
+            duration_ms: Some(notes.media_ms),
+            ..CallNote::default()
+        };
+        let cause = notes.cause.and_then(|cause| serde_json::to_value(cause).ok());
+        let end = InboundEnd {
+            at: None,
+            cause: cause.and_then(|cause| cause.as_str().map(str::to_owned)),
+            menu_ms: notes.menu_ms,
+            waited_ms: notes.waited_ms,
+            message_ms: notes.message.map(|(from, to)| to.saturating_sub(from)),
+        };
+        self.write_end(&live, note, end).await;
+        self.release(attempt);
+    }
+}

@@ -1,0 +1,154 @@
+//! Makes the desks of a workspace ready: their sound, their callers, their tickets in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+
+use super::callers::{Callers, Tickets, follow_tickets};
+use super::places::{Places, Repeats};
+use super::{DeskLine, Desks};
+use crate::base::{Exit, Failure, Language, Slug};
+use crate::core::asset::book::{CLOSED, GREETING, LEAVE_MESSAGE, MENU, MESSAGE_TAKEN, STILL_PREPARING};
+use crate::core::call::{CallScript, DeskScript, MachinePlan, MessageScript, PreparedClip};
+use crate::core::config::{Campaign, Inbound, Recording};
+use crate::core::wire::token::TokenKey;
+use crate::edge::carrier::Carrier;
+use crate::run::agent::AgentDoor;
+use crate::run::campaign::{Urls, ledger_failure, script};
+use crate::run::clock::Clock;
+use crate::run::gateway::Registry;
+use crate::run::ledger::LedgerHandle;
+use crate::run::render::VoiceKit;
+use crate::store::ledger::LedgerFault;
+use crate::store::workspace::Workspace;
+
+/// What the desks share with the engine.
+pub(crate) struct Opening {
+    pub clock: Arc<dyn Clock>,
+    pub ledger: LedgerHandle,
+    pub registry: Registry,
+    pub urls: Urls,
+    pub token_key: TokenKey,
+    pub seed: u64,
+}
+
+/// A campaign with a desk, and who is behind it.
+pub(crate) struct Behind {
+    pub campaign: Campaign,
+    pub kit: VoiceKit,
+    pub carrier: Arc<dyn Carrier>,
+    pub account: String,
+    pub agent: Option<Arc<AgentDoor>>,
+}
+
+impl Opening {
+    /// Reads what the desks need into memory.
+    pub async fn open(self, ws: &Workspace, all: Vec<Behind>) -> Result<Arc<Desks>, Failure> {
+        let mut numbers: HashMap<u64, usize> = HashMap::new();
+        let mut lines = Vec::new();
+        for behind in all {
+            let line = self.line(behind).await?;
+            for number in &line.desk.numbers {
+                if let Some(other) = numbers.insert(number.as_number(), lines.len()) {
+                    let other: &Arc<DeskLine> = &lines[other];
+                    let (one, two) = (&other.campaign.name, &line.campaign.name);
+                    return Err(Failure::usage(format!("campaigns {one} and {two} both answer {number}"))
+                        .next("name the number in [inbound] numbers of one of them only"));
+                }
+            }
+            lines.push(Arc::new(line));
+        }
+        let tickets = Arc::new(Tickets::default());
+        let theirs = Arc::clone(&tickets);
+        self.ledger.run(move |ledger| theirs.read(ledger)).await.map_err(|fault| ledger_failure(&fault))?;
+        let desks = Arc::new(Desks {
+            lines,
+            numbers,
+            tickets: Arc::into_inner(tickets).unwrap_or_default(),
+            live: Mutex::default(),
+            repeats: Mutex::new(Repeats::default()),
+            closing: false.into(),
+            clock: self.clock,
+            ledger: self.ledger,
+            registry: self.registry,
+            urls: self.urls,
+            token_key: self.token_key,
+            calls_dir: ws.calls_dir(),
+            runtime: Handle::current(),
+            random: Mutex::new(fastrand::Rng::with_seed(self.seed)),
+        });
+        tokio::spawn(follow_tickets(Arc::downgrade(&desks)));
+        Ok(desks)
+    }
+
+    async fn line(&self, behind: Behind) -> Result<DeskLine, Failure> {
+        let Behind { campaign, kit, carrier, account, agent } = behind;
+        let bug = || Failure::bug(format!("campaign {} has no [inbound]", campaign.name));
+        let desk = campaign.inbound.clone().ok_or_else(bug)?;
+        let scripts = scripts(&campaign, &desk, &kit)?;
+        let name = campaign.name.clone();
+        let read = self.ledger.run(move |ledger| Ok::<_, LedgerFault>(Callers::read(ledger, &name)?));
+        let callers = read.await.map_err(|fault| ledger_failure(&fault))?;
+        let places = Places::new(desk.places);
+        Ok(DeskLine { campaign, desk, carrier, account, scripts, agent, places, callers })
+    }
+}
+
+/// What a call plays, by the phrase that greets and its language.
+fn scripts(
+    campaign: &Campaign,
+    desk: &Inbound,
+    kit: &VoiceKit,
+) -> Result<HashMap<(Slug, Language), Arc<CallScript>>, Failure> {
+    let greeting: Slug = GREETING.parse().expect("a constant slug");
+    let closed: Slug = CLOSED.parse().expect("a constant slug");
+    let mut phrases = vec![greeting];
+    phrases.extend(desk.hours.is_some().then(|| closed.clone()));
+    phrases.extend(desk.returning.iter().map(|rule| rule.say.clone()));
+    let mut scripts = HashMap::new();
+    for phrase in phrases {
+        let spoken: Vec<&Language> =
+            kit.clips.keys().filter(|(key, _)| *key == phrase).map(|(_, language)| language).collect();
+        if spoken.is_empty() {
+            let what =
+                format!("campaign {}: [[returning]] says `{phrase}`, and phrases.toml has no such text", campaign.name);
+            return Err(Failure::new(Exit::Asset, what)
+                .next(format!("add [{phrase}] to phrases.toml, then `ahoy cache generate {}`", campaign.name)));
+        }
+        for language in spoken {
+            let first = kit.clips.get(&(phrase.clone(), language.clone())).expect("it was just listed");
+            let mut made = script(campaign, kit, language, Arc::new(PreparedClip::new(first)));
+            made.desk = Some(desk_script(desk, kit, language, phrase == closed));
+            made.machines = MachinePlan::default();
+            // The carrier's own recording hangs on an attempt of ours.
+            made.recording = Recording::Own;
+            if phrase == closed {
+                made.agent = None;
+            }
+            scripts.insert((phrase.clone(), language.clone()), Arc::new(made));
+        }
+    }
+    Ok(scripts)
+}
+
+fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool) -> DeskScript {
+    let sound = |key: &str| kit.clip(key, language);
+    let clip = |key: &str| sound(key).map(|clip| Arc::new(PreparedClip::new(clip)));
+    let message = sound(LEAVE_MESSAGE).zip(clip(MESSAGE_TAKEN)).map(|(ask, taken)| MessageScript {
+        plan: desk.message,
+        ask: Arc::new(PreparedClip::then_tone(ask)),
+        taken,
+    });
+    DeskScript {
+        closed,
+        speaks_first: desk.speaks_first,
+        menu: desk.menu.clone().zip(clip(MENU)),
+        clone: desk.clone,
+        wait: desk.wait,
+        comfort: desk.comfort,
+        comforting: clip(STILL_PREPARING),
+        failing: desk.failing,
+        message,
+    }
+}
