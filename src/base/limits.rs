@@ -381,3 +381,52 @@ pub const ODD_BODY_BYTES: usize = 512;
 pub const RUNTIME_UNANSWERED: Duration = Duration::from_secs(5);
 /// Before the end of `--max-runtime`, live calls are hung up.
 pub const RUNTIME_HANG_UP: Duration = Duration::from_secs(2);
+
+/// Clones made at once, if the configuration says nothing: a plan's speech goes on beside them.
+pub const CLONES_AT_ONCE: usize = 4;
+/// The same at most: beyond what any plan of a service takes.
+pub const CLONES_AT_ONCE_MOST: usize = 32;
+/// Callers whose clone waits for its turn; further ones are told so at once.
+pub const CLONES_WAITING: usize = 1_024;
+/// Calls that wait for one clone and are written down with it; further ones are served and not written down.
+pub const CLONE_CALLS: usize = 64;
+/// A caller waits for a clone no longer than this, if the configuration says nothing.
+pub const CLONE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The upload of a sample and its answer may take this long, whoever still waits for it.
+pub const CLONE_UPLOAD: Duration = Duration::from_secs(180);
+/// An upload whose answer was lost may still become a voice for this long: until then it is looked for and never repeated.
+pub const CLONE_HORIZON: Duration = Duration::from_secs(600);
+/// Between two looks for such a voice: the first wait, which doubles up to the second.
+pub const CLONE_LOOK: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
+/// Tries of one clone while the service is busy, away or failing.
+pub const CLONE_TRIES: u32 = 5;
+/// Wait before the second of them; it doubles.
+pub const CLONE_BACKOFF: Duration = Duration::from_secs(1);
+/// A clone used so recently may speak in a call: it is not deleted for want of a slot.
+pub const CLONE_IN_USE: Duration = Duration::from_secs(4 * 3_600);
+/// A use is written down again after this time only.
+pub const CLONE_USED_EVERY: Duration = Duration::from_secs(60);
+/// Who has just been told that there is no clone is told the same without another look for this long.
+pub const CLONE_REST: Duration = Duration::from_secs(10);
+/// The same for what a second look does not mend: a refused account, a refused or bad sample.
+pub const CLONE_REST_LONG: Duration = Duration::from_secs(60);
+/// Callers without a clone that are remembered so; further ones are looked for again.
+pub const CLONE_RESTING: usize = 10_000;
+/// Bytes of a sample as it is sent. The services here take 10 MiB at least.
+pub const CLONE_SAMPLE_BYTES: usize = 10 << 20;
+/// Fetching a sample by its address may take this long.
+pub const CLONE_FETCH: Duration = Duration::from_secs(30);
+/// Bytes of the list of samples.
+pub const CLONE_LIST_BYTES: u64 = 32 << 20;
+/// Rows of the list of samples.
+pub const CLONE_LIST_ROWS: usize = 100_000;
+/// Characters of a consent.
+pub const CONSENT_CHARS: usize = 500;
+/// What happened to clones, kept for the figures: a day of ten thousand calls with some room.
+pub const CLONE_HAPPENINGS: usize = 65_536;
+/// Between two looks at voices that are to be deleted, and at uploads whose answer was lost.
+pub const CLONE_SWEEP: Duration = Duration::from_secs(60);
+/// Voices that one such look takes up.
+pub const CLONE_SWEEP_MOST: u32 = 64;
+/// Before a voice that could not be deleted is tried again: the first wait, which doubles up to the second.
+pub const CLONE_DELETE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(6 * 3_600)];

@@ -88,10 +88,14 @@ impl Add<Duration> for Boot {
     }
 }
 
-/// Reads `"5m"`, `"700ms"`, `"1h 30m"`.
+/// Reads `"5m"`, `"700ms"`, `"1h 30m"`, `"30d"`.
 ///
 /// Accepts jiff's friendly format; refuses negative spans and bare numbers (a number without a unit is a guess).
 pub fn parse_span(text: &str) -> Result<Duration, String> {
+    // A day is no fixed time on a calendar; as a span, here, it is 24 hours.
+    if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        return Ok(Duration::from_secs(u64::from(days) * 86_400));
+    }
     let span: jiff::SignedDuration = text
         .trim()
         .parse()

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod asset;
 pub mod audit;
 pub mod call;
+pub mod clone;
 pub mod config;
 pub mod control;
 pub mod cost;

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::agent::TypedAgentConfig;
 use super::carrier::{self, CarrierConfig, TypedCarrier, check_carrier};
-use super::{AgentConfig, ConfigFault};
+use super::clone::TypedClone;
+use super::{AgentConfig, CloneConfig, ConfigFault};
 use crate::base::secret::SecretRef;
 use crate::base::{Money, limits};
 use crate::core::cost::spend::Caps;
@@ -39,6 +40,8 @@ pub struct WorkspaceConfig {
     pub disk: DiskRoom,
     /// Caps on what renderings may cost.
     pub speech: Caps,
+    /// Whose voices are cloned, and where; `None` = nobody's.
+    pub clone: Option<CloneConfig>,
 }
 
 /// Room on the ledger's disk: what must be left for calls, and what is kept in reserve.
@@ -96,6 +99,7 @@ struct Typed {
     cache: TypedCache,
     calls: TypedDir,
     limits: TypedLimits,
+    clone: Option<TypedClone>,
 }
 
 #[derive(Deserialize, Default)]
@@ -210,7 +214,10 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         per_run: dollars("spend_per_run", typed.cache.spend_per_run)?,
         per_month: dollars("spend_per_month", typed.cache.spend_per_month)?,
     };
+    let clone = typed.clone.map(TypedClone::check).transpose();
+    let clone = clone.map_err(|(key, what)| about(&format!("clone.{key}"), format!("[clone] {what}")))?;
     Ok(WorkspaceConfig {
+        clone,
         speech,
         transcribers: typed.transcribers,
         agents,

@@ -12,7 +12,7 @@ mod measure;
 pub mod pipeline;
 pub mod resample;
 #[cfg(test)]
-mod testing;
+pub(in crate::core) mod testing;
 pub mod tone;
 pub mod trim;
 pub mod wav;
