@@ -147,6 +147,19 @@ names!(
     super::ImportState::Undone = "undone",
 );
 
+names!(
+    super::CloneState,
+    super::CloneState::Making = "making",
+    super::CloneState::Ready = "ready",
+    super::CloneState::Failed = "failed",
+);
+names!(
+    super::CloneEventKind,
+    super::CloneEventKind::Ready = "ready",
+    super::CloneEventKind::Failed = "failed",
+    super::CloneEventKind::Transfer = "transfer",
+);
+
 impl Ledger {
     /// All rows of a query, read one by one.
     pub(super) fn rows<T>(

@@ -54,6 +54,9 @@ impl Ledger {
             for number in numbers {
                 ledger.suppress(number, "erased", "leads forget", now)?;
             }
+            for number in numbers {
+                ledger.clone_leaves(number, "forgotten", now)?;
+            }
             let mut erased = Erased { folders: ledger.call_folders(leads)?, ..Erased::default() };
             for number in numbers {
                 ledger.write("DELETE FROM ticket WHERE phone = ?1", [number.expose()])?;

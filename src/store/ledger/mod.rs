@@ -10,6 +10,9 @@ mod asked;
 mod attempts;
 mod audit;
 mod campaigns;
+mod clones;
+#[cfg(test)]
+mod clones_tests;
 mod codec;
 #[cfg(test)]
 mod dump;
@@ -54,6 +57,7 @@ use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
 pub use accounts::{AccountStop, RestingCaller};
+pub use clones::{CloneEvent, CloneEventKind, CloneRow, CloneState, Leaving, Right, WhichClones};
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};

@@ -24,7 +24,7 @@ pub const STEPS: &[&str] = &[
     include_str!("schema/3-leads.sql"),
     concat!(include_str!("schema/4-queue.sql"), include_str!("schema/4-machines.sql")),
     include_str!("schema/5-recordings.sql"),
-    include_str!("schema/6-inbound.sql"),
+    concat!(include_str!("schema/6-inbound.sql"), include_str!("schema/6-clones.sql")),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.
