@@ -239,6 +239,7 @@ fn numbers_and_secrets_leave_only_where_they_are_counted() {
             ("run/leads/export.rs", 2),
             ("store/ledger/accounts.rs", 3),
             ("store/ledger/attempts.rs", 4),
+            ("store/ledger/clones.rs", 3),
             ("store/ledger/foreign.rs", 7),
             ("store/ledger/imports.rs", 1),
             ("store/ledger/incoming.rs", 4),

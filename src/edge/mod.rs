@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod carrier;
+pub mod clone;
 pub mod control;
 pub mod engine;
 pub mod gateway;

@@ -9,6 +9,7 @@ pub mod asking;
 pub mod campaign;
 pub mod carriers;
 pub mod clock;
+pub mod clone;
 pub mod control;
 pub mod demo;
 pub mod doctor;

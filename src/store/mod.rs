@@ -7,6 +7,7 @@ pub mod init;
 pub mod leadfile;
 pub mod ledger;
 pub mod replay;
+pub mod samples;
 pub mod scratch;
 pub mod shelf;
 pub mod soundfile;

@@ -94,6 +94,15 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// A request that got no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Whether any of it may have reached the service. False is proof that nothing did: there was no connection.
+    pub sent: bool,
+    /// What happened.
+    pub fault: EngineFault,
+}
+
 impl Answer {
     /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -179,6 +188,11 @@ impl Service {
         url
     }
 
+    /// A DELETE of this address; the key is added by the client.
+    pub fn delete(&self, url: Url) -> RequestBuilder {
+        self.client.delete(url)
+    }
+
     /// A POST to this address; the key is added by the client.
     pub fn post(&self, url: Url) -> RequestBuilder {
         self.client.post(url)
@@ -191,13 +205,23 @@ impl Service {
 
     /// Sends one request, once, and reads the whole answer.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, EngineFault> {
-        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
+        self.send_told(request).await.map_err(|unanswered| unanswered.fault)
+    }
+
+    /// As [`Service::send`], for a request that must not be made twice: without an answer, it says whether anything left.
+    pub async fn send_told(&self, request: RequestBuilder) -> Result<Answer, Unanswered> {
+        let left = |fault| Unanswered { sent: true, fault };
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| Unanswered { sent: !error.is_connect(), fault: self.broken(&error) })?;
         let http = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| left(self.broken(&error)))? {
             if body.len() + chunk.len() > limits::SERVICE_BODY_BYTES {
-                return Err(self.bad(format!("its answer is longer than {} bytes", limits::SERVICE_BODY_BYTES)));
+                let why = format!("its answer is longer than {} bytes", limits::SERVICE_BODY_BYTES);
+                return Err(left(self.bad(why)));
             }
             body.extend_from_slice(&chunk);
         }

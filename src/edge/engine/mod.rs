@@ -157,6 +157,21 @@ pub enum EngineFault {
     },
 }
 
+impl EngineFault {
+    /// What happened, without whose engine it is.
+    pub fn why(&self) -> String {
+        match self {
+            EngineFault::Language { detail, .. } => detail.clone(),
+            EngineFault::Account { why, .. }
+            | EngineFault::Missing { why, .. }
+            | EngineFault::Refused { why, .. }
+            | EngineFault::BadSound { why, .. }
+            | EngineFault::Busy { why, .. }
+            | EngineFault::Failed { why, .. } => why.clone(),
+        }
+    }
+}
+
 /// A text-to-speech service or program.
 ///
 /// `render` is cancelled by dropping its future: child processes are killed, requests are aborted.

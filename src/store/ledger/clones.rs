@@ -158,6 +158,11 @@ impl Ledger {
         self.one(&sql, (caller.expose(), provider.as_str()), clone_row)
     }
 
+    /// A clone by its row.
+    pub fn clone_by_id(&self, clone: i64) -> Result<Option<CloneRow>, LedgerFault> {
+        self.one(&format!("SELECT {COLUMNS} FROM clone WHERE id = ?1"), [clone], clone_row)
+    }
+
     /// A clone will be made of this sample with this consent: gives its row. What it was made of before must have left
     /// ([`Ledger::clone_leaves`]).
     pub fn clone_begins(
@@ -169,16 +174,30 @@ impl Ledger {
         consent: &Consent,
         now: Wall,
     ) -> Result<i64, LedgerFault> {
-        let id = self.one(
-            "INSERT INTO clone (phone, provider, state, label, sample, consent, consent_on, used_at) \
-             VALUES (?1, ?2, 'making', ?3, ?4, ?5, ?6, ?7) \
-             ON CONFLICT (phone, provider) DO UPDATE SET consent = excluded.consent, consent_on = excluded.consent_on, \
-                 reason = NULL, state = CASE state WHEN 'ready' THEN state ELSE 'making' END, used_at = excluded.used_at \
-             WHERE label = excluded.label AND sample = excluded.sample RETURNING id",
-            (caller.expose(), provider.as_str(), label, sample, &consent.text, consent.on.0, now.0),
-            |row| Ok(row.get(0)?),
-        )?;
-        id.ok_or_else(|| LedgerFault::Bug("a clone of another sample is still there".to_owned()))
+        self.atomically(|ledger| {
+            let id: Option<i64> = ledger.one(
+                "INSERT INTO clone (phone, provider, state, label, sample, consent, consent_on, used_at) \
+                 VALUES (?1, ?2, 'making', ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT (phone, provider) DO UPDATE SET consent = excluded.consent, consent_on = excluded.consent_on, \
+                     reason = NULL, state = CASE state WHEN 'ready' THEN state ELSE 'making' END, \
+                     used_at = excluded.used_at \
+                 WHERE label = excluded.label AND sample = excluded.sample RETURNING id",
+                (caller.expose(), provider.as_str(), label, sample, &consent.text, consent.on.0, now.0),
+                |row| Ok(row.get(0)?),
+            )?;
+            let id = id.ok_or_else(|| LedgerFault::Bug("a clone of another sample is still there".to_owned()))?;
+            // A clone of the same sample was removed before its upload was answered: what comes of that is this one's.
+            let lost = ledger.one(
+                "DELETE FROM clone_leaving WHERE provider = ?1 AND label = ?2 AND voice IS NULL RETURNING until",
+                (provider.as_str(), label),
+                |row| codec::wall(row, "until"),
+            )?;
+            if let Some(until) = lost {
+                let sent = until - limits::CLONE_HORIZON;
+                ledger.write("UPDATE clone SET sent_at = ?2 WHERE id = ?1 AND voice IS NULL", (id, sent.0))?;
+            }
+            Ok(id)
+        })
     }
 
     /// Takes the right to upload, in one statement: nobody else has it until it is given back or the horizon has passed.
@@ -253,8 +272,7 @@ impl Ledger {
 
     /// The same for one clone by its row.
     pub fn clone_leaves_by_id(&mut self, clone: i64, why: &str, now: Wall) -> Result<(), LedgerFault> {
-        let sql = format!("SELECT {COLUMNS} FROM clone WHERE id = ?1");
-        match self.one(&sql, [clone], clone_row)? {
+        match self.clone_by_id(clone)? {
             Some(clone) => self.leave(&clone, why, now),
             None => Ok(()),
         }
@@ -309,6 +327,22 @@ impl Ledger {
                 })
             },
         )
+    }
+
+    /// Ids of the voices with this label that are on their way out.
+    pub fn leaving_voices(&self, provider: CloneProvider, label: &str) -> Result<Vec<String>, LedgerFault> {
+        self.rows(
+            "SELECT voice FROM clone_leaving WHERE provider = ?1 AND label = ?2 AND voice IS NOT NULL",
+            (provider.as_str(), label),
+            |row| Ok(row.get("voice")?),
+        )
+    }
+
+    /// Whether a clone has this voice.
+    pub fn is_voice_of_a_clone(&self, provider: CloneProvider, voice: &str) -> Result<bool, LedgerFault> {
+        let found =
+            self.one("SELECT 1 FROM clone WHERE provider = ?1 AND voice = ?2", (provider.as_str(), voice), |_| Ok(()))?;
+        Ok(found.is_some())
     }
 
     /// The voice is gone from its service.

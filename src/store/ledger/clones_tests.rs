@@ -77,6 +77,14 @@ fn a_removed_clone_leaves_its_voice_to_be_deleted_and_no_number() {
     let [leaving] = ledger.leaving(ElevenLabs, Wall(12), 10).expect("read").try_into().expect("one");
     assert_eq!((leaving.voice, leaving.label.as_str()), (None, "ahoy-a-b"));
     assert_eq!(leaving.until, Wall(10) + limits::CLONE_HORIZON);
+    // Wanted again: what comes of that upload is the new one's, and nothing is uploaded beside it.
+    let again = begin(&mut ledger, 14);
+    assert_eq!(ledger.clone_sends(again, Wall(15)), Ok(Right::Taken));
+    assert_eq!(ledger.leaving(ElevenLabs, Wall(i64::MAX), 10).expect("read"), vec![]);
+    ledger.clone_leaves(&caller(), "removed", Wall(16)).expect("left");
+    let [again] = ledger.leaving(ElevenLabs, Wall(16), 10).expect("read").try_into().expect("one");
+    assert_eq!(again.until, leaving.until);
+    let leaving = again;
     ledger.leaves_later(leaving.id, Wall(500), "away").expect("written");
     assert_eq!(ledger.leaving(ElevenLabs, Wall(499), 10).expect("read").len(), 0);
     assert_eq!(ledger.leaving(ElevenLabs, Wall(500), 10).expect("read")[0].tries, 1);
