@@ -17,6 +17,7 @@ pub mod calls;
 pub mod campaign;
 pub mod campaign_report;
 pub mod campaign_status;
+pub mod clone;
 pub mod cost;
 pub mod demo;
 pub mod doctor;
@@ -93,6 +94,8 @@ pub enum Command {
     Cache(cache::CacheArgs),
     /// Voices of the engines
     Voices(voices::VoicesArgs),
+    /// Voices of callers, cloned with their consent: add, list, remove
+    Clone(clone::CloneArgs),
     /// What speech services charge, and until when their models are served
     Cost(cost::CostArgs),
     /// People to call: import, list
@@ -225,6 +228,7 @@ fn program() -> ExitCode {
         Command::Init(args) => init::run(&args, &context),
         Command::Cache(args) => cache::run(&args, &context),
         Command::Voices(args) => voices::run(&args, &context),
+        Command::Clone(args) => clone::run(&args, &context),
         Command::Cost(args) => cost::run(&args, &context),
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),

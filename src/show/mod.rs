@@ -4,6 +4,7 @@ pub mod cache;
 pub mod calls;
 pub mod campaign;
 pub mod campaign_report;
+pub mod clones;
 pub mod cost;
 pub mod demo;
 pub mod findings;

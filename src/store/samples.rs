@@ -263,6 +263,18 @@ impl SampleList {
     }
 }
 
+/// Reads a file that somebody calls a sample, of at most [`limits::WAV_BYTES`]. Errors (exit 2): not there, too large.
+pub fn read_sample(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("{}: {error}", shown(path)));
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(limits::WAV_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limits::WAV_BYTES {
+        return Err(Failure::usage(format!("{} is larger than {} bytes", shown(path), limits::WAV_BYTES)));
+    }
+    Ok(bytes)
+}
+
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let meta = fs::metadata(path).ok()?;
     Some((meta.modified().ok()?, meta.len()))

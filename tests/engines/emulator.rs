@@ -85,6 +85,10 @@ pub enum Act {
     Hang,
     /// Other words than the text, by a service that says what it said.
     Reworded,
+    /// The good answer after so many ms; what it does is done even if nobody waits for it any more.
+    Slow(u64),
+    /// The connection is reset at once; what was asked for is done after so many ms.
+    Lost(u64),
 }
 
 /// One provider's dialect: what it takes, what it answers.
@@ -93,6 +97,10 @@ pub trait Vendor: Send + Sync + 'static {
     fn check(&self, seen: &Seen) -> Result<(), Reply>;
     /// The good answer to a request, with its sound changed by the act.
     fn answer(&self, seen: &Seen, act: Act) -> Reply;
+    /// What this request meets instead, if the provider knows better than the test's list.
+    fn act(&self, _: &Seen, act: Act) -> Act {
+        act
+    }
     /// The provider's words for too many requests at once, if it has any of its own.
     fn crowd(&self) -> Reply {
         Reply { http: 429, headers: Vec::new(), body: Vec::new() }
@@ -220,6 +228,7 @@ async fn serve(mut socket: TcpStream, state: &State) -> std::io::Result<()> {
             acts.0.pop().unwrap_or(acts.1)
         };
         let vendor = &state.vendor;
+        let act = vendor.act(&seen, act);
         let by_hand = matches!(
             act,
             Act::Error(_)
@@ -288,6 +297,17 @@ async fn serve(mut socket: TcpStream, state: &State) -> std::io::Result<()> {
                 return Ok(());
             }
             Act::Hang => std::future::pending().await,
+            Act::Slow(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                write(&mut socket, &vendor.answer(&seen, Act::Well)).await?;
+            }
+            Act::Lost(ms) => {
+                socket.set_zero_linger()?;
+                drop(socket);
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                let _nobody_reads = vendor.answer(&seen, Act::Well);
+                return Ok(());
+            }
         }
     }
     Ok(())

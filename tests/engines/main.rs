@@ -4,6 +4,9 @@
 //!
 //! A new service is a `Vendor` and a row in [`providers`].
 
+mod clones;
+#[path = "../common/mod.rs"]
+mod common;
 mod elevenlabs;
 mod emulator;
 mod gemini;

@@ -30,7 +30,8 @@ Examples:
   ahoy leads forget +359888123456 --dry-run
   ahoy leads forget 17 --yes
 
-Takes a person's data out of the ledger (name, number, columns, consent, tags) and removes their recordings and transcripts.
+Takes a person's data out of the ledger (name, number, columns, consent, tags) and removes their recordings and transcripts,
+their voice at the service of [clone], its sample and the consent to it.
 What stays: that a try was made, when and how it ended, under a number of nobody; and the number on the suppression list, as a
 keyed hash, so that they are never called again. Copies elsewhere (backups, exports, files of refused rows) are named, not
 touched. Cannot be undone.
@@ -134,11 +135,22 @@ pub(super) fn forget(args: &ForgetArgs, context: &Context) -> Result<Exit, Failu
     if !plan.open.is_empty() {
         return Err(Failure::usage("a call to this person is open").next("wait until it is over, then run this again"));
     }
-    let what = format!("{} leads, {} attempts, {} recordings", plan.leads.len(), plan.attempts, plan.folders.len());
+    let (leads, recordings) = (plan.leads.len(), plan.folders.len());
+    let what = format!("{leads} leads, {} attempts, {recordings} recordings, {} voices", plan.attempts, plan.voices);
     if args.dry_run || (!args.yes && !asked(&what)?) {
         return tell(&what, true, &plan.elsewhere, context);
     }
     forget::forget(&workspace, &plan, MachineClock.wall())?;
+    if plan.voices > 0 {
+        let deleted = crate::run::block_on(1, async {
+            Ok(crate::run::clone::desk::delete_left(&workspace, std::sync::Arc::new(MachineClock)).await)
+        })?;
+        if let Err(why) = deleted {
+            say(&format!(
+                "their voice is not deleted at the service yet ({why}): `ahoy clone add` and `remove` try again, and so does `ahoy serve`"
+            ));
+        }
+    }
     tell(&what, false, &plan.elsewhere, context)
 }
 

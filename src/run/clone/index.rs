@@ -108,6 +108,13 @@ impl Index {
         matches!(self.callers.get(caller), Some(Entry::Flight(_)))
     }
 
+    /// Forgets a voice that is there, so that the next wish looks anew. What is in flight stays.
+    pub fn forget(&mut self, caller: &Phone) {
+        if matches!(self.callers.get(caller), Some(Entry::Ready(_))) {
+            self.callers.remove(caller);
+        }
+    }
+
     /// Forgets a voice that is gone.
     pub fn drop_voice(&mut self, caller: &Phone, clone: i64) {
         if matches!(self.callers.get(caller), Some(Entry::Ready(ready)) if ready.clone == clone) {

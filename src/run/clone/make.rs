@@ -138,7 +138,9 @@ impl Cloner {
         let (spoken, now) = (self.maker.wants_consent_spoken(), self.clock.wall());
         let found = tokio::task::spawn_blocking(move || {
             let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-            *list = samples.list(Some(list.clone())).map_err(|failure| CloneFault::Unreadable(failure.what))?;
+            *list = samples
+                .list(Some(std::mem::take(&mut list)))
+                .map_err(|failure| CloneFault::Unreadable(failure.what))?;
             samples.find(&list, &who, spoken, now)
         });
         let found = found.await.map_err(|error| CloneFault::Unreadable(error.to_string()))?;

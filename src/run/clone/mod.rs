@@ -105,6 +105,11 @@ impl Cloner {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Which service makes the voices.
+    pub fn provider(&self) -> CloneProvider {
+        self.provider
+    }
+
     /// How long a caller waits for a clone at most.
     pub fn timeout(&self) -> Duration {
         self.settings.timeout
@@ -217,6 +222,9 @@ impl Cloner {
             }
         };
         self.land(&caller, since, late, made).await;
+        // Only now: who waits until all have ended waits for what is written down, too.
+        let mut index = self.index();
+        index.flying = index.flying.saturating_sub(1);
     }
 
     /// Callers are told that it takes too long; it goes on.
@@ -251,7 +259,6 @@ impl Cloner {
         }
         let calls = {
             let mut index = self.index();
-            index.flying = index.flying.saturating_sub(1);
             let flight = match index.callers.remove(caller) {
                 Some(Entry::Flight(flight)) => Some(flight),
                 Some(Entry::Ready(_) | Entry::Resting { .. }) | None => None,

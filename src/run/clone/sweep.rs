@@ -67,7 +67,7 @@ impl Cloner {
         let (samples, list) = (self.samples.clone(), Arc::clone(&self.list));
         let read = tokio::task::spawn_blocking(move || {
             let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-            *list = samples.list(Some(list.clone()))?;
+            *list = samples.list(Some(std::mem::take(&mut list)))?;
             Ok::<_, crate::base::Failure>(list.clone())
         });
         let list = match read.await.map_err(|error| CloneFault::Unreadable(error.to_string()))? {

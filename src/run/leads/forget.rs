@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Failure, LeadId, Phone, Wall};
-use crate::store::ledger::{Ledger, OpenOptions};
+use crate::run::clone::desk;
+use crate::store::ledger::{Ledger, OpenOptions, WhichClones};
 use crate::store::workspace::{Workspace, shown};
 
 /// What an erasure will do.
@@ -20,6 +21,8 @@ pub struct Plan {
     pub folders: Vec<PathBuf>,
     /// Leads with an open attempt: nothing is erased while there is one.
     pub open: Vec<LeadId>,
+    /// Cloned voices of theirs: deleted at the services as soon as these answer.
+    pub voices: usize,
     /// Files beside the ledger that may hold the person too, and are left alone.
     pub elsewhere: Vec<String>,
 }
@@ -46,6 +49,10 @@ pub fn plan(workspace: &Workspace, ledger: &Ledger, leads: &[LeadId]) -> Result<
     for lead in &all {
         attempts += ledger.attempts_of_lead(*lead)?.len();
     }
+    let mut voices = 0;
+    for number in &numbers {
+        voices += ledger.clones(WhichClones::Of(number))?.len();
+    }
     let calls = workspace.calls_dir();
     let folders = ledger.call_folders(&all)?.into_iter().filter_map(|folder| inside(&calls, &folder)).collect();
     Ok(Plan {
@@ -54,6 +61,7 @@ pub fn plan(workspace: &Workspace, ledger: &Ledger, leads: &[LeadId]) -> Result<
         leads: all,
         numbers,
         attempts,
+        voices,
         folders,
     })
 }
@@ -71,6 +79,12 @@ pub fn forget(workspace: &Workspace, plan: &Plan, now: Wall) -> Result<(), Failu
         }
     }
     let mut ledger = Ledger::open(&workspace.ledger_path(), &OpenOptions::with_fresh_key(now))?;
+    // A sample is a recording of the person, too.
+    if let Some(samples) = desk::samples(workspace, &ledger) {
+        for number in &plan.numbers {
+            samples.remove(number)?;
+        }
+    }
     ledger.erase(&plan.leads, &plan.numbers, now)?;
     Ok(())
 }
