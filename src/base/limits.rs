@@ -217,6 +217,12 @@ pub const QUEUE_NEWS: Duration = Duration::from_secs(60);
 pub const STOP_ATTEMPTS: usize = 100;
 /// A call to us opens its stream within this time after the carrier asked what to do with it.
 pub const INBOUND_START: Duration = Duration::from_secs(30);
+/// Largest file of tickets, in bytes.
+pub const TICKET_FILE_BYTES: u64 = 64 << 20;
+/// Longest note of a ticket, in characters.
+pub const TICKET_NOTE: usize = 500;
+/// Most tickets in one file.
+pub const TICKETS: usize = 500_000;
 /// Calls whose answer is kept, for a carrier that asks again.
 pub const INBOUND_REPEATS: usize = 4_096;
 /// Tries to write down what became of an attempt while another process holds the ledger.

@@ -24,6 +24,7 @@ Examples:
   ahoy calls show 0192d3a4
   ahoy calls tail                  # beside a run: every call, as it happens
   ahoy calls tail 0192d3a4 --follow
+  ahoy calls inbound --since 2026-11-01
   ahoy calls fetch --wait 10m      # recordings of the carrier, and what the calls cost
   ahoy calls latency --since 2026-11-01
 
@@ -70,6 +71,8 @@ enum CallsCommand {
         #[arg(long, value_name = "SPAN", value_parser = parse_span)]
         wait: Option<Duration>,
     },
+    /// Calls that people made to us: what greeted them, and what they came to
+    Inbound(super::calls_inbound::InboundArgs),
     /// Start → first audio, speech → clear, and how long the agent lets people wait: p50, p90, p99, max
     Latency {
         /// Only calls that began on this day (UTC) or later
@@ -96,6 +99,7 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         CallsCommand::Fetch { wait } => super::fetch::run(*wait, context),
+        CallsCommand::Inbound(args) => super::calls_inbound::run(args, context),
         CallsCommand::Latency { since } => latency(&calls, *since, context),
     }
 }

@@ -14,6 +14,7 @@ use crate::store::workspace::Workspace;
 
 pub mod cache;
 pub mod calls;
+mod calls_inbound;
 pub mod campaign;
 pub mod campaign_report;
 pub mod campaign_status;
@@ -32,6 +33,7 @@ pub mod rules;
 pub mod serve;
 pub mod sim;
 mod suppress;
+mod tickets;
 pub mod voices;
 
 /// Campaign dialer and voice-asset toolkit: one cached greeting, playing the instant a person answers.
@@ -102,8 +104,10 @@ pub enum Command {
     Leads(leads::LeadsArgs),
     /// Plan, run and watch campaigns
     Campaign(campaign::CampaignArgs),
-    /// Hold the workspace's engine for runs from other terminals
+    /// Answer calls to the desks, and hold the engine for runs from other terminals
     Serve(serve::ServeArgs),
+    /// Why people may call: open tickets by number. They choose what a caller hears first
+    Tickets(tickets::TicketsArgs),
     /// What was said and heard: list, show, tail, latency
     Calls(calls::CallsArgs),
     /// What other settings of speech detection would have done on recorded calls: run, sweep, report, check, apply
@@ -233,6 +237,7 @@ fn program() -> ExitCode {
         Command::Leads(args) => leads::run(&args, &context),
         Command::Campaign(args) => campaign::run(&args, &context),
         Command::Serve(args) => serve::run(&args, &context),
+        Command::Tickets(args) => tickets::run(&args, &context),
         Command::Calls(args) => calls::run(&args, &context),
         Command::Replay(args) => replay::run(&args, &context),
         Command::Rules(args) => rules::rules(&args, &context),

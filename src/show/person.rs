@@ -56,6 +56,27 @@ pub struct PersonPage {
     pub created_at: String,
     /// Every attempt, oldest first.
     pub timeline: Vec<Happened>,
+    /// Calls that they made to us, oldest first.
+    pub calls_to_us: Vec<CalledUs>,
+}
+
+/// A call that they made to us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CalledUs {
+    /// The call's id.
+    pub call: String,
+    /// When it came.
+    pub at: String,
+    /// The phrase that greeted them.
+    pub phrase: String,
+    /// Why it ended.
+    pub cause: Option<String>,
+    /// Length of the message that they left, ms.
+    pub message_ms: Option<u64>,
+    /// The recording.
+    pub recording: Option<String>,
+    /// The transcript.
+    pub transcript: Option<String>,
 }
 
 /// One attempt and its call.
@@ -139,7 +160,21 @@ pub fn page_text(page: &PersonPage) -> String {
     for it in &page.timeline {
         text.push_str(&format!("\n{}\n", attempt_text(it).join("\n")));
     }
+    for it in &page.calls_to_us {
+        text.push_str(&format!("\n{}\n", call_text(it).join("\n")));
+    }
     text
+}
+
+fn call_text(it: &CalledUs) -> Vec<String> {
+    let cause = it.cause.as_deref().unwrap_or("running or lost");
+    let mut lines = vec![format!("{}  called us: {cause}  call {}", it.at, it.call)];
+    lines.push(format!("  greeted with {}", printable(&it.phrase)));
+    lines.extend(it.message_ms.map(|ms| format!("  left a message of {:.1} s", ms as f64 / 1_000.0)));
+    for (what, file) in [("recording", &it.recording), ("transcript", &it.transcript)] {
+        lines.extend(file.as_ref().map(|file| format!("  {what} {}", printable(file))));
+    }
+    lines
 }
 
 fn attempt_text(it: &Happened) -> Vec<String> {

@@ -12,4 +12,5 @@ pub mod scratch;
 pub mod shelf;
 pub mod soundfile;
 pub mod spend;
+pub mod ticketfile;
 pub mod workspace;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::{Language, Phone, Slug, Wall};
+use crate::base::{Country, Language, Phone, PhoneFault, Slug, Wall, limits};
 use crate::core::asset::book::{CLOSED, GREETING};
 use crate::core::config::{Campaign, Inbound};
 use crate::core::dial::hours::{Window, may_call};
@@ -25,6 +25,50 @@ pub struct Ticket {
     pub note: Option<String>,
     /// Since when.
     pub opened: Wall,
+}
+
+/// Why a line is no ticket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TicketFault {
+    /// Reference or kind is missing or too long.
+    #[error("{0} is 1 to 64 characters")]
+    Length(&'static str),
+    /// The note is too long.
+    #[error("note has more than {most} characters", most = limits::TICKET_NOTE)]
+    Note,
+    /// The number is none.
+    #[error("phone: {0}")]
+    Phone(#[from] PhoneFault),
+    /// The day is none.
+    #[error("opened: {0}")]
+    Opened(String),
+}
+
+/// Reads a ticket from reference, phone, kind, note, and the day that it was opened (empty: `now`). `country`: of national
+/// numbers.
+pub fn read_ticket(
+    [reference, phone, kind, note, opened]: [&str; 5],
+    country: Option<Country>,
+    now: Wall,
+) -> Result<(Phone, Ticket), TicketFault> {
+    let word = |name: &'static str, text: &str| {
+        let text = text.trim();
+        match text.chars().count() {
+            1..=64 => Ok(text.to_owned()),
+            _ => Err(TicketFault::Length(name)),
+        }
+    };
+    let note = note.trim();
+    if note.chars().count() > limits::TICKET_NOTE {
+        return Err(TicketFault::Note);
+    }
+    let opened = match opened.trim() {
+        "" => now,
+        day => Wall::from_date(day).map_err(TicketFault::Opened)?,
+    };
+    let (reference, kind) = (word("reference", reference)?, word("kind", kind)?);
+    let phone = Phone::parse(phone.trim(), country)?;
+    Ok((phone, Ticket { reference, kind, note: (!note.is_empty()).then(|| note.to_owned()), opened }))
 }
 
 /// Who calls, as far as is known in memory.

@@ -158,7 +158,8 @@ fn note(call: &mut Seen, line: &Line) {
         What::ClearReceived { played_since_onset: None, .. }
         | What::Started { .. }
         | What::Status { .. }
-        | What::Created { .. } | What::CameIn { .. }
+        | What::Created { .. }
+        | What::CameIn { .. }
         | What::Verb { .. }
         | What::StreamStarted { .. }
         | What::StreamFailed { .. }

@@ -47,10 +47,16 @@ pub(crate) struct DeskLine {
     carrier: Arc<dyn Carrier>,
     account: String,
     /// What a call plays, by the phrase that greets and its language.
-    scripts: HashMap<(Slug, Language), Arc<CallScript>>,
+    scripts: HashMap<(Slug, Language), Spoken>,
     agent: Option<Arc<AgentDoor>>,
     places: Places,
     callers: Callers,
+}
+
+/// What a call plays, and the fingerprint of its first words.
+pub(crate) struct Spoken {
+    script: Arc<CallScript>,
+    greeting: String,
 }
 
 /// The desks of a workspace.
@@ -119,7 +125,9 @@ impl Desks {
             Reception::Closed => CLOSED.parse().expect("a constant slug"),
             Reception::Greet(phrase) => phrase,
         };
-        let Some((language, script)) = line.script(&phrase, language.as_ref()) else { return busy() };
+        let Some((language, Spoken { script, greeting })) = line.script(&phrase, language.as_ref()) else {
+            return busy();
+        };
         let Some(place) = line.places.take() else { return busy() };
         let attempt = self.mint(now);
         let token = token::mint(&self.token_key, attempt);
@@ -137,8 +145,18 @@ impl Desks {
         });
         let account = line.account.clone();
         let campaign = line.campaign.name.clone();
-        let taken =
-            InboundCall { call, campaign, caller, account, sid, called, phrase, language: language.clone(), at: now };
+        let taken = InboundCall {
+            call,
+            campaign,
+            caller,
+            account,
+            sid,
+            called,
+            phrase,
+            greeting: greeting.clone(),
+            language: language.clone(),
+            at: now,
+        };
         let live = Live { line: Arc::clone(line), taken: Arc::new(taken), streamed: false, own_voice: Arc::default() };
         place.keep();
         lock(&self.live).insert(attempt, live.clone());
@@ -249,7 +267,7 @@ impl Desks {
 impl DeskLine {
     /// The script of a phrase in a caller's language, in the desk's own, or in any that it has; a phrase without sound is
     /// the greeting.
-    fn script(&self, phrase: &Slug, language: Option<&Language>) -> Option<(&Language, &Arc<CallScript>)> {
+    fn script(&self, phrase: &Slug, language: Option<&Language>) -> Option<(&Language, &Spoken)> {
         let greeting: Slug = GREETING.parse().expect("a constant slug");
         let base = language.and_then(|language| language.primary().parse().ok());
         let languages = [language, base.as_ref(), Some(&self.desk.language)];

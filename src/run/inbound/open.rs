@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 
 use super::callers::{Callers, Tickets, follow_tickets};
 use super::places::{Places, Repeats};
-use super::{DeskLine, Desks};
+use super::{DeskLine, Desks, Spoken};
 use crate::base::{Exit, Failure, Language, Slug};
 use crate::core::asset::book::{CLOSED, GREETING, LEAVE_MESSAGE, MENU, MESSAGE_TAKEN, STILL_PREPARING};
-use crate::core::call::{CallScript, DeskScript, MachinePlan, MessageScript, PreparedClip};
+use crate::core::call::{DeskScript, MachinePlan, MessageScript, PreparedClip};
 use crate::core::config::{Campaign, Inbound, Recording};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::Carrier;
@@ -96,11 +96,7 @@ impl Opening {
 }
 
 /// What a call plays, by the phrase that greets and its language.
-fn scripts(
-    campaign: &Campaign,
-    desk: &Inbound,
-    kit: &VoiceKit,
-) -> Result<HashMap<(Slug, Language), Arc<CallScript>>, Failure> {
+fn scripts(campaign: &Campaign, desk: &Inbound, kit: &VoiceKit) -> Result<HashMap<(Slug, Language), Spoken>, Failure> {
     let greeting: Slug = GREETING.parse().expect("a constant slug");
     let closed: Slug = CLOSED.parse().expect("a constant slug");
     let mut phrases = vec![greeting];
@@ -126,7 +122,8 @@ fn scripts(
             if phrase == closed {
                 made.agent = None;
             }
-            scripts.insert((phrase.clone(), language.clone()), Arc::new(made));
+            let spoken = Spoken { script: Arc::new(made), greeting: first.fingerprint.clone() };
+            scripts.insert((phrase.clone(), language.clone()), spoken);
         }
     }
     Ok(scripts)

@@ -5,7 +5,7 @@ use crate::core::config::Campaign;
 use crate::core::dial::gate::Gate;
 use crate::core::dial::zones;
 use crate::run::campaign::judge;
-use crate::show::person::{Happened, PersonPage};
+use crate::show::person::{CalledUs, Happened, PersonPage};
 use crate::store::calllog::transcript;
 use crate::store::ledger::{AttemptRow, CallFilter, CallRow, LeadState, Ledger, Person};
 use crate::store::workspace::{Workspace, shown};
@@ -58,6 +58,7 @@ pub fn page(workspace: &Workspace, ledger: &Ledger, lead: LeadId, now: Wall) -> 
         came_with: format!("{} line {} (import {})", person.file.0, person.file.1, person.import),
         created_at: person.created_at.rfc3339(),
         timeline: timeline(workspace, ledger, lead)?,
+        calls_to_us: calls_to_us(workspace, ledger, lead)?,
     })
 }
 
@@ -88,6 +89,30 @@ fn timeline(workspace: &Workspace, ledger: &Ledger, lead: LeadId) -> Result<Vec<
     for attempt in ledger.attempts_of_lead(lead)? {
         let call = calls.iter().find(|call| call.call.0 == attempt.attempt.0);
         all.push(happened(workspace, ledger, &attempt, call)?);
+    }
+    Ok(all)
+}
+
+/// Calls that they made to us, oldest first.
+fn calls_to_us(workspace: &Workspace, ledger: &Ledger, lead: LeadId) -> Result<Vec<CalledUs>, Failure> {
+    let mut all = Vec::new();
+    for row in ledger.calls_by(lead)? {
+        let folder = row.folder.as_ref().map(|folder| workspace.calls_dir().join(folder));
+        let folder = folder.filter(|folder| folder.is_dir());
+        let recording = folder.as_ref().map(|folder| folder.join("audio.wav")).filter(|path| path.exists());
+        let transcript = match &folder {
+            Some(folder) => transcript(row.call, folder)?.map(|path| shown(&path)),
+            None => None,
+        };
+        all.push(CalledUs {
+            call: row.call.to_string(),
+            at: row.at.rfc3339(),
+            phrase: row.phrase,
+            cause: row.cause,
+            message_ms: row.message_ms,
+            recording: recording.map(|path| shown(&path)),
+            transcript,
+        });
     }
     Ok(all)
 }

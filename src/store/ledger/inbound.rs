@@ -26,6 +26,8 @@ pub struct InboundCall {
     pub called: Phone,
     /// The phrase that greets.
     pub phrase: Slug,
+    /// Its fingerprint.
+    pub greeting: String,
     /// In this language.
     pub language: Language,
     /// When it came.
@@ -84,8 +86,8 @@ impl Ledger {
                 None => None,
             };
             ledger.write(
-                "INSERT INTO call (id, lead, campaign, account, sid, called, phrase, language, answered_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+                "INSERT INTO call (id, lead, campaign, account, sid, called, phrase, language, answered_at, greeting) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
                 params![
                     taken.call.0.as_bytes(),
                     lead.map(|lead| lead.0),
@@ -96,6 +98,7 @@ impl Ledger {
                     taken.phrase.as_str(),
                     taken.language.as_str(),
                     taken.at.0,
+                    taken.greeting,
                 ],
             )?;
             Ok(lead)

@@ -15,8 +15,8 @@ impl Ledger {
     /// Calls whose stream began to sound, by the fingerprint of the greeting that they played first.
     pub fn calls_by_greeting(&self) -> Result<BTreeMap<String, u64>, LedgerFault> {
         let rows = self.rows(
-            "SELECT a.greeting, count(*) FROM call c JOIN attempt a ON a.id = c.attempt \
-             WHERE c.first_audio_us IS NOT NULL GROUP BY a.greeting",
+            "SELECT coalesce(a.greeting, c.greeting) AS played, count(*) FROM call c LEFT JOIN attempt a ON a.id = c.attempt \
+             WHERE c.first_audio_us IS NOT NULL AND coalesce(a.greeting, c.greeting) IS NOT NULL GROUP BY played",
             [],
             |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
         )?;

@@ -35,6 +35,7 @@ fn script() -> Arc<CallScript> {
 }
 
 mod agent;
+mod desk;
 mod machine;
 mod recording;
 
@@ -47,6 +48,7 @@ struct Line {
     played: Vec<(u32, String, u64)>,
     clears: usize,
     opt_outs: usize,
+    own_voices: usize,
     recorded: Vec<u64>,
     /// What the agent was told, and pieces of its voice that were sent.
     transfers: usize,
@@ -75,6 +77,7 @@ impl Line {
             played,
             clears: 0,
             opt_outs: 0,
+            own_voices: 0,
             recorded: Vec::new(),
             transfers: 0,
             told: Vec::new(),
@@ -116,6 +119,7 @@ impl Line {
                     self.session.handle(self.now, Event::Judged(job));
                 }
                 Command::OptOut => self.opt_outs += 1,
+                Command::OwnVoice => self.own_voices += 1,
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
                 Command::Transfer => self.transfers += 1,

@@ -1,12 +1,13 @@
 -- Schema 6, inbound. Calls that people make to us, and why they may be calling: their open tickets.
 
 -- Of a call that somebody made to us (`attempt` is NULL): whose desk answered it, the carrier's account and id of it, our
--- number, the phrase that greeted them, why it ended, and the message that they left.
+-- number, the phrase that greeted them and its fingerprint, why it ended, and the message that they left.
 ALTER TABLE call ADD COLUMN campaign INTEGER REFERENCES campaign (id);
 ALTER TABLE call ADD COLUMN account TEXT;
 ALTER TABLE call ADD COLUMN sid TEXT CHECK (sid IS NULL OR length(sid) BETWEEN 1 AND 128);
 ALTER TABLE call ADD COLUMN called TEXT;
 ALTER TABLE call ADD COLUMN phrase TEXT;
+ALTER TABLE call ADD COLUMN greeting TEXT;
 ALTER TABLE call ADD COLUMN cause TEXT;
 ALTER TABLE call ADD COLUMN message_ms INTEGER;
 -- How long the menu was heard before a key, and how long somebody waited for the agent after it.

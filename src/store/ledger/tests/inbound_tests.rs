@@ -13,6 +13,7 @@ fn taken(n: u8, caller: Option<&str>) -> InboundCall {
         sid: sid(&format!("CA{n}")),
         called: phone("+15005550006"),
         phrase: slug("greeting"),
+        greeting: "f00d".to_owned(),
         language: "en".parse().expect("a language"),
         at: NOW,
     }

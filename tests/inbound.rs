@@ -1,0 +1,307 @@
+//! Calls to a desk: the real `ahoy serve`, the embedded carrier as a process of its own, whose people call in over real
+//! sockets; its log is the judge.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use ahoy::core::sim::line::{self, What};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use common::{ACCOUNT, Shop, Sim, TOKEN, Wish, carrier_at, code, leak, run};
+use serde_json::Value;
+
+const NUMBER: &str = "+15005550006";
+
+/// `ahoy serve`, until it is dropped.
+struct Desk {
+    child: Child,
+    answer_url: String,
+    places: u64,
+}
+
+impl Desk {
+    fn serve(shop: &Shop) -> Desk {
+        let mut child = common::ahoy(shop.dir.path())
+            .args(["--json", "serve"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut first = String::new();
+        let stdout = child.stdout.take().expect("it was piped");
+        BufReader::new(stdout).read_line(&mut first).expect("it says what it answers");
+        let look: Value = serde_json::from_str(&first).expect("one JSON object");
+        let answer_url = look["answer_url"].as_str().expect("its address").to_owned();
+        Desk { child, answer_url, places: look["places"].as_u64().expect("places") }
+    }
+
+    /// Ends it as a service manager would, and gives what it said.
+    fn stop(mut self) -> (Option<i32>, String) {
+        common::process::signal(self.child.id(), "TERM");
+        let ended = self.child.wait().expect("it ends");
+        let mut said = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("UTF-8");
+        assert_eq!(leak(said.as_bytes()), None, "law 12");
+        (ended.code(), said)
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _gone_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A workspace with a desk at the carrier of this process.
+fn shop(sim: &Sim, campaign: &str, leads: usize) -> Shop {
+    let carrier = carrier_at(&sim.base_url, "calls_per_second = 50\nmax_live_calls = 100");
+    let shop = Shop::open(&Wish { carrier: &carrier, campaign, leads });
+    std::fs::write(
+        shop.path("campaigns/c/phrases.toml"),
+        "[internet-pending]\nen = \"Hello again. We are still working on your internet connection.\"\n",
+    )
+    .expect("written");
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]))), 0);
+    shop
+}
+
+/// An HTTP request of a stranger's making, on a connection of its own; gives the status and the body.
+fn http(url: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let host = url.strip_prefix("http://").expect("http").split('/').next().expect("a host");
+    let mut stream = TcpStream::connect(host).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+/// Somebody calls `NUMBER`.
+fn ring(sim: &Sim, desk: &Desk, from: &str) -> String {
+    let auth = STANDARD.encode(format!("{ACCOUNT}:{TOKEN}"));
+    let body = form(&[("From", from), ("To", NUMBER), ("Url", &desk.answer_url)]);
+    let headers = format!("Authorization: Basic {auth}\r\n");
+    let (status, answer) = http(&sim.base_url, "/sim/calls", &headers, &body);
+    assert_eq!(status, 201, "{answer}");
+    let made: Value = serde_json::from_str(&answer).expect("JSON");
+    made["sid"].as_str().expect("a sid").to_owned()
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    let coded = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace(':', "%3A");
+    pairs.iter().map(|(name, value)| format!("{name}={}", coded(value))).collect::<Vec<_>>().join("&")
+}
+
+fn person(at: usize) -> String {
+    format!("+4420794{:05}", 60_000 + at)
+}
+
+/// Waits until the carrier's log shows that so many calls are over.
+fn over(sim: &Sim, calls: usize) -> Vec<line::Line> {
+    let until = Instant::now() + Duration::from_secs(120);
+    loop {
+        let lines = line::read(&std::fs::read_to_string(&sim.log).expect("the log")).0;
+        let ended = lines.iter().filter(|line| matches!(line.what, What::Ended { .. })).count();
+        if ended >= calls {
+            return lines;
+        }
+        assert!(Instant::now() < until, "{ended} of {calls} calls are over");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Every inbound call as the ledger has it, once all of them are written to their end.
+fn inbound(shop: &Shop, calls: usize) -> Vec<Value> {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let listed = run(common::ahoy(shop.dir.path()).args(["calls", "inbound", "--json"]));
+        let rows: Vec<Value> = String::from_utf8_lossy(&listed.stdout)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        if rows.iter().filter(|row| !row["cause"].is_null()).count() >= calls {
+            return rows;
+        }
+        assert!(Instant::now() < until, "{rows:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+const DESK: &str = "[agent]\nkind = \"echo\"\n[inbound]\nplaces = 60\ncomfort = \"3s\"\n\
+    [inbound.message]\nsilence = \"2s\"\n[inbound.menu]\nwait = \"3s\"\n\
+    [[returning]]\nwhen = \"ticket.kind == 'internet'\"\nsay = \"internet-pending\"\n";
+
+#[test]
+fn people_who_call_are_greeted_at_once_find_their_way_and_stand_in_the_ledger() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = Sim::start(folder.path(), &["--speedup", "4"]);
+    let shop = shop(&sim, DESK, 5);
+    std::fs::write(shop.path("tickets.csv"), format!("reference,phone,kind\nT1,{},internet\n", person(2)))
+        .expect("written");
+    let import = run(common::ahoy(shop.dir.path()).args(["tickets", "import"]).arg(shop.path("tickets.csv")));
+    assert_eq!(code(&import), 0);
+    let desk = Desk::serve(&shop);
+    assert_eq!(desk.places, 60);
+    let mut numbers = BTreeMap::new();
+    for at in 0..40 {
+        let from = person(at);
+        numbers.insert(ring(&sim, &desk, &from), from);
+    }
+    // Somebody who withholds their number, and one number that calls twice at once.
+    ring(&sim, &desk, "+266696687");
+    ring(&sim, &desk, "anonymous");
+    let twice = person(50);
+    ring(&sim, &desk, &twice);
+    ring(&sim, &desk, &twice);
+    let lines = over(&sim, 44);
+    let rows = inbound(&shop, 44);
+    assert_eq!(rows.len(), 44);
+    // The carrier's side: everybody was answered and heard us, and nothing of ours broke the protocol.
+    let oracle = sim.read_log();
+    assert_eq!(oracle.complaints, Vec::<String>::new());
+    assert!(oracle.calls.is_empty(), "nobody was called");
+    assert!(oracle.came_in.iter().all(|call| call.answered && call.first_media_us.is_some()));
+    // Ours: one lead a number; those of the list kept theirs; withheld ones have none.
+    let leads: Vec<i64> = rows.iter().filter_map(|row| row["lead"].as_i64()).collect();
+    let distinct: std::collections::BTreeSet<i64> = leads.iter().copied().collect();
+    assert_eq!((leads.len(), distinct.len()), (42, 41));
+    assert!((1..=5).all(|lead| distinct.contains(&lead)), "people of the list are their leads");
+    let pending = rows.iter().filter(|row| row["phrase"] == "internet-pending").count();
+    assert_eq!(pending, 1, "an open ticket chose the phrase");
+    // They found their way: messages, conversations, and a wish that is kept.
+    let behaviour: Vec<String> = lines
+        .iter()
+        .filter_map(|line| match &line.what {
+            What::CameIn { behaviour, .. } => Some(format!("{behaviour:?}")),
+            _ => None,
+        })
+        .collect();
+    let of = |name: &str| behaviour.iter().filter(|it| *it == name).count();
+    let messages = rows.iter().filter(|row| row["message_ms"].as_u64() >= Some(1_000)).count();
+    assert!(of("LeavesMessage") >= 2 && messages >= of("LeavesMessage"), "{messages} of {}", of("LeavesMessage"));
+    let asked = rows.iter().filter(|row| row["menu_ms"].is_u64()).count();
+    assert!(of("AsksForAgent") >= 5 && asked >= of("AsksForAgent"), "{asked} of {}", of("AsksForAgent"));
+    // Nobody who called is called back by a campaign for it.
+    let status = shop.status();
+    assert_eq!(status["campaigns"][0]["leads"]["blocked"]["called_us"].as_u64().unwrap_or(36), 36, "{status}");
+    let (ended, said) = desk.stop();
+    assert_eq!(ended, Some(0), "{said}");
+    // The lead's page tells of the call, and the recording is there.
+    let page = run(common::ahoy(shop.dir.path()).args(["leads", "show", "3", "--json"]));
+    let page: Value = serde_json::from_slice(&page.stdout).expect("JSON");
+    let call = &page["calls_to_us"][0];
+    assert_eq!(call["phrase"], "internet-pending");
+    assert!(
+        std::fs::metadata(shop.path(call["recording"].as_str().expect("a recording"))).is_ok()
+            || std::fs::metadata(call["recording"].as_str().expect("a recording")).is_ok()
+    );
+    // What the cache saved counts calls that came in.
+    let stats = run(common::ahoy(shop.dir.path()).args(["cache", "stats", "c", "--json"]));
+    let stats = String::from_utf8_lossy(&stats.stdout).into_owned();
+    let served: Value = serde_json::from_str(stats.lines().next().expect("a line")).expect("JSON");
+    assert!(served.to_string().contains("\"calls_served\":44"), "{served}");
+}
+
+#[test]
+fn an_opt_out_on_a_call_to_us_binds_the_next_campaign() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = Sim::start(folder.path(), &["--speedup", "4", "--seed", "3"]);
+    let shop = shop(&sim, DESK, 200);
+    let desk = Desk::serve(&shop);
+    // Only those who press 9 matter here: the seed says who does.
+    let nines: Vec<String> = (0..200)
+        .map(person)
+        .filter(|number| {
+            ahoy::core::sim::callee::caller(3, number).behaviour == ahoy::core::sim::callee::Behaviour::PressesNine
+        })
+        .collect();
+    assert!(nines.len() >= 2, "{}", nines.len());
+    for number in &nines {
+        ring(&sim, &desk, number);
+    }
+    over(&sim, nines.len());
+    let rows = inbound(&shop, nines.len());
+    assert!(rows.iter().all(|row| row["cause"] == "opted_out"), "{rows:?}");
+    drop(desk);
+    let plan = run(&mut shop.campaign(&["plan", "c", "--json"]));
+    let plan: Value = serde_json::from_slice(&plan.stdout).expect("JSON");
+    let told = plan.to_string();
+    assert!(told.contains(&format!("\"suppressed\":{}", nines.len())), "{told}");
+}
+
+#[test]
+fn a_webhook_is_answered_only_if_it_is_signed_for_a_number_of_ours_and_a_repeat_hears_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = Sim::start(folder.path(), &["--speedup", "4"]);
+    let shop = shop(&sim, &DESK.replace("places = 60", "places = 3"), 1);
+    let desk = Desk::serve(&shop);
+    let post = |sid: &str, from: &str, to: &str, account: &str| {
+        let pairs = [("AccountSid", account), ("CallSid", sid), ("CallStatus", "ringing"), ("From", from), ("To", to)];
+        let signature = sign(&desk.answer_url, &pairs);
+        http(&desk.answer_url, "/v1/answer", &format!("X-Twilio-Signature: {signature}\r\n"), &form(&pairs))
+    };
+    let sid = |n: usize| format!("CA{n:032x}");
+    let body = form(&[("CallSid", &sid(1)), ("From", &person(1)), ("To", NUMBER), ("AccountSid", ACCOUNT)]);
+    assert_eq!(http(&desk.answer_url, "/v1/answer", "", &body).0, 403, "no signature");
+    assert_eq!(http(&desk.answer_url, "/v1/answer", "X-Twilio-Signature: AAAA\r\n", &body).0, 403);
+    assert_eq!(post(&sid(1), &person(1), "+15005550099", ACCOUNT).0, 404, "no number of ours");
+    assert_eq!(post(&sid(1), &person(1), NUMBER, "AC00000000000000000000000000000001").0, 404, "of another account");
+    assert_eq!(http(&desk.answer_url, "/v1/answer", "", &"x".repeat(200_000)).0, 413);
+    let (status, first) = post(&sid(1), &person(1), NUMBER, ACCOUNT);
+    assert_eq!(status, 200);
+    assert!(first.contains("<Connect><Stream") && first.contains("<Parameter name=\"token\""), "{first}");
+    assert!(!first.contains(&person(1)[1..]), "no number is told to anybody");
+    assert_eq!(post(&sid(1), &person(1), NUMBER, ACCOUNT).1, first, "a repeat makes no second call");
+    // A storm: every place is taken by calls whose stream has not come; the rest hear the busy tone, at once.
+    let mut answers = BTreeMap::new();
+    for n in 2..120 {
+        let (status, document) = post(&sid(n), &format!("nonsense{n}"), NUMBER, ACCOUNT);
+        assert_eq!(status, 200);
+        *answers.entry(document.contains("<Reject reason=\"busy\"/>")).or_insert(0) += 1;
+    }
+    assert_eq!(answers, BTreeMap::from([(false, 2), (true, 116)]));
+    let rows = run(common::ahoy(shop.dir.path()).args(["calls", "inbound", "--json"]));
+    assert_eq!(String::from_utf8_lossy(&rows.stdout).lines().count(), 3, "a call is written down once");
+    let (ended, said) = desk.stop();
+    assert!(ended.is_some(), "{said}");
+}
+
+/// As the carrier signs a form: the address, then names and values in the order of the names.
+fn sign(url: &str, pairs: &[(&str, &str)]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut sorted: Vec<_> = pairs.to_vec();
+    sorted.sort_unstable();
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(TOKEN.as_bytes()).expect("any length");
+    mac.update(url.as_bytes());
+    for (name, value) in sorted {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[test]
+fn a_desk_that_cannot_play_what_it_must_say_does_not_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = Sim::start(folder.path(), &[]);
+    let shop = shop(&sim, DESK, 1);
+    let file = shop.path("campaigns/c/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    std::fs::write(&file, text.replace("say = \"internet-pending\"", "say = \"no-such-phrase\"")).expect("written");
+    let refused = run(common::ahoy(shop.dir.path()).args(["serve"]));
+    assert_eq!(code(&refused), 13);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no-such-phrase"));
+}
