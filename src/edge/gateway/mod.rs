@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub(in crate::edge) mod accept;
 pub mod guard;
 pub mod own;
 pub mod server;
