@@ -253,6 +253,7 @@ fn numbers_and_secrets_leave_only_where_they_are_counted() {
     assert_eq!(
         told(&revealed),
         wanted(&[
+            ("core/api/bearer.rs", 1),
             ("core/wire/signature.rs", 2),
             ("edge/carrier/sim/api.rs", 1),
             ("edge/carrier/twilio.rs", 1),

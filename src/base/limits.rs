@@ -436,3 +436,18 @@ pub const CLONE_SWEEP: Duration = Duration::from_secs(60);
 pub const CLONE_SWEEP_MOST: u32 = 64;
 /// Before a voice that could not be deleted is tried again: the first wait, which doubles up to the second.
 pub const CLONE_DELETE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(6 * 3_600)];
+
+/// Connections of the HTTP API at once; each may hold a request that waits.
+pub const API_CONNECTIONS: usize = 256;
+/// Of these from one address, loopback excepted.
+pub const API_CONNECTIONS_PER_ADDRESS: usize = 64;
+/// Bytes of a request's body: a lead with a hundred variables fits in.
+pub const API_BODY_BYTES: usize = 64 << 10;
+/// A request without the right token is answered after this time.
+pub const API_WRONG_TOKEN: Duration = Duration::from_millis(500);
+/// Such answers that wait at once; the rest are turned away without one.
+pub const API_SLOWED: usize = 32;
+/// What a look at readiness found holds for this long: probes of strangers cost the ledger one write in this time.
+pub const API_READY_HOLDS: Duration = Duration::from_secs(1);
+/// A look at the ledger for a probe or a page of figures may take this long.
+pub const API_LOOK: Duration = Duration::from_secs(3);

@@ -1,14 +1,16 @@
 //! `ahoy serve`.
 #![allow(missing_docs)] // clap turns the comments here into help texts
 
+use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Context, EXIT_CODES, print_json};
+use super::{Context, EXIT_CODES};
+use crate::base::text::plain_json;
 use crate::base::{Exit, Failure};
 use crate::core::dial::note::Watcher;
-use crate::run::campaign::EngineOptions;
+use crate::run::campaign::{DeskLook, EngineOptions};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::control::serve_engine;
 use crate::show::campaign::RunView;
@@ -26,6 +28,34 @@ campaigns with an [inbound] section are answered (docs/INBOUND.md).\n\nExamples:
     )
 }
 
+/// Who answers and where the API is: scripts read it from stdout, one object a line.
+fn told(desks: Option<&DeskLook>, api: Option<std::net::SocketAddr>, context: &Context) {
+    // Whoever reads it may have gone: calls are answered all the same.
+    let print = |line: serde_json::Value| {
+        let mut stdout = std::io::stdout();
+        let _nobody_reads = writeln!(stdout, "{}", plain_json(line.to_string())).and_then(|()| stdout.flush());
+    };
+    if let Some(desks) = desks {
+        if context.json() {
+            print(json!({ "desks": desks.campaigns, "places": desks.places, "answer_url": desks.answer_url }));
+        } else {
+            say(&format!(
+                "answering for {} ({} calls at once); the carrier's webhook for calls that come in is {}",
+                desks.campaigns.join(", "),
+                desks.places,
+                desks.answer_url
+            ));
+        }
+    }
+    if let Some(addr) = api {
+        if context.json() {
+            print(json!({ "api": format!("http://{addr}") }));
+        } else if !context.global.quiet {
+            say(&format!("the API listens on http://{addr}"));
+        }
+    }
+}
+
 /// Runs `ahoy serve` until Ctrl-C or SIGTERM.
 pub fn run(_: &ServeArgs, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
@@ -37,22 +67,7 @@ pub fn run(_: &ServeArgs, context: &Context) -> Result<Exit, Failure> {
         if !context.global.quiet {
             say("serving this workspace; Ctrl-C ends it when its live calls are over");
         }
-        serve_engine(&ws, Arc::new(MachineClock), options, |desks| {
-            let Some(desks) = desks else { return };
-            if context.json() {
-                let look = json!({ "desks": desks.campaigns, "places": desks.places, "answer_url": desks.answer_url });
-                // Whoever reads it may have gone: calls are answered all the same.
-                let _nobody_reads = print_json(&look);
-            } else {
-                say(&format!(
-                    "answering for {} ({} calls at once); the carrier's webhook for calls that come in is {}",
-                    desks.campaigns.join(", "),
-                    desks.places,
-                    desks.answer_url
-                ));
-            }
-        })
-        .await
+        serve_engine(&ws, Arc::new(MachineClock), options, |desks, api| told(desks, api, context)).await
     })?;
     view.finish();
     Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! Rooms that decide. Pure and synchronous: no clock, no chance, no I/O; all they need are arguments.
 
 pub mod agent;
+pub mod api;
 pub mod asset;
 pub mod audit;
 pub mod call;

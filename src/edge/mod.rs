@@ -1,6 +1,7 @@
 //! Rooms that speak to another program or machine. Sockets and child processes, no spawn, no sleep.
 
 pub mod agent;
+pub mod api;
 pub mod carrier;
 pub mod clone;
 pub mod control;

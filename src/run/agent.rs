@@ -13,6 +13,7 @@ use crate::core::agent::{Closed, Echo, FromAgent, Machine, Opening, Outbox, Prom
 use crate::core::config::{Agent, Campaign, ECHO, NONE};
 use crate::edge::agent::{AgentSocket, Ended, Provider};
 use crate::run::clock::Clock;
+use crate::run::metrics::{OnStage, Stage, Stages};
 use crate::run::render::told;
 use crate::store::workspace::Workspace;
 
@@ -45,6 +46,8 @@ pub struct AgentDoor {
     /// `None`: the echo, which needs no provider.
     provider: Option<Provider>,
     slots: Arc<Semaphore>,
+    most: usize,
+    stages: Arc<Stages>,
 }
 
 /// A slot: a session may be opened.
@@ -79,15 +82,34 @@ impl Agents {
     }
 }
 
+impl Agents {
+    /// Every agent that was asked for so far, by name.
+    pub fn all(&self) -> Vec<(String, Arc<AgentDoor>)> {
+        let doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.iter().map(|(name, door)| (name.clone(), Arc::clone(door))).collect()
+    }
+}
+
 impl AgentDoor {
     /// An agent of this provider with so many slots; without a provider it is the echo.
     pub fn new(provider: Option<Provider>, slots: usize) -> Arc<AgentDoor> {
-        Arc::new(AgentDoor { provider, slots: Arc::new(Semaphore::new(slots)) })
+        let (most, stages) = (slots, Arc::default());
+        Arc::new(AgentDoor { provider, slots: Arc::new(Semaphore::new(slots)), most, stages })
     }
 
     /// Sessions that could be opened now.
     pub fn free(&self) -> usize {
         self.slots.available_permits()
+    }
+
+    /// Sessions that may be open at once.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Its sessions, by where they stand.
+    pub fn stages(&self) -> &Stages {
+        &self.stages
     }
 
     /// A slot, if one is free.
@@ -117,9 +139,10 @@ impl AgentDoor {
         let voice = task.voice.clone().or_else(|| agent.voice.clone());
         tokio::spawn(async move {
             let Slot(_held_to_the_end) = slot;
+            let place = OnStage::new(&door.stages);
             match &door.provider {
                 None => {
-                    Session::new(Box::new(Echo::new()), says, told).run(None, None).await;
+                    Session::new(Box::new(Echo::new()), says, told, place).run(None, None).await;
                 }
                 Some(provider) => {
                     let opening = Opening {
@@ -131,7 +154,7 @@ impl AgentDoor {
                         transcribe: provider.transcribe().map(str::to_owned),
                         transfers: task.transfers,
                     };
-                    serve(provider, Session::new(provider.machine(opening), says, told)).await;
+                    serve(provider, Session::new(provider.machine(opening), says, told, place)).await;
                 }
             }
         });
@@ -191,6 +214,7 @@ struct Session {
     waiting: VecDeque<FromAgent>,
     ready: bool,
     gone: bool,
+    place: OnStage,
 }
 
 enum Step {
@@ -201,8 +225,13 @@ enum Step {
 }
 
 impl Session {
-    fn new(machine: Box<dyn Machine>, says: mpsc::Sender<FromAgent>, told: mpsc::Receiver<ToAgent>) -> Session {
-        Session { machine, says, told, waiting: VecDeque::new(), ready: false, gone: false }
+    fn new(
+        machine: Box<dyn Machine>,
+        says: mpsc::Sender<FromAgent>,
+        told: mpsc::Receiver<ToAgent>,
+        place: OnStage,
+    ) -> Session {
+        Session { machine, says, told, waiting: VecDeque::new(), ready: false, gone: false, place }
     }
 
     async fn run(mut self, provider: Option<&Provider>, mut socket: Option<AgentSocket>) {
@@ -232,7 +261,12 @@ impl Session {
             };
             match step {
                 Step::Told(None) => break,
-                Step::Told(Some(what)) if !self.gone => self.machine.told(what, &mut out),
+                Step::Told(Some(what)) if !self.gone => {
+                    if matches!(what, ToAgent::TakeOver { .. }) {
+                        self.place.is(Stage::Talking);
+                    }
+                    self.machine.told(what, &mut out);
+                }
                 Step::Received(Ok(text)) => self.machine.received(&text, &mut out),
                 Step::Received(Err(ended)) => match self.machine.closed(ended.code) {
                     Closed::Gone => self.gone(provider.map_or(ended.why.clone(), |it| it.safe(&ended.why))),
@@ -297,7 +331,9 @@ impl Session {
             {
                 *words = provider.safe(words);
             }
-            self.ready |= word == FromAgent::Ready;
+            if word == FromAgent::Ready && !std::mem::replace(&mut self.ready, true) {
+                self.place.is(Stage::Ready);
+            }
             self.gone |= matches!(word, FromAgent::Gone { .. });
             self.waiting.push_back(word);
         }

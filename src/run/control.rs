@@ -1,5 +1,6 @@
 //! One engine, many terminals: the control socket's two ends. The engine's end never waits for a terminal.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::api::Api;
 use super::campaign::{DeskLook, Engine, EngineOptions, RunOptions, RunReport, Word, check_rules, narrow};
 use super::clock::Clock;
 use crate::base::{Exit, Failure, Slug, limits};
@@ -288,27 +290,34 @@ pub async fn run_or_attach(ws: &Workspace, clock: Arc<dyn Clock>, options: RunOp
     Ok(report)
 }
 
-/// Holds an engine for other terminals, and its desks for people who call, until it is stopped. `told`: hears once what the
-/// desks answer (`None`: there are none), when they do.
+/// Holds an engine for other terminals, its desks for people who call, and its HTTP API, until it is stopped. `told`: hears
+/// once what the desks answer (`None`: there are none) and where the API listens, when they do.
 pub async fn serve_engine(
     ws: &Workspace,
     clock: Arc<dyn Clock>,
     options: EngineOptions,
-    told: impl FnOnce(Option<&DeskLook>),
+    told: impl FnOnce(Option<&DeskLook>, Option<SocketAddr>),
 ) -> Result<(), Failure> {
     let (mut stop, seed) = (options.stop.clone(), options.seed);
     let engine = Arc::new(Engine::start(ws, clock, options).await?);
     let control = Control::open(ws, Arc::clone(&engine), seed)?;
     let ready = async {
         let look = engine.open_desks(ws).await?;
-        told(look.as_ref());
-        Ok::<(), Failure>(())
+        let api = match &ws.config.api {
+            Some(config) => Some(Api::open(ws, config, Arc::clone(&engine))?),
+            None => None,
+        };
+        told(look.as_ref(), api.as_ref().map(|api| api.addr));
+        Ok::<_, Failure>(api)
     };
-    if let Err(failure) = ready.await {
-        control.close().await;
-        engine.finish().await?;
-        return Err(failure);
-    }
+    let api = match ready.await {
+        Ok(api) => api,
+        Err(failure) => {
+            control.close().await;
+            engine.finish().await?;
+            return Err(failure);
+        }
+    };
     // The sender lives as long as the process listens for signals; without it there is nothing to wait for.
     drop(stop.wait_for(|stop| *stop > Stop::No).await);
     if let Some(desks) = engine.desks() {
@@ -319,6 +328,9 @@ pub async fn serve_engine(
         }
     }
     engine.idle().await;
+    if let Some(api) = api {
+        api.close().await;
+    }
     control.close().await;
     engine.finish().await
 }

@@ -280,6 +280,12 @@ impl GatewayHandle {
         format!("{}/v1/status/{token}", self.public_url)
     }
 
+    /// Whether its port is open.
+    pub fn is_open(&self) -> bool {
+        let runs = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        runs && !self.shared.stopping.load(Ordering::Acquire)
+    }
+
     /// Calls at once that this process has open files for.
     pub fn room(&self) -> usize {
         self.shared.room

@@ -1,6 +1,7 @@
 //! The ledger as a door: on its own thread in production, inline under simulation.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -41,12 +42,30 @@ impl LedgerDoor for Inline {
 
 /// The ledger as the rooms of `run` hold it: cheap to clone.
 #[derive(Clone)]
-pub struct LedgerHandle(Arc<dyn LedgerDoor>);
+pub struct LedgerHandle {
+    door: Arc<dyn LedgerDoor>,
+    /// Units that wait for the ledger.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// One unit that waits; dropping it says that it waits no longer.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl LedgerHandle {
     /// Behind any door.
     pub fn new(door: impl LedgerDoor + 'static) -> LedgerHandle {
-        LedgerHandle(Arc::new(door))
+        LedgerHandle { door: Arc::new(door), waiting: Arc::default() }
+    }
+
+    /// Units that wait for the ledger now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Runs a unit of work and waits until it is durable. An `Err` from it rolls back what it wrote.
@@ -61,7 +80,10 @@ impl LedgerHandle {
         E: From<LedgerFault> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waiting(Arc::clone(&self.waiting));
         let job: Job = Box::new(move |ledger| {
+            drop(waits);
             let result = ledger.map_err(E::from).and_then(unit);
             Ran {
                 keep: result.is_ok(),
@@ -75,7 +97,7 @@ impl LedgerHandle {
                 }),
             }
         });
-        let queued = self.0.submit(job);
+        let queued = self.door.submit(job);
         async move {
             queued.map_err(E::from)?;
             told.await.unwrap_or_else(|_| Err(E::from(LedgerFault::Stopped)))

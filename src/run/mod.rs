@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::base::Failure;
 
 pub mod agent;
+pub mod api;
 pub mod asking;
 pub mod campaign;
 pub mod carriers;
@@ -19,6 +20,7 @@ pub mod leads;
 pub mod ledger;
 pub mod listen;
 pub mod logging;
+pub mod metrics;
 pub mod reconcile;
 pub mod recordings;
 pub mod render;

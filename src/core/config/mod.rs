@@ -2,6 +2,7 @@
 
 pub mod account;
 mod agent;
+mod api;
 mod campaign;
 mod carrier;
 mod clone;
@@ -19,6 +20,7 @@ mod typed;
 mod workspace;
 
 pub use agent::{Agent, AgentConfig, AgentKind, ECHO, NONE};
+pub use api::ApiConfig;
 pub use campaign::{BargeIn, Campaign, Caps, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign};
 pub use carrier::{CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TwilioConfig};
 pub use clone::{CloneConfig, CloneProvider};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use super::agent::TypedAgentConfig;
+use super::api::{ApiConfig, TypedApi};
 use super::carrier::{self, CarrierConfig, TypedCarrier, check_carrier};
 use super::clone::TypedClone;
 use super::{AgentConfig, CloneConfig, ConfigFault};
@@ -42,6 +43,8 @@ pub struct WorkspaceConfig {
     pub speech: Caps,
     /// Whose voices are cloned, and where; `None` = nobody's.
     pub clone: Option<CloneConfig>,
+    /// The HTTP API of `ahoy serve`; `None` = off.
+    pub api: Option<ApiConfig>,
 }
 
 /// Room on the ledger's disk: what must be left for calls, and what is kept in reserve.
@@ -100,6 +103,7 @@ struct Typed {
     calls: TypedDir,
     limits: TypedLimits,
     clone: Option<TypedClone>,
+    api: TypedApi,
 }
 
 #[derive(Deserialize, Default)]
@@ -216,8 +220,10 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     };
     let clone = typed.clone.map(TypedClone::check).transpose();
     let clone = clone.map_err(|(key, what)| about(&format!("clone.{key}"), format!("[clone] {what}")))?;
+    let api = typed.api.check().map_err(|(key, what)| about(&format!("api.{key}"), what))?;
     Ok(WorkspaceConfig {
         clone,
+        api,
         speech,
         transcribers: typed.transcribers,
         agents,

@@ -18,6 +18,7 @@ use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, StreamProof, Throttled};
 use crate::run::agent::Task;
 use crate::run::gateway::Expected;
+use crate::run::metrics::GreetingFrom;
 use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
 /// Claims a lead and calls it.
@@ -61,12 +62,18 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
 
     let order = order_of(&shared, line, attempt, &chosen);
     let named = named_script(line, &chosen);
-    if named.is_none() && line.kit.personal.contains_key(&chosen.what.language) {
+    let is_plain = named.is_none() && line.kit.personal.contains_key(&chosen.what.language);
+    if is_plain {
         lock(&line.tally).plain += 1;
     }
     let plain = line.scripts.get(&chosen.what.language).expect("a script was made for every language of the greeting");
     let late = line.late.get(&chosen.what.language).filter(|_| named.is_none()).map(|late| Arc::clone(&late.script));
     let script = named.unwrap_or(plain);
+    let greeting = match &late {
+        Some(_) => GreetingFrom::Rendered,
+        None if is_plain => GreetingFrom::Plain,
+        None => GreetingFrom::Cache,
+    };
     let expires = shared.boot() + shared.ring_timeout + limits::TOKEN_LIFE;
     let token = token::mint(&shared.token_key, attempt);
     let (call, proof) = (attempt.call(), shared.carrier.card().stream);
@@ -88,6 +95,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     }
     let name = line.campaign.name.to_string();
     shared.note_of(Some(campaign), &Note::Dialed { attempt, lead, campaign: name });
+    shared.metrics.ordered(greeting);
     let answer = shared.carrier.place(&order).await;
     shared.weigh_answer(attempt, &chosen.what.caller, &answer).await;
     answered(&shared, attempt, slot, answer).await;

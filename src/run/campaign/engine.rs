@@ -160,7 +160,8 @@ impl Engine {
         let urls = Urls { stream: gateway.stream_url(), status: gateway.status_url("") };
         let watcher = Arc::clone(&hub) as Arc<dyn Watcher>;
         let (stop, seed, room) = (options.stop, options.seed, Mutex::new(gateway.room()));
-        let setup = AccountSetup { clock, ledger, token_key, registry, urls, watcher, stop, seed, room };
+        let metrics = Arc::default();
+        let setup = AccountSetup { clock, ledger, token_key, registry, urls, watcher, stop, seed, metrics, room };
         let accounts = tokio::sync::Mutex::default();
         Ok(Engine {
             setup,

@@ -54,6 +54,11 @@ impl Facts {
         self.desks.get().filter(|desks| desks.has(attempt))
     }
 
+    /// Every account whose calls come here.
+    pub fn all(&self) -> Vec<Arc<Shared>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The account that has this attempt in hand; a call from before this run goes to the first.
     fn account(&self, attempt: AttemptId) -> Option<Arc<Shared>> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
@@ -325,6 +330,7 @@ async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overload
 
 async fn ended(shared: Arc<Shared>, summary: CallSummary) {
     let attempt = summary.attempt;
+    shared.metrics.stream_ended(&summary);
     if let Some(first) = summary.first_audio_us {
         let line = lock(&shared.streams).get(&attempt).copied().flatten();
         shared.note_of(line, &Note::FirstAudio(attempt, first));

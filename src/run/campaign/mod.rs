@@ -24,6 +24,7 @@ mod simulator;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
+use crate::run::metrics::Metrics;
 use crate::run::render::VoiceKit;
 use crate::store::ledger::{LedgerFault, Settled};
 use late::LateGreeting;
@@ -62,6 +64,7 @@ pub use report::RunReport;
 pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
 pub(crate) use setup::script;
 pub use setup::{check_rules, open_ledger};
+pub(crate) use view::Halt;
 
 /// Between two looks at the open attempts.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
@@ -223,6 +226,8 @@ pub(crate) struct Shared {
     /// The account's health: breaker, resting numbers, clocks.
     pub health: account::Health,
     pub random: Mutex<fastrand::Rng>,
+    /// What this process has done so far.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What decides the exit code.
@@ -368,6 +373,7 @@ impl Shared {
             self.note_unheard(attempt).await;
         }
         let outcome = heard;
+        self.metrics.ended(outcome);
         self.weigh_end(attempt, outcome).await;
         let line = active.and_then(|active| active.line);
         if let Some(at) = line

@@ -23,6 +23,7 @@ use crate::run::carriers::OpenCarrier;
 use crate::run::clock::Clock;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
+use crate::run::metrics::Metrics;
 use crate::run::render::VoiceKit;
 use crate::run::render::late::Late;
 use crate::store::ledger::{CampaignState, Ledger, LedgerFault, OpenAttempt, OpenOptions};
@@ -101,6 +102,7 @@ pub(super) struct AccountSetup {
     pub watcher: Arc<dyn Watcher>,
     pub stop: watch::Receiver<Stop>,
     pub seed: u64,
+    pub metrics: Arc<Metrics>,
     /// Calls at once that this process still has open files for: accounts share them, first come first served.
     pub room: Mutex<usize>,
 }
@@ -147,6 +149,7 @@ impl AccountSetup {
             seen: Mutex::new(Seen::default()),
             health: Health::new(config.failures, self.clock.wall(), self.clock.boot()),
             random: Mutex::new(fastrand::Rng::with_seed(self.seed)),
+            metrics: Arc::clone(&self.metrics),
         });
         let rate = config.calls_per_second;
         lock(&shared.seen).pace = rate;

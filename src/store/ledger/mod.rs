@@ -6,6 +6,7 @@
 mod accounts;
 #[cfg(test)]
 mod accounts_tests;
+mod api;
 mod asked;
 mod attempts;
 mod audit;
@@ -58,6 +59,7 @@ use crate::core::wire::token::TokenKey;
 
 pub use accounts::{AccountStop, RestingCaller};
 pub use clones::{CloneEvent, CloneEventKind, CloneRow, CloneState, Leaving, Right, WhichClones};
+pub use api::Holdings;
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};

@@ -118,6 +118,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         seen: Mutex::default(),
         health,
         random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
+        metrics: Arc::default(),
     });
     (shared, told)
 }
