@@ -451,3 +451,15 @@ pub const API_SLOWED: usize = 32;
 pub const API_READY_HOLDS: Duration = Duration::from_secs(1);
 /// A look at the ledger for a probe or a page of figures may take this long.
 pub const API_LOOK: Duration = Duration::from_secs(3);
+/// Characters of an idempotency key.
+pub const API_KEY_CHARS: usize = 255;
+/// A key of a request is kept for this long (docs/API.md).
+pub const API_KEY_LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// Expired keys that one new key clears away.
+pub const API_KEYS_CLEARED: u32 = 100;
+/// Variables of a person in a request.
+pub const API_VARIABLES: usize = 256;
+/// A call that was asked for waits for its turn at the account's pace for this long; then it is refused, for now.
+pub const API_ORDER_WAIT: Duration = Duration::from_secs(8);
+/// Calls that were asked for and wait for their turn at once.
+pub const API_ORDERS: usize = 256;

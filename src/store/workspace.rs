@@ -180,6 +180,11 @@ impl Workspace {
         self.root.join("mappings").join(format!("{name}.toml"))
     }
 
+    /// A small file of a campaign, as bytes.
+    pub fn campaign_file(&self, name: &Slug, file: &str) -> Result<Vec<u8>, Failure> {
+        read_bounded(&self.campaign_dir(name).join(file), limits::LOCK_BYTES).map(String::into_bytes)
+    }
+
     /// The folder of call logs.
     pub fn calls_dir(&self) -> PathBuf {
         self.root.join(&self.config.calls)

@@ -18,7 +18,11 @@ pub struct Wish<'a> {
 
 impl Default for Wish<'_> {
     fn default() -> Self {
-        Wish { carrier: "kind = \"sim\"\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 20", campaign: "", leads: 1 }
+        Wish {
+            carrier: "kind = \"sim\"\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 20",
+            campaign: "",
+            leads: 1,
+        }
     }
 }
 

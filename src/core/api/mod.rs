@@ -2,6 +2,7 @@
 //! ledger (`run/api`).
 
 pub mod bearer;
+pub mod order;
 pub mod page;
 pub mod path;
 pub mod route;

@@ -101,6 +101,19 @@ pub enum Event<T> {
     Stop(Stop),
     /// The operator asks to stop one campaign.
     StopLine(usize, Stop),
+    /// A campaign is added for calls that are asked for one by one: its leads are never asked for, and it is over only
+    /// when it is stopped.
+    AddedForOrders {
+        /// Index of the campaign.
+        campaign: usize,
+    },
+    /// A call was asked for. Its turn comes as any candidate's; a campaign that may not dial drops it.
+    Ordered {
+        /// Index of the campaign.
+        campaign: usize,
+        /// Who.
+        candidate: Candidate<T>,
+    },
     /// A campaign is added; its index is the number of campaigns so far. With `drain` it is over when nothing is due now
     /// and nothing is live; otherwise it waits for retries.
     Added {
@@ -145,6 +158,8 @@ struct Line<T> {
     ask_again: Boot,
     paused: bool,
     drain: bool,
+    /// Its calls are asked for one by one.
+    by_order: bool,
     stop: Stop,
     over: bool,
     /// Whether the last look into the ledger found anything to wait for.
@@ -163,6 +178,7 @@ impl<T> Line<T> {
             ask_again: now,
             paused: false,
             drain,
+            by_order: false,
             stop: Stop::No,
             over: false,
             waiting: true,
@@ -177,7 +193,7 @@ impl<T> Line<T> {
 
     /// Whether the ledger is to be asked for more, once it is time.
     fn is_hungry(&self) -> bool {
-        self.may_dial() && !self.asked && self.buffer.len() < BUFFER / 2
+        self.may_dial() && !self.by_order && !self.asked && self.buffer.len() < BUFFER / 2
     }
 
     fn may_dial(&self) -> bool {
@@ -186,6 +202,9 @@ impl<T> Line<T> {
 
     /// Nothing is due, and nothing will be that is worth waiting for.
     fn is_done(&self) -> bool {
+        if self.by_order {
+            return false;
+        }
         if self.paused {
             return self.drain;
         }
@@ -299,6 +318,17 @@ impl<T: Clone> Desk<T> {
                 let line = &mut self.lines[campaign];
                 line.stop = line.stop.max(stop);
                 line.buffer.clear();
+            }
+            Event::AddedForOrders { campaign } => {
+                assert_eq!(campaign, self.lines.len(), "campaigns are added in order");
+                self.lines.push(Line { by_order: true, ..Line::new(false, now) });
+                self.finished = false;
+            }
+            Event::Ordered { campaign, candidate } => {
+                let line = &mut self.lines[campaign];
+                if line.may_dial() {
+                    line.buffer.push_back(candidate);
+                }
             }
             Event::Added { campaign, drain } => {
                 assert_eq!(campaign, self.lines.len(), "campaigns are added in order");

@@ -3,6 +3,7 @@
 //! Its listener has a thread of its own (`edge/gateway/own`); what a request asks for is done on the engine's runtime, so
 //! that it is done to its end though its connection breaks. Nothing here is on the way of a call's sound.
 
+mod calls;
 mod figures;
 mod ready;
 
@@ -66,6 +67,8 @@ impl Api {
         let listener = std::net::TcpListener::bind(config.listen).map_err(refused)?;
         let addr = listener.local_addr().map_err(refused)?;
         let (counts, ready) = (Counts::default(), ready::Looks::default());
+        let (tending, place) = (Arc::clone(&engine), ws.clone());
+        tokio::spawn(async move { tending.tend_what_is_open(&place).await });
         let house = House { engine, ws: ws.clone(), token, runtime: Handle::current(), counts, ready };
         let door: Arc<dyn Door> = Arc::new(house);
         let (stop, stopped) = oneshot::channel();
@@ -108,7 +111,8 @@ impl Door for House {
                 }
                 Route::Ready => self.ready().await,
                 Route::Metrics => self.figures().await,
-                Route::Place | Route::Call => Answer::refused(501, "not_yet", "not yet"),
+                Route::Place => self.place(&asked).await,
+                Route::Call => self.call(&asked.subject).await,
             }
         })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::late::Readiness;
+use super::order::{Ordered, Seat};
 use super::{Active, Chosen, Line, Shared, Told, lock};
 use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
 use crate::core::call::CallScript;
@@ -22,8 +23,14 @@ use crate::run::metrics::GreetingFrom;
 use crate::store::ledger::{BlockReason, CarrierFact, Claim, ClaimRefused, FactResult, LedgerFault};
 
 /// Claims a lead and calls it.
-pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chosen: Chosen) {
+pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut chosen: Chosen) {
     let line = &*shared.line(campaign);
+    // Whoever asked for it may have given up: then nobody is called.
+    let taken = match chosen.what.order.as_ref().map(Seat::take) {
+        Some(None) => return not_sent(&shared, &chosen, slot).await,
+        Some(Some(taken)) => Some(taken),
+        None => None,
+    };
     if let Some(late) = line.late.get(&chosen.what.language)
         && super::late::ready(&shared, campaign, late).await == Readiness::Failed
     {
@@ -39,26 +46,33 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, chose
     let claimed_at = shared.boot();
     let attempt = mint(&shared);
     let claim = claim_of(&shared, line, attempt, &chosen);
-    let lead = chosen.lead;
     // Until what became of the request is written down, by every way out of here.
     let _ordering = shared.asker.ordering(attempt);
-    let claimed = shared.ledger.run(move |ledger| ledger.claim(&claim)).await;
-    match claimed {
-        Ok(()) => {}
-        Err(refused) => {
-            if refused == ClaimRefused::NotRunning {
-                // Paused just now: whom the desk holds is not tried one by one.
-                shared.desk(Event::Paused(campaign, true)).await;
+    let decided = chosen.lead;
+    if let Some(taken) = taken {
+        match super::order::claim(&shared, line, &taken.order, claim).await {
+            Ok(lead) => {
+                chosen.lead = lead;
+                taken.tell(Ordered::Placed(attempt));
             }
-            not_claimed(&shared, &chosen, slot, refused).await;
-            return;
+            Err(ordered) => {
+                taken.tell(ordered);
+                return not_sent(&shared, &chosen, slot).await;
+            }
         }
+    } else if let Err(refused) = shared.ledger.run(move |ledger| ledger.claim(&claim)).await {
+        if refused == ClaimRefused::NotRunning {
+            // Paused just now: whom the desk holds is not tried one by one.
+            shared.desk(Event::Paused(campaign, true)).await;
+        }
+        return not_claimed(&shared, &chosen, slot, refused).await;
     }
+    let lead = chosen.lead;
     lock(&line.tally).attempts += 1;
     let active = Active { streamed: false, answered: false, line: Some(campaign) };
     lock(&shared.active).insert(attempt, active);
     shared.desk(Event::Opened { slot, attempt }).await;
-    shared.tell(Told::Decided(lead)).await;
+    shared.tell(Told::Decided(decided)).await;
 
     let order = order_of(&shared, line, attempt, &chosen);
     let named = named_script(line, &chosen);

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::facts::Facts;
 use super::hub::Hub;
+use super::order::Orders;
 use super::registers;
 use super::report::{RunReport, report};
 use super::rules;
@@ -73,6 +74,7 @@ pub struct Engine {
     pub(super) gateway: Mutex<Option<GatewayHandle>>,
     pub(super) accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
     pub(super) agents: Agents,
+    pub(super) orders: Orders,
     /// Campaigns that run now, and since when.
     running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
     /// It ends: nothing is added any more.
@@ -170,6 +172,7 @@ impl Engine {
             gateway: Mutex::new(Some(gateway)),
             accounts,
             agents: Agents::default(),
+            orders: Orders::default(),
             running: Arc::default(),
             closing: AtomicBool::new(false),
             lock: Mutex::new(Some(held)),
@@ -198,7 +201,8 @@ impl Engine {
         self.setup.ledger.run(checks).await?;
         let watcher = Arc::clone(&options.watcher);
         self.hub.join(Some(names.names.clone()), Arc::clone(&watcher));
-        let added = self.add_lines(ws, options.campaigns.iter().cloned().zip(kits), options.drain).await;
+        let added =
+            self.add_lines(ws, options.campaigns.iter().cloned().zip(kits), Added::Run { drain: options.drain }).await;
         let lines = match added {
             Ok(lines) => lines,
             Err(failure) => {
@@ -237,7 +241,7 @@ impl Engine {
         &self,
         ws: &Workspace,
         campaigns: impl Iterator<Item = (Campaign, VoiceKit)>,
-        drain: bool,
+        added: Added,
     ) -> Result<Vec<(Arc<Shared>, usize)>, Failure> {
         // Everything that can fail comes first: a run starts whole or not at all.
         let mut ready = Vec::new();
@@ -246,7 +250,8 @@ impl Engine {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
             let late = late::open(ws, &campaign, &kit)?;
             let agent = self.agents.of(ws, &campaign)?;
-            let line = line(campaign, kit, late, agent)?;
+            let mut line = line(campaign, kit, late, agent)?;
+            line.by_order = added == Added::ForOrders;
             if !accounts.contains_key(&carrier) {
                 let opened = self.open(ws, &carrier, &accounts).await?;
                 accounts.insert(carrier.clone(), opened);
@@ -284,11 +289,39 @@ impl Engine {
             let at = shared.lines.push(Arc::new(line));
             shared.watcher.note_of(&name, &begin);
             let weight = shared.line(at).campaign.weight;
-            shared.desk(Event::Added { campaign: at, drain }).await;
+            shared
+                .desk(match added {
+                    Added::Run { drain } => Event::Added { campaign: at, drain },
+                    Added::ForOrders => Event::AddedForOrders { campaign: at },
+                })
+                .await;
             shared.desk(Event::Weight(at, weight)).await;
             lines.push((shared, at));
         }
         Ok(lines)
+    }
+
+    /// Opens a campaign for calls that are asked for one by one.
+    pub(super) async fn open_for_orders(
+        &self,
+        ws: &Workspace,
+        campaign: Campaign,
+    ) -> Result<(Arc<Shared>, usize), Failure> {
+        let (started, asked) = (self.setup.clock.wall(), vec![campaign.clone()]);
+        check_rules(ws, &asked)?;
+        for warning in rules::refuse_by_rule(ws, &asked, started)? {
+            self.hub.note_of(&campaign.name, &Note::Say(warning));
+        }
+        let (place, wanted) = (ws.clone(), campaign.clone());
+        let kit = tokio::task::spawn_blocking(move || load_kit(&place, &wanted)).await;
+        let kit = kit.map_err(|error| Failure::bug(format!("the look at the phrases died: {error}")))??;
+        let begin = move |ledger: &mut Ledger| {
+            refuse_stopped(ledger, &asked)?;
+            rules::begin(ledger, &asked, started).map_err(|fault| ledger_failure(&fault))
+        };
+        self.setup.ledger.run(begin).await?;
+        let lines = self.add_lines(ws, std::iter::once((campaign, kit)), Added::ForOrders).await?;
+        Ok(lines.into_iter().next().expect("one campaign, one line"))
     }
 
     pub(super) async fn open(
@@ -387,17 +420,23 @@ impl Engine {
             self.accounts.lock().await.values().map(|account| Arc::clone(&account.shared)).collect();
         for shared in accounts {
             for campaign in campaigns {
-                let Some(at) = shared.line_of(campaign) else { continue };
-                match word {
-                    Word::Pause => shared.desk(Event::Paused(at, true)).await,
-                    Word::Resume => {
+                // Orders look into the ledger one by one: a pause needs no word to them.
+                let running = shared.line_of(campaign);
+                match (word, running) {
+                    (Word::Pause, Some(at)) => shared.desk(Event::Paused(at, true)).await,
+                    (Word::Resume, _) => {
                         shared.lift_stop(true).await;
-                        shared.desk(Event::Paused(at, false)).await;
+                        if let Some(at) = running {
+                            shared.desk(Event::Paused(at, false)).await;
+                        }
                     }
-                    Word::Stop(stop) => {
-                        shared.stop_line(at, stop).await;
-                        shared.note_of(Some(at), &Note::Stopping(stop));
+                    (Word::Stop(stop), _) => {
+                        for at in shared.lines_of(campaign) {
+                            shared.stop_line(at, stop).await;
+                            shared.note_of(Some(at), &Note::Stopping(stop));
+                        }
                     }
+                    (Word::Pause, None) => {}
                 }
             }
         }
@@ -433,6 +472,15 @@ impl Engine {
         drop(lock(&self.lock).take());
         Ok(())
     }
+}
+
+/// What a campaign is added for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// A run: all its leads, to the end of what is due now if `drain`.
+    Run { drain: bool },
+    /// Calls that are asked for one by one.
+    ForOrders,
 }
 
 /// Two loops would each keep the pace and the cap of one account, and together break both.

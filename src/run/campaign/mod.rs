@@ -11,6 +11,7 @@ mod engine;
 mod facts;
 pub(crate) mod hub;
 mod late;
+mod order;
 mod plan;
 mod refill;
 mod registers;
@@ -57,6 +58,7 @@ use late::LateGreeting;
 
 pub use desks::DeskLook;
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
+pub(crate) use order::Ordered;
 pub use plan::{CampaignPlan, plan};
 pub use refill::judge;
 pub use registers::StaleRegister;
@@ -86,6 +88,8 @@ pub(crate) struct Line {
     pub policy: VerdictPolicy,
     /// What it came to, for its run's exit code.
     pub tally: Mutex<Tally>,
+    /// Its calls are asked for one by one; no run of the campaign is meant by it.
+    pub by_order: bool,
     /// How far its own run was asked to stop; the account's whole stop comes on top.
     hand: Mutex<Stop>,
     /// True once nothing of it is due or live.
@@ -137,8 +141,8 @@ impl Line {
         policy: VerdictPolicy,
     ) -> Line {
         let (hand, tally, over) = (Mutex::new(Stop::No), Mutex::default(), watch::channel(false).0);
-        let (named, late, agent) = (BTreeMap::new(), BTreeMap::new(), None);
-        Line { campaign, kit, scripts, named, late, agent, policy, tally, hand, over }
+        let (named, late, agent, by_order) = (BTreeMap::new(), BTreeMap::new(), None, false);
+        Line { campaign, kit, scripts, named, late, agent, policy, tally, by_order, hand, over }
     }
 
     /// How far its own run was asked to stop.
@@ -172,6 +176,8 @@ pub(crate) struct Target {
     pub words: Option<String>,
     /// What its agent is told to do, if the campaign has one with a prompt.
     pub prompt: Option<Prompt>,
+    /// Whoever asked for this one call and waits for the answer.
+    pub order: Option<order::Seat>,
 }
 
 /// A call in the hands of this process.
@@ -286,7 +292,13 @@ impl Shared {
     /// The index of a campaign that runs here now.
     pub fn line_of(&self, campaign: &Slug) -> Option<usize> {
         // A campaign that ran twice in the life of an engine has two lines; the later one is alive.
-        self.lines.all().iter().rposition(|line| line.campaign.name == *campaign)
+        self.lines.all().iter().rposition(|line| !line.by_order && line.campaign.name == *campaign)
+    }
+
+    /// Every line of a campaign: its runs, and its calls that are asked for one by one.
+    pub fn lines_of(&self, campaign: &Slug) -> Vec<usize> {
+        let lines = self.lines.all().into_iter().enumerate();
+        lines.filter(|(_, line)| line.campaign.name == *campaign).map(|(at, _)| at).collect()
     }
 
     /// How far a campaign is to stop: by its own run, or with everything.

@@ -176,7 +176,7 @@ pub(super) fn look(
                 };
                 let words = words_for(personal, &language, &lead);
                 let prompt = prompt_for(campaign, &language, &About::lead(&lead));
-                let what = Target { phone: lead.phone, caller, language, words, prompt };
+                let what = Target { phone: lead.phone, caller, language, words, prompt, order: None };
                 look.candidates.push(Candidate { lead: lead.id, what });
             }
             Gate::Later { until, why, .. } => {

@@ -95,7 +95,9 @@ async fn act(shared: &Arc<Shared>, answer: Result<Vec<Settled>, Unasked>) {
 /// calls whose id came later and those that were answered meanwhile.
 fn cancel(shared: &Arc<Shared>, open: &[OpenAttempt]) {
     for entry in open {
-        let line = shared.line_of(&entry.campaign).map(|at| shared.line(at));
+        // A call of a run follows that run; one from before follows whatever runs of its campaign.
+        let of_run = lock(&shared.active).get(&entry.attempt).and_then(|active| active.line);
+        let line = of_run.or_else(|| shared.line_of(&entry.campaign)).map(|at| shared.line(at));
         let stop = line.map_or(*shared.stop.borrow(), |line| shared.stop_of(&line));
         if stop < Stop::Unanswered {
             continue;

@@ -346,6 +346,7 @@ async fn dial_one<D: LedgerDoor + 'static>(door: impl FnOnce(Ledger) -> D) -> (u
         language: tag(),
         words: None,
         prompt: None,
+        order: None,
     };
     attempt::dial(Arc::clone(&shared), 0, slot, Candidate { lead: lead.id, what }).await;
     let counts = shared.ledger.run(move |ledger| ledger.lead_counts(&"c".parse().expect("a slug"), now)).await;
@@ -380,6 +381,7 @@ async fn the_last_look_closes_for_lateness_and_closed_hours() {
         language: tag(),
         words: None,
         prompt: None,
+        order: None,
     };
     let chosen = Candidate { lead: lead.id, what };
     let line = &*shared.line(0);

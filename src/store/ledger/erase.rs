@@ -78,6 +78,8 @@ impl Ledger {
         self.write("UPDATE call SET keys = NULL, folder = NULL WHERE lead = ?1", [lead.0])?;
         // What is waited for would be fetched into a folder that is gone.
         self.write("DELETE FROM task WHERE call IN (SELECT id FROM call WHERE lead = ?1)", [lead.0])?;
+        // The hash of a request that named the number.
+        self.write("DELETE FROM api_key WHERE attempt IN (SELECT id FROM attempt WHERE lead = ?1)", [lead.0])?;
         let attempts = self.write("UPDATE attempt SET phone = ?2 WHERE lead = ?1", (lead.0, &nobody))?;
         for table in ["lead_tag", "other_phone", "import_change"] {
             self.write(&format!("DELETE FROM {table} WHERE lead = ?1"), [lead.0])?;

@@ -58,8 +58,8 @@ use crate::base::{Wall, limits};
 use crate::core::wire::token::TokenKey;
 
 pub use accounts::{AccountStop, RestingCaller};
+pub use api::{Holdings, KeyFound, OrderedLead};
 pub use clones::{CloneEvent, CloneEventKind, CloneRow, CloneState, Leaving, Right, WhichClones};
-pub use api::Holdings;
 pub use erase::Erased;
 pub use fault::LedgerFault;
 pub use imports::{Duplicate, ImportAt, ImportLine, ImportStart, ImportState, OnDuplicate, Undone};

@@ -24,7 +24,11 @@ pub const STEPS: &[&str] = &[
     include_str!("schema/3-leads.sql"),
     concat!(include_str!("schema/4-queue.sql"), include_str!("schema/4-machines.sql")),
     include_str!("schema/5-recordings.sql"),
-    concat!(include_str!("schema/6-inbound.sql"), include_str!("schema/6-clones.sql")),
+    concat!(
+        include_str!("schema/6-inbound.sql"),
+        include_str!("schema/6-clones.sql"),
+        include_str!("schema/6-api.sql"),
+    ),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.
