@@ -1,11 +1,14 @@
 //! A workspace whose `ahoy serve` has its API on, as a process; and a client that reads every answer whole.
 #![allow(dead_code)]
 
+pub mod contract;
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+pub use self::contract::CONTRACT;
 use crate::common::{self, Shop, ahoy as program};
 
 pub const API_TOKEN: &str = "an-api-token-for-tests-0123456789";
@@ -14,16 +17,6 @@ pub struct Wish<'a> {
     pub carrier: &'a str,
     pub campaign: &'a str,
     pub leads: usize,
-}
-
-impl Default for Wish<'_> {
-    fn default() -> Self {
-        Wish {
-            carrier: "kind = \"sim\"\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 20",
-            campaign: "",
-            leads: 1,
-        }
-    }
 }
 
 pub struct House {
@@ -41,13 +34,13 @@ pub struct Answer {
 }
 
 impl House {
-    pub async fn open(wish: &Wish<'_>) -> House {
+    pub fn open(wish: &Wish<'_>) -> House {
         let shop = Shop::open(&common::Wish { carrier: wish.carrier, campaign: wish.campaign, leads: wish.leads });
-        House::over(shop)
+        House::serving(shop)
     }
 
     /// Serves a workspace that is there.
-    pub fn over(shop: Shop) -> House {
+    pub fn serving(shop: Shop) -> House {
         let config = shop.path("ahoy.toml");
         let text = std::fs::read_to_string(&config).expect("read");
         if !text.contains("[api]") {
@@ -106,26 +99,62 @@ impl House {
         &self.client
     }
 
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.timeout(Duration::from_secs(30)).send().await.expect("an answer");
+    /// Sends a request and holds its answer against the document; `None`: there was no room for the connection.
+    pub async fn try_send(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+        let request = request.timeout(Duration::from_secs(40)).build().expect("a request");
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a whole answer");
         assert_eq!(common::leak(text.as_bytes()), None, "law 12");
-        Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), text, headers }
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        CONTRACT.check(&method, &path, status, kind, &text);
+        assert_eq!(headers.get("cache-control").and_then(|it| it.to_str().ok()), Some("no-store"));
+        Some(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), text, headers })
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        self.try_send(request).await.expect("an answer")
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(API_TOKEN)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.client.get(format!("{}{path}", self.url)).bearer_auth(API_TOKEN)).await
+        self.send(self.request(reqwest::Method::GET, path)).await
     }
 
     pub async fn get_bare(&self, path: &str) -> Answer {
         self.send(self.client.get(format!("{}{path}", self.url))).await
     }
 
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+        self.send(self.request(reqwest::Method::POST, path).json(body)).await
+    }
+
     /// Asks for a call.
     pub async fn place(&self, key: &str, body: &serde_json::Value) -> Answer {
-        let request = self.client.post(format!("{}/api/calls", self.url)).bearer_auth(API_TOKEN);
-        self.send(request.header("Idempotency-Key", key).json(body)).await
+        self.send(self.request(reqwest::Method::POST, "/api/calls").header("Idempotency-Key", key).json(body)).await
+    }
+
+    /// What became of a call, once it is over.
+    pub async fn over(&self, id: &str) -> serde_json::Value {
+        for _ in 0..600 {
+            let call = self.get(&format!("/api/calls/{id}")).await.json;
+            if !call["outcome"].is_null() && !call["report"].is_null() {
+                return call;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never over: {id}")
+    }
+
+    /// A family's sample, `name{label="…"}` as it stands on the page.
+    pub async fn metric(&self, sample: &str) -> f64 {
+        let page = self.get("/metrics").await.text;
+        let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {sample} in\n{page}")).parse().expect("a number")
     }
 }
 

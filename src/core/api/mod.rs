@@ -6,6 +6,7 @@ pub mod order;
 pub mod page;
 pub mod path;
 pub mod route;
+pub mod ticket;
 
 pub use route::{Miss, ROUTES, Route, Spot, find};
 

@@ -185,6 +185,9 @@ impl Refusal {
             BlockReason::Country => Bar::Country,
             BlockReason::DoNotCallFile => Bar::DoNotCallFile,
             BlockReason::NeverCalled => Bar::NeverCalled,
+            BlockReason::CalledUs => {
+                return Refusal::of_lead("called_us", "this person called us, and is on no list of the campaign");
+            }
             BlockReason::Capped => return Refusal::of_lead("exhausted", "this lead has had all its tries"),
         };
         let (reason, message) = of_bar(bar);

@@ -15,6 +15,8 @@ pub enum Route {
     Place,
     /// What became of a call.
     Call,
+    /// Open, change or close a ticket.
+    Ticket,
 }
 
 /// A route's place: method, path, whether it needs the token.
@@ -35,13 +37,14 @@ const fn spot(route: Route, method: &'static str, path: &'static str, guarded: b
 }
 
 /// Everything that is served.
-pub const ROUTES: [Spot; 6] = [
+pub const ROUTES: [Spot; 7] = [
     spot(Route::Health, "GET", "/healthz", false),
     spot(Route::Ready, "GET", "/readyz", false),
     spot(Route::Document, "GET", "/openapi.json", false),
     spot(Route::Metrics, "GET", "/metrics", true),
     spot(Route::Place, "POST", "/api/calls", true),
     spot(Route::Call, "GET", "/api/calls/{id}", true),
+    spot(Route::Ticket, "POST", "/api/tickets", true),
 ];
 
 /// A request that no route is for.

@@ -6,6 +6,7 @@
 mod calls;
 mod figures;
 mod ready;
+mod tickets;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -113,6 +114,7 @@ impl Door for House {
                 Route::Metrics => self.figures().await,
                 Route::Place => self.place(&asked).await,
                 Route::Call => self.call(&asked.subject).await,
+                Route::Ticket => self.ticket(&asked).await,
             }
         })
     }
