@@ -90,6 +90,12 @@ model DEPTH="4":
 properties-full:
     AHOY_PROPERTIES=full cargo test --locked --release --test properties -- --nocapture
 
+# Alert rules by promtool, and the page of metrics of a real server (needs promtool, of the package prometheus)
+alerts:
+    promtool check rules docs/grafana/alerts.yml
+    cargo build --locked
+    tools/metrics-check.sh target/debug/ahoy
+
 # Fuzz each target for so many seconds (needs cargo-fuzz)
 fuzz SECONDS="60":
     #!/usr/bin/env bash

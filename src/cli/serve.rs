@@ -24,7 +24,11 @@ pub struct ServeArgs {}
 fn after_help() -> String {
     format!(
         "It calls nobody by itself: `ahoy campaign run` in another terminal, or cron, attaches to it. Calls to the numbers of \
-campaigns with an [inbound] section are answered (docs/INBOUND.md).\n\nExamples:\n  ahoy serve &\n  ahoy campaign run welcome --yes --drain\n\n{EXIT_CODES}"
+campaigns with an [inbound] section are answered (docs/INBOUND.md).\n\nWith [api] in ahoy.toml it listens for HTTP: \
+/healthz, /readyz, /metrics, POST /api/calls, GET /api/calls/ID, POST /api/tickets, /openapi.json (docs/API.md). With \
+--json it prints {{\"api\": \"http://ADDRESS\"}} when it does.\n\nExamples:\n  ahoy serve &\n  \
+curl -H \"Authorization: Bearer $AHOY_API_TOKEN\" http://127.0.0.1:8780/metrics\n  \
+ahoy campaign run welcome --yes --drain\n\n{EXIT_CODES}"
     )
 }
 

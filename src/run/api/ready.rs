@@ -65,7 +65,10 @@ impl House {
             carriers.insert(name, Value::from(word));
         }
         let ready = ledger == "ok" && gateway == "ok" && carriers.values().all(|word| word == "ok");
-        let body = json!({ "ready": ready, "ledger": ledger, "gateway": gateway, "carriers": carriers });
+        let process = if self.engine.is_stopping() { "stopping" } else { "ok" };
+        let ready = ready && process == "ok";
+        let body =
+            json!({ "ready": ready, "process": process, "ledger": ledger, "gateway": gateway, "carriers": carriers });
         let answer = Answer::json(if ready { 200 } else { 503 }, body);
         if ready { answer } else { answer.after(5) }
     }

@@ -34,12 +34,21 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
     if let Some(late) = line.late.get(&chosen.what.language)
         && super::late::ready(&shared, campaign, late).await == Readiness::Failed
     {
+        if let Some(taken) = taken {
+            taken.refuse("no_greeting", "its greeting cannot be rendered now");
+            return not_sent(&shared, &chosen, slot).await;
+        }
         return not_claimed(&shared, &chosen, slot, ClaimRefused::Open).await;
     }
     // Reserved before the phone rings: nobody is called whom no agent could speak with.
     let agent = match line.agent.as_ref().map(|agent| agent.slot()) {
         // The lead is due again at the next look.
-        Some(None) => return not_sent(&shared, &chosen, slot).await,
+        Some(None) => {
+            if let Some(taken) = taken {
+                taken.refuse("no_agent", "every session that the agent may have is taken");
+            }
+            return not_sent(&shared, &chosen, slot).await;
+        }
         Some(Some(slot)) => Some(slot),
         None => None,
     };

@@ -52,6 +52,11 @@ impl Taken {
     pub fn tell(self, ordered: Ordered) {
         let _asker_has_gone = self.reply.send(ordered);
     }
+
+    /// Nobody is called now, for this reason.
+    pub fn refuse(self, reason: &'static str, message: &str) {
+        self.tell(Ordered::Refused(Refusal::for_now(reason, message)));
+    }
 }
 
 impl Seat {
@@ -82,12 +87,12 @@ impl std::fmt::Debug for Seat {
 /// Campaigns that are open for orders.
 pub(super) struct Orders {
     lines: tokio::sync::Mutex<BTreeMap<Slug, Opened>>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
 }
 
 impl Default for Orders {
     fn default() -> Orders {
-        Orders { lines: tokio::sync::Mutex::default(), waiting: Semaphore::new(limits::API_ORDERS) }
+        Orders { lines: tokio::sync::Mutex::default(), waiting: Arc::new(Semaphore::new(limits::API_ORDERS)) }
     }
 }
 
@@ -127,7 +132,7 @@ impl From<Refusal> for Undone {
 
 impl Engine {
     /// Places a call, if every rule, cap and stop allows it now. Gives the answer when it is durable.
-    pub(crate) async fn order(&self, ws: &Workspace, order: KeyedOrder) -> Ordered {
+    pub(crate) async fn order(self: &Arc<Self>, ws: &Workspace, order: KeyedOrder) -> Ordered {
         let order = Arc::new(order);
         let (asked, now) = (Arc::clone(&order), self.clock().wall());
         let known = self.ledger().run(move |ledger| ledger.api_key(&asked.key, &asked.text, now)).await;
@@ -137,15 +142,26 @@ impl Engine {
             Ok(KeyFound::Other) => return Ordered::OtherRequest,
             Err(fault) => return Ordered::Refused(of_claim(&ClaimRefused::Fault(fault))),
         }
-        if *self.setup.stop.borrow() > Stop::No {
+        if self.is_stopping() {
             return Ordered::Refused(Refusal::for_now("stopping", "this process is ending"));
         }
-        let Ok(_place) = self.orders.waiting.try_acquire() else {
+        let Ok(place) = Arc::clone(&self.orders.waiting).try_acquire_owned() else {
             return Ordered::Refused(Refusal::for_now("too_many", "too many calls wait for their turn"));
         };
-        let (shared, at) = match self.line_for_orders(ws, &order.order.campaign).await {
-            Ok(line) => line,
-            Err(refusal) => return Ordered::Refused(refusal),
+        // A task: a campaign that is being opened at its carrier is opened to the end, and keeps its place meanwhile.
+        let (engine, house, name) = (Arc::clone(self), ws.clone(), order.order.campaign.clone());
+        let opening =
+            tokio::spawn(async move { engine.line_for_orders(&house, &name).await.map(|line| (line, place)) });
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = self.clock().sleep(limits::API_ORDER_WAIT) => {
+                return Ordered::Refused(Refusal::for_now("opening", "the campaign is still being opened at its carrier"));
+            }
+        };
+        let ((shared, at), _place) = match opened {
+            Ok(Ok(line)) => line,
+            Ok(Err(refusal)) => return Ordered::Refused(refusal),
+            Err(_) => return Ordered::Refused(Refusal::for_now("bug", "opening the campaign met a bug")),
         };
         let what = match weigh(&shared, at, &order).await {
             Ok(what) => what,

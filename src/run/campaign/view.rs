@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::lock;
+use crate::core::dial::desk::Stop;
 use crate::run::agent::AgentDoor;
 use crate::run::gateway::Counts;
 use crate::run::ledger::LedgerHandle;
@@ -24,6 +25,11 @@ impl Engine {
     /// The ledger of everything here.
     pub(crate) fn ledger(&self) -> &LedgerHandle {
         &self.setup.ledger
+    }
+
+    /// Whether it was asked to end: nothing new begins.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.setup.stop.borrow() > Stop::No
     }
 
     /// What this process has done so far.
