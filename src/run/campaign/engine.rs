@@ -31,6 +31,7 @@ use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
 use crate::run::ledger::LedgerHandle;
+use crate::run::metrics::Metrics;
 use crate::run::reconcile::{check_before_dialing, stranded};
 use crate::run::render::{VoiceKit, late, load_kit};
 use crate::store::ledger::Ledger;
@@ -143,7 +144,8 @@ impl Engine {
         let writer = Writer::start(ledger).map_err(|fault| ledger_failure(&fault))?;
         let ledger = LedgerHandle::new(writer);
         let registry = Registry::default();
-        let facts = Arc::new(Facts::new(Vec::new(), tokio::runtime::Handle::current()));
+        let metrics: Arc<Metrics> = Arc::default();
+        let facts = Arc::new(Facts::new(Vec::new(), tokio::runtime::Handle::current(), Arc::clone(&metrics)));
         let gateway = gateway::start(
             GatewayOptions {
                 listen: ws.config.listen,
@@ -162,7 +164,6 @@ impl Engine {
         let urls = Urls { stream: gateway.stream_url(), status: gateway.status_url("") };
         let watcher = Arc::clone(&hub) as Arc<dyn Watcher>;
         let (stop, seed, room) = (options.stop, options.seed, Mutex::new(gateway.room()));
-        let metrics = Arc::default();
         let setup = AccountSetup { clock, ledger, token_key, registry, urls, watcher, stop, seed, metrics, room };
         let accounts = tokio::sync::Mutex::default();
         Ok(Engine {

@@ -17,6 +17,7 @@ use crate::core::wire::{token, twiml};
 use crate::edge::carrier::{AskFault, Ending};
 use crate::run::gateway::{Boxed, CallDesk, CallSummary, Overloaded, StatusEvent};
 use crate::run::inbound::Desks;
+use crate::run::metrics::Metrics;
 use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 
 /// The gateway's door into a run. What it asks for is done on the campaigns' runtime: the gateway's own thread serves
@@ -25,13 +26,14 @@ use crate::store::ledger::{CallNote, CarrierFact, FactResult, LedgerFault};
 pub(super) struct Facts {
     accounts: RwLock<Vec<Arc<Shared>>>,
     runtime: Handle,
+    metrics: Arc<Metrics>,
     /// Calls to us go there.
     desks: OnceLock<Arc<Desks>>,
 }
 
 impl Facts {
-    pub fn new(accounts: Vec<Arc<Shared>>, runtime: Handle) -> Facts {
-        Facts { accounts: RwLock::new(accounts), runtime, desks: OnceLock::new() }
+    pub fn new(accounts: Vec<Arc<Shared>>, runtime: Handle, metrics: Arc<Metrics>) -> Facts {
+        Facts { accounts: RwLock::new(accounts), runtime, metrics, desks: OnceLock::new() }
     }
 
     /// Calls of this account come here too from now on.
@@ -166,6 +168,7 @@ impl CallDesk for Facts {
 
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {
         let attempt = summary.attempt;
+        self.metrics.stream_ended(&summary);
         if let Some(desks) = self.desk_of(attempt) {
             return desks.ended(summary);
         }
@@ -330,7 +333,6 @@ async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overload
 
 async fn ended(shared: Arc<Shared>, summary: CallSummary) {
     let attempt = summary.attempt;
-    shared.metrics.stream_ended(&summary);
     if let Some(first) = summary.first_audio_us {
         let line = lock(&shared.streams).get(&attempt).copied().flatten();
         shared.note_of(line, &Note::FirstAudio(attempt, first));

@@ -295,7 +295,7 @@ fn world_with<D: LedgerDoor + 'static>(seed: u64, weather: Weather, door: impl F
         calls_dir: folder.path().join("calls"),
         seed,
     });
-    let facts = Arc::new(Facts::new(vec![Arc::clone(&shared)], tokio::runtime::Handle::current()));
+    let facts = Arc::new(Facts::new(vec![Arc::clone(&shared)], tokio::runtime::Handle::current(), Arc::default()));
     assert!(liar.desk.set(facts).is_ok());
     World { shared, inbox: told, liar, _folder: folder }
 }

@@ -399,7 +399,7 @@ impl World {
             accounts.push(Arc::clone(&shared));
             loops.push(account_loop(shared, told, desk, stopped.clone()));
         }
-        let facts = Arc::new(Facts::new(accounts, tokio::runtime::Handle::current()));
+        let facts = Arc::new(Facts::new(accounts, tokio::runtime::Handle::current(), Arc::default()));
         let driver = self.drive(Arc::clone(&clock), Arc::clone(&doorway), facts, stop);
         let work = async {
             let running: Vec<_> = loops.into_iter().map(tokio::spawn).collect();
