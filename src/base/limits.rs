@@ -463,3 +463,9 @@ pub const API_VARIABLES: usize = 256;
 pub const API_ORDER_WAIT: Duration = Duration::from_secs(8);
 /// Calls that were asked for and wait for their turn at once.
 pub const API_ORDERS: usize = 256;
+/// A question for a caller's voice may wait for it this long: within the patience of proxies.
+pub const API_CLONE_WAIT: Duration = Duration::from_secs(25);
+/// Figures of cloning are over this window, if none is named.
+pub const API_WINDOW: Duration = Duration::from_secs(3_600);
+/// … and at most over this one.
+pub const API_WINDOW_MOST: Duration = Duration::from_secs(24 * 3_600);

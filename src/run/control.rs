@@ -304,7 +304,7 @@ pub async fn serve_engine(
     let ready = async {
         let look = engine.open_desks(ws).await?;
         let api = match &ws.config.api {
-            Some(config) => Some(Api::open(ws, config, Arc::clone(&engine))?),
+            Some(config) => Some(Api::open(ws, config, Arc::clone(&engine), None)?),
             None => None,
         };
         told(look.as_ref(), api.as_ref().map(|api| api.addr));

@@ -12,6 +12,33 @@ pub use route::{Miss, ROUTES, Route, Spot, find};
 
 use serde_json::{Value, json};
 
+use crate::core::wire::form;
+
+/// What stands behind the `?` of a request.
+#[derive(Debug, Clone)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads it.
+    pub fn read(text: &str) -> Query {
+        Query(form::decode(text.as_bytes()))
+    }
+
+    /// The text of a name, if it is there.
+    pub fn text(&self, name: &str) -> Option<String> {
+        form::first(&self.0, name).map(str::to_owned)
+    }
+
+    /// A whole number from 0 to `most`.
+    pub fn number(&self, name: &str, most: u64) -> Result<Option<u64>, String> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if number <= most => Ok(Some(number)),
+            Ok(_) | Err(_) => Err(format!("{name} is a whole number from 0 to {most}")),
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {

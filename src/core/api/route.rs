@@ -17,6 +17,10 @@ pub enum Route {
     Call,
     /// Open, change or close a ticket.
     Ticket,
+    /// Where a caller's cloned voice stands.
+    Clone,
+    /// How cloning went over a window.
+    Cloning,
 }
 
 /// A route's place: method, path, whether it needs the token.
@@ -37,7 +41,7 @@ const fn spot(route: Route, method: &'static str, path: &'static str, guarded: b
 }
 
 /// Everything that is served.
-pub const ROUTES: [Spot; 7] = [
+pub const ROUTES: [Spot; 9] = [
     spot(Route::Health, "GET", "/healthz", false),
     spot(Route::Ready, "GET", "/readyz", false),
     spot(Route::Document, "GET", "/openapi.json", false),
@@ -45,6 +49,8 @@ pub const ROUTES: [Spot; 7] = [
     spot(Route::Place, "POST", "/api/calls", true),
     spot(Route::Call, "GET", "/api/calls/{id}", true),
     spot(Route::Ticket, "POST", "/api/tickets", true),
+    spot(Route::Clone, "GET", "/api/clones/{caller_id}", true),
+    spot(Route::Cloning, "GET", "/metrics/cloning", true),
 ];
 
 /// A request that no route is for.

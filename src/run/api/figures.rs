@@ -47,6 +47,9 @@ impl House {
         self.agents(&mut page);
         let desks = self.engine.desks().map_or(0, |desks| desks.calls());
         page.one("ahoy_desk_calls", Kind::Gauge, "Calls that people made to us and that are open.", desks as f64);
+        if let Some(clones) = &self.clones {
+            page.histogram("ahoy_clone_seconds", "Time from wanting a caller's voice to having it.", &clones.seconds());
+        }
         gateway(&mut page, self.engine.gateway_counts());
         self.requests(&mut page);
         Answer { body: Body::Metrics(page.text()), ..Answer::json(200, serde_json::Value::Null) }

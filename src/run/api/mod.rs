@@ -4,6 +4,7 @@
 //! that it is done to its end though its connection breaks. Nothing here is on the way of a call's sound.
 
 mod calls;
+mod clones;
 mod figures;
 mod ready;
 mod tickets;
@@ -24,6 +25,8 @@ use crate::edge::api::{Access, Asked, Door, server};
 use crate::edge::gateway::{Boxed, own};
 use crate::run::campaign::Engine;
 use crate::store::workspace::Workspace;
+
+pub use clones::{CloneLook, CloneRoom};
 
 /// The document that describes it.
 pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
@@ -53,11 +56,18 @@ struct House {
     runtime: Handle,
     counts: Counts,
     ready: ready::Looks,
+    /// The room of voice clones, where this process has one.
+    clones: Option<Arc<dyn CloneRoom>>,
 }
 
 impl Api {
-    /// Opens the API's port.
-    pub fn open(ws: &Workspace, config: &ApiConfig, engine: Arc<Engine>) -> Result<Api, Failure> {
+    /// Opens the API's port. `clones`: the room of voice clones, if this process has one.
+    pub fn open(
+        ws: &Workspace,
+        config: &ApiConfig,
+        engine: Arc<Engine>,
+        clones: Option<Arc<dyn CloneRoom>>,
+    ) -> Result<Api, Failure> {
         let secret = ws.secret(&config.token, "[api] token")?;
         let token = TokenHash::of(&secret)
             .map_err(|fault| Failure::usage(format!("[api] {fault}")).next("make one with `openssl rand -hex 32`"))?;
@@ -70,7 +80,7 @@ impl Api {
         let (counts, ready) = (Counts::default(), ready::Looks::default());
         let (tending, place) = (Arc::clone(&engine), ws.clone());
         tokio::spawn(async move { tending.tend_what_is_open(&place).await });
-        let house = House { engine, ws: ws.clone(), token, runtime: Handle::current(), counts, ready };
+        let house = House { engine, ws: ws.clone(), token, runtime: Handle::current(), counts, ready, clones };
         let door: Arc<dyn Door> = Arc::new(house);
         let (stop, stopped) = oneshot::channel();
         let thread = own::start("api", move || async move {
@@ -115,6 +125,10 @@ impl Door for House {
                 Route::Place => self.place(&asked).await,
                 Route::Call => self.call(&asked.subject).await,
                 Route::Ticket => self.ticket(&asked).await,
+                Route::Clone => {
+                    clones::state(self.clones.as_ref(), &**self.engine.clock(), &asked.subject, &asked.query).await
+                }
+                Route::Cloning => self.cloning(&asked.query).await,
             }
         })
     }

@@ -67,6 +67,17 @@ impl Ledger {
         Ok(Holdings { open, tasks })
     }
 
+    /// Mean time that callers waited for the agent after they pressed the key, over the calls to us since then, ms; `None`:
+    /// nobody has waited.
+    pub fn menu_wait(&self, since: Wall) -> Result<Option<f64>, LedgerFault> {
+        let mean = self.one(
+            "SELECT avg(waited_ms) AS mean FROM call WHERE attempt IS NULL AND waited_ms IS NOT NULL AND answered_at >= ?1",
+            [since.0],
+            |row| Ok(row.get::<_, Option<f64>>("mean")?),
+        )?;
+        Ok(mean.flatten())
+    }
+
     /// What a key stands for. `text`: the request.
     pub fn api_key(&self, key: &str, text: &str, now: Wall) -> Result<KeyFound, LedgerFault> {
         let found = self.one(

@@ -269,3 +269,38 @@ fn a_paused_campaign_drops_its_buffer_and_comes_back() {
     desk.handle(Boot(2 * SECOND), refilled(0, 0..5));
     assert_eq!(dialed(&drain(&mut desk, 3 * SECOND)).len(), 1);
 }
+
+/// Calls that are asked for one by one (the HTTP API).
+#[test]
+fn an_order_has_its_turn_at_the_accounts_pace_and_its_campaign_asks_for_no_leads() {
+    let mut desk = Desk::new(0, 1.0, 2, false, Boot(0));
+    assert_eq!(drain(&mut desk, 0), [Command::Finish], "nothing runs yet");
+    desk.handle(Boot(0), Event::AddedForOrders { campaign: 0 });
+    assert_eq!(drain(&mut desk, 0), [], "it waits for orders, and reads no leads");
+    assert_eq!(desk.next_timeout(), None, "nor does it wake anybody");
+    for candidate in candidates(0..3) {
+        desk.handle(Boot(0), Event::Ordered { campaign: 0, candidate });
+    }
+    let first = dialed(&drain(&mut desk, 0));
+    assert_eq!(first.len(), 1, "one a second");
+    assert_eq!(dialed(&drain(&mut desk, SECOND)).len(), 1);
+    assert!(dialed(&drain(&mut desk, 5 * SECOND)).is_empty(), "two at once");
+    desk.handle(Boot(5 * SECOND), Event::NotSent { slot: first[0].2 });
+    assert_eq!(dialed(&drain(&mut desk, 6 * SECOND)).len(), 1);
+    assert!(!desk.is_over(0), "it goes on without work");
+}
+
+#[test]
+fn a_campaign_for_orders_ends_with_its_stop_and_takes_none_after_it() {
+    let mut desk = Desk::new(0, 10.0, 5, false, Boot(0));
+    desk.handle(Boot(0), Event::AddedForOrders { campaign: 0 });
+    drain(&mut desk, 0);
+    desk.handle(Boot(0), Event::StopLine(0, Stop::Drain));
+    desk.handle(Boot(0), Event::Ordered { campaign: 0, candidate: candidates(0..1).remove(0) });
+    assert_eq!(drain(&mut desk, SECOND), [Command::Finish]);
+    assert!(desk.is_over(0));
+    // Another takes its place.
+    desk.handle(Boot(SECOND), Event::AddedForOrders { campaign: 1 });
+    desk.handle(Boot(SECOND), Event::Ordered { campaign: 1, candidate: candidates(1..2).remove(0) });
+    assert_eq!(dialed(&drain(&mut desk, SECOND)).iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(1, 1)]);
+}
