@@ -179,7 +179,7 @@ async fn whom_the_rules_refuse_is_not_called_and_the_answer_says_why() {
 
     // Paused by an operator; a refusal keeps no key, so the same request goes through afterwards.
     assert_eq!(code(&run(&mut house.shop.campaign(&["pause", "c"]))), 0);
-    let order = json!({ "campaign": "c", "phone": open });
+    let order = json!({ "campaign": "c", "phone": open, "consent": "automated voice calls; 2026-11-01; web form" });
     assert_eq!(reason(&house.place("k7", &order).await), (409, "campaign_paused".to_owned()));
     assert_eq!(code(&run(&mut house.shop.campaign(&["resume", "c"]))), 0);
 
@@ -360,10 +360,34 @@ async fn a_ticket_is_known_by_its_reference_and_a_repeat_changes_nothing() {
     assert_eq!(house.post("/api/tickets", &json!({ "reference": "T-2" })).await.status, 400);
 }
 
+#[tokio::test]
+async fn voices_are_told_of_where_there_is_a_room_for_them_and_asking_makes_none() {
+    let without = house_with("");
+    let voice = "/api/clones/%2B442079460000";
+    let reason = |answer: &Answer| (answer.status, answer.json["error"]["reason"].as_str().unwrap_or("").to_owned());
+    assert_eq!(reason(&without.get(voice).await), (404, "no_clones".to_owned()));
+    assert_eq!(reason(&without.get("/metrics/cloning").await), (404, "no_clones".to_owned()));
+    // A service that nobody reaches: what is asked here reaches nobody either.
+    let clone = "[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://127.0.0.1:9\"\nsamples = \"samples\"\n";
+    let house = House::with(&Wish { carrier: "kind = \"sim\"", campaign: "", leads: 1 }, clone);
+    assert_eq!(reason(&house.get(voice).await), (404, "no_clone".to_owned()));
+    let began = Instant::now();
+    assert_eq!(reason(&house.get(&format!("{voice}?wait_ms=20000")).await), (404, "no_clone".to_owned()));
+    assert!(began.elapsed() < Duration::from_secs(5), "nothing is being made: nothing is waited for");
+    assert_eq!(reason(&house.get(&format!("{voice}?wait_ms=25001")).await), (400, "bad_query".to_owned()));
+    assert_eq!(reason(&house.get("/api/clones/anonymous").await), (400, "bad_caller".to_owned()));
+    let figures = house.get("/metrics/cloning?window=30m").await;
+    assert_eq!((figures.status, &figures.json["window_s"], &figures.json["asked"]), (200, &json!(1_800), &json!(0)));
+    assert!(figures.json["p99_s"].is_null() && figures.json["menu_wait_s"].is_null());
+    assert_eq!(reason(&house.get("/metrics/cloning?window=2d").await), (400, "bad_query".to_owned()));
+    assert_eq!(house.metric("ahoy_clone_seconds_count").await, 0.0);
+}
+
 /// What the dashboard and the alerts ask for is on the page that the server writes.
 #[tokio::test]
 async fn every_metric_of_the_dashboard_and_the_alerts_is_exposed() {
-    let house = house_with("");
+    let clone = "[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://127.0.0.1:9\"\nsamples = \"samples\"\n";
+    let house = House::with(&Wish { carrier: "kind = \"sim\"", campaign: "", leads: 1 }, clone);
     let page = house.get("/metrics").await.text;
     let families: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::api::Api;
+use super::api::{Api, CloneRoom};
 use super::campaign::{DeskLook, Engine, EngineOptions, RunOptions, RunReport, Word, check_rules, narrow};
 use super::clock::Clock;
 use crate::base::{Exit, Failure, Slug, limits};
@@ -304,7 +304,10 @@ pub async fn serve_engine(
     let ready = async {
         let look = engine.open_desks(ws).await?;
         let api = match &ws.config.api {
-            Some(config) => Some(Api::open(ws, config, Arc::clone(&engine), None)?),
+            Some(config) => {
+                let clones = engine.cloner(ws)?.map(|cloner| cloner as Arc<dyn CloneRoom>);
+                Some(Api::open(ws, config, Arc::clone(&engine), clones)?)
+            }
             None => None,
         };
         told(look.as_ref(), api.as_ref().map(|api| api.addr));

@@ -35,17 +35,22 @@ pub struct Answer {
 
 impl House {
     pub fn open(wish: &Wish<'_>) -> House {
+        House::with(wish, "")
+    }
+
+    /// `more` stands in ahoy.toml, too.
+    pub fn with(wish: &Wish<'_>, more: &str) -> House {
         let shop = Shop::open(&common::Wish { carrier: wish.carrier, campaign: wish.campaign, leads: wish.leads });
-        House::serving(shop)
+        House::serving(shop, more)
     }
 
     /// Serves a workspace that is there.
-    pub fn serving(shop: Shop) -> House {
+    pub fn serving(shop: Shop, more: &str) -> House {
         let config = shop.path("ahoy.toml");
         let text = std::fs::read_to_string(&config).expect("read");
         if !text.contains("[api]") {
             let api = "[api]\nlisten = \"127.0.0.1:0\"\ntoken = { env = \"AHOY_TEST_API\" }\n";
-            std::fs::write(&config, format!("{text}\n{api}")).expect("written");
+            std::fs::write(&config, format!("{text}\n{api}{more}")).expect("written");
         }
         ahoy::edge::install_tls();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");

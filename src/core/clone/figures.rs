@@ -6,6 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{Boot, limits};
+use crate::core::api::page::Spread;
+
+/// Upper bounds of the time from the wish to the voice, seconds.
+const TOOK_S: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0];
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +61,9 @@ pub struct CloningFigures {
     pub success_rate: Option<f64>,
 }
 
-/// What happened, as far back as [`limits::CLONE_HAPPENINGS`] things.
+/// What happened, as far back as [`limits::CLONE_HAPPENINGS`] things; and how long voices took, since the start.
 #[derive(Debug, Clone, Default)]
-pub struct Tally(VecDeque<(Boot, Happened)>);
+pub struct Tally(VecDeque<(Boot, Happened)>, [u64; TOOK_S.len() + 1], f64);
 
 impl Tally {
     /// Adds what happens now. `at` must not go back.
@@ -68,6 +72,16 @@ impl Tally {
             self.0.pop_front();
         }
         self.0.push_back((at, happened));
+        if let Happened::Ready(took) | Happened::Late(took) = happened {
+            let seconds = took.as_secs_f64();
+            self.1[TOOK_S.iter().position(|bound| seconds <= *bound).unwrap_or(TOOK_S.len())] += 1;
+            self.2 += seconds;
+        }
+    }
+
+    /// Times from the wish to the voice, late ones included, since the start.
+    pub fn seconds(&self) -> Spread {
+        Spread { bounds: TOOK_S.to_vec(), counts: self.1.to_vec(), sum_s: self.2 }
     }
 
     /// The figures of the last `window`.

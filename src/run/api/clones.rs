@@ -12,6 +12,7 @@ use crate::core::api::page::Spread;
 use crate::core::api::{Answer, Query};
 use crate::edge::gateway::Boxed;
 use crate::run::clock::Clock;
+use crate::run::clone::{CloneState, Cloner};
 
 /// Where a caller's voice stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,34 @@ pub trait CloneRoom: Send + Sync {
     fn figures(&self, window: Duration) -> Value;
     /// Times from the wish to the voice since the start.
     fn seconds(&self) -> Spread;
+}
+
+impl CloneRoom for Cloner {
+    fn look(&self, caller: &Phone) -> Option<CloneLook> {
+        Some(match &*self.peek(caller)?.borrow() {
+            CloneState::Making => CloneLook::Making,
+            CloneState::Ready { voice, .. } => CloneLook::Ready { voice: voice.clone() },
+            CloneState::Failed { why } => CloneLook::Failed { reason: why.kind().to_owned() },
+        })
+    }
+
+    fn settled(&self, caller: &Phone) -> Boxed<'static, ()> {
+        let told = self.peek(caller);
+        Box::pin(async move {
+            if let Some(mut told) = told {
+                // A room that has gone tells nothing more: what it knows is looked at anew.
+                let _settled_or_gone = told.wait_for(|state| *state != CloneState::Making).await.map(|_| ());
+            }
+        })
+    }
+
+    fn figures(&self, window: Duration) -> Value {
+        serde_json::to_value(self.metrics(window)).expect("figures are numbers")
+    }
+
+    fn seconds(&self) -> Spread {
+        Cloner::seconds(self)
+    }
 }
 
 fn off() -> Answer {

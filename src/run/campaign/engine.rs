@@ -29,6 +29,7 @@ use crate::edge::gateway::guard::Bounds;
 use crate::run::agent::Agents;
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
+use crate::run::clone::Cloner;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
 use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
@@ -76,6 +77,7 @@ pub struct Engine {
     pub(super) accounts: tokio::sync::Mutex<BTreeMap<String, Account>>,
     pub(super) agents: Agents,
     pub(super) orders: Orders,
+    pub(super) cloner: Mutex<Option<Arc<Cloner>>>,
     /// Campaigns that run now, and since when.
     running: Arc<Mutex<BTreeMap<Slug, Wall>>>,
     /// It ends: nothing is added any more.
@@ -174,6 +176,7 @@ impl Engine {
             accounts,
             agents: Agents::default(),
             orders: Orders::default(),
+            cloner: Mutex::default(),
             running: Arc::default(),
             closing: AtomicBool::new(false),
             lock: Mutex::new(Some(held)),

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::lock;
+use crate::base::Failure;
 use crate::core::dial::desk::Stop;
 use crate::run::agent::AgentDoor;
+use crate::run::clone::Cloner;
 use crate::run::gateway::Counts;
 use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
+use crate::store::workspace::Workspace;
 
 /// Why an account calls nobody new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,16 @@ impl Engine {
     /// What this process has done so far.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.setup.metrics
+    }
+
+    /// The room of voice clones, one for everybody here, opened when it is first asked for; `None`: `ahoy.toml` has no
+    /// `[clone]`.
+    pub(crate) fn cloner(&self, ws: &Workspace) -> Result<Option<Arc<Cloner>>, Failure> {
+        let mut open = lock(&self.cloner);
+        if open.is_none() {
+            *open = Cloner::open(ws, self.setup.ledger.clone(), Arc::clone(&self.setup.clock))?;
+        }
+        Ok(open.clone())
     }
 
     /// The gateway's counts; `None` if its port is not open.

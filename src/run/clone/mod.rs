@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::Clock;
 use super::ledger::LedgerHandle;
 use crate::base::{Boot, CallId, Failure, Phone, limits};
+use crate::core::api::page::Spread;
 use crate::core::clone::{CloneFault, CloningFigures, Happened};
 use crate::core::config::{CloneConfig, CloneProvider};
 use crate::edge::clone::VoiceMaker;
@@ -185,6 +186,11 @@ impl Cloner {
     /// How cloning went over the last `window`, as far as this process knows.
     pub fn metrics(&self, window: Duration) -> CloningFigures {
         self.index().tally.figures(self.clock.boot(), window)
+    }
+
+    /// Times from the wish to the voice, since the start.
+    pub fn seconds(&self) -> Spread {
+        self.index().tally.seconds()
     }
 
     /// A call was handed over to the voice of its caller, or could not be; `took`: from the wish on.
