@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::lock;
 use crate::base::Failure;
-use crate::core::config::Campaign;
+use crate::core::config::{AgentKind, Campaign, CloneProvider};
+use crate::run::clone::Cloner;
 use crate::run::inbound::{Behind, Desks, Opening};
 use crate::run::render::load_kit;
 use crate::store::workspace::Workspace;
@@ -38,6 +39,7 @@ impl Engine {
             let mut room = lock(&self.setup.room);
             *room = room.saturating_sub(places);
         }
+        let cloner = self.cloner(ws, &with_desk)?;
         let mut all = Vec::new();
         let mut accounts = self.accounts.lock().await;
         for campaign in with_desk {
@@ -61,10 +63,40 @@ impl Engine {
             urls: setup.urls.clone(),
             token_key: setup.token_key,
             seed: setup.seed,
+            cloner,
         };
         self.facts.answer_with(opening.open(ws, all).await?);
         let answer_url = lock(&self.gateway).as_ref().map(|gateway| gateway.answer_url()).unwrap_or_default();
         Ok(Some(DeskLook { campaigns, places, answer_url }))
+    }
+
+    /// Whoever makes the voices that desks want.
+    fn cloner(&self, ws: &Workspace, desks: &[Campaign]) -> Result<Option<Arc<Cloner>>, Failure> {
+        let wants = |campaign: &&Campaign| campaign.inbound.as_ref().is_some_and(|desk| desk.clone);
+        let Some(wanting) = desks.iter().find(wants) else { return Ok(None) };
+        let refuse = |what: &str, next: &str| {
+            Err(Failure::usage(ws.campaign_fault(wanting, "inbound.clone", what)).next(next.to_owned()))
+        };
+        let Some(cloner) = Cloner::open(ws, self.setup.ledger.clone(), Arc::clone(&self.setup.clock))? else {
+            return refuse(
+                "[inbound] clone = true, and ahoy.toml has no [clone]",
+                "docs/CLONES.md tells what it needs",
+            );
+        };
+        for campaign in desks.iter().filter(wants) {
+            let kind = ws.config.agents.get(&campaign.agent.name).map(|agent| agent.kind);
+            let speaks = matches!(
+                (cloner.provider(), kind),
+                (CloneProvider::ElevenLabs, Some(AgentKind::ElevenLabs)) | (_, None)
+            );
+            if !speaks {
+                return refuse(
+                    "[inbound] clone = true, and its agent cannot speak with the voices that [clone] makes",
+                    "use an agent of kind elevenlabs with provider = \"elevenlabs\"",
+                );
+            }
+        }
+        Ok(Some(cloner))
     }
 
     /// The desks, if they are open.

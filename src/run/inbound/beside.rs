@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::{Desks, Live, lock};
 use crate::base::{AttemptId, LeadId, limits};
+use crate::core::config::Failing;
 use crate::core::inbound::Ticket;
 use crate::run::agent::{Berth, Task};
+use crate::run::clone::CloneState;
 use crate::run::gateway::{CallSummary, Overloaded};
 use crate::run::render::{About, prompt_for};
 use crate::store::ledger::{CallNote, InboundEnd, Ledger, LedgerFault};
@@ -85,8 +87,41 @@ impl Desks {
         let language = &live.taken.language;
         let prompt = prompt_for(&line.campaign, language, &about).unwrap_or_default();
         let transfers = line.campaign.transfer.is_some();
-        let task = Task { prompt, language: language.to_string(), transfers, voice: None };
+        let Ok(voice) = self.voice_for(live).await else {
+            return berth.gone("there is no voice of the caller's").await;
+        };
+        let task = Task { prompt, language: language.to_string(), transfers, voice };
         door.begin(berth, slot, &line.campaign.agent, line.campaign.vad, task);
+    }
+
+    /// The caller's own voice, waited for by notification, if the desk clones voices; `Err`: there is none, and the desk
+    /// wants no other.
+    async fn voice_for(&self, live: &Live) -> Result<Option<String>, ()> {
+        let cloner = self.cloner.as_ref().filter(|_| live.line.desk.clone);
+        let Some((cloner, caller)) = cloner.zip(live.taken.caller.as_ref()) else { return Ok(None) };
+        let since = self.clock.boot();
+        let mut state = cloner.want(caller, Some(live.taken.call));
+        let made = loop {
+            let now = state.borrow_and_update().clone();
+            match now {
+                CloneState::Ready { voice, .. } => break Ok(voice),
+                CloneState::Failed { why } => break Err(why.to_string()),
+                CloneState::Making => {}
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() {
+                    break Err("the cloner has ended".to_owned());
+                },
+                () = live.own_voice.notified() => break Err("it was not there in time".to_owned()),
+            }
+        };
+        let (told, took) = (made.as_ref().map(|_| ()).map_err(Clone::clone), self.clock.boot().since(since));
+        self.runtime.spawn(Arc::clone(cloner).transferred(caller.clone(), live.taken.call, took, told));
+        match made {
+            Ok(voice) => Ok(Some(voice)),
+            Err(_) if live.line.desk.failing == Failing::OwnVoice => Ok(None),
+            Err(_) => Err(()),
+        }
     }
 
     /// A caller who hangs up before the stream opens leaves no stream behind: their place is free again.

@@ -35,6 +35,7 @@ use crate::core::wire::twiml::{RejectReason, Verb};
 use crate::core::wire::{form, token, twiml};
 use crate::edge::carrier::{Boxed, Carrier, Ending, StreamProof};
 use crate::run::agent::AgentDoor;
+use crate::run::clone::Cloner;
 use crate::store::ledger::InboundCall;
 
 pub(crate) use open::{Behind, Opening};
@@ -76,6 +77,8 @@ pub(crate) struct Desks {
     calls_dir: std::path::PathBuf,
     runtime: Handle,
     random: Mutex<fastrand::Rng>,
+    /// Makes callers' voices; `None`: nobody does.
+    cloner: Option<Arc<Cloner>>,
 }
 
 /// A call that was answered and is not over.

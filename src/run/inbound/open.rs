@@ -17,6 +17,7 @@ use crate::edge::carrier::Carrier;
 use crate::run::agent::AgentDoor;
 use crate::run::campaign::{Urls, ledger_failure, script};
 use crate::run::clock::Clock;
+use crate::run::clone::Cloner;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
 use crate::run::render::VoiceKit;
@@ -31,6 +32,7 @@ pub(crate) struct Opening {
     pub urls: Urls,
     pub token_key: TokenKey,
     pub seed: u64,
+    pub cloner: Option<Arc<Cloner>>,
 }
 
 /// A campaign with a desk, and who is behind it.
@@ -77,6 +79,7 @@ impl Opening {
             calls_dir: ws.calls_dir(),
             runtime: Handle::current(),
             random: Mutex::new(fastrand::Rng::with_seed(self.seed)),
+            cloner: self.cloner,
         });
         tokio::spawn(follow_tickets(Arc::downgrade(&desks)));
         Ok(desks)
