@@ -76,7 +76,7 @@ fn serve() {
         let task = Task {
             prompt: Prompt { first: "Mirror.".to_owned(), later: None },
             language: "en".to_owned(),
-            desk: None,
+            voice: None,
             transfers: false,
         };
         let line = runtime.block_on(async { door.open(door.slot().expect("a slot"), &agent, vad, task) });

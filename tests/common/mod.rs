@@ -1,6 +1,7 @@
 //! A workspace in a temporary folder, the real binary, and the carrier's log as the judge.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod desk;
 pub mod process;
 
 use std::fmt::Write as _;
