@@ -65,6 +65,12 @@ pub struct SimHandle {
     tasks: tokio::task::JoinHandle<()>,
 }
 
+impl std::fmt::Debug for SimHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimHandle").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
 impl SimHandle {
     /// Somebody calls `to`, a number of the account, whose webhook is `url`. Gives the call's id.
     pub fn ring_in(&self, from: &str, to: &str, url: &str) -> Result<String, Failure> {
