@@ -39,7 +39,7 @@ impl Engine {
             let mut room = lock(&self.setup.room);
             *room = room.saturating_sub(places);
         }
-        let cloner = self.cloner(ws, &with_desk)?;
+        let cloner = self.voices(ws, &with_desk)?;
         let mut all = Vec::new();
         let mut accounts = self.accounts.lock().await;
         for campaign in with_desk {
@@ -71,13 +71,13 @@ impl Engine {
     }
 
     /// Whoever makes the voices that desks want.
-    fn cloner(&self, ws: &Workspace, desks: &[Campaign]) -> Result<Option<Arc<Cloner>>, Failure> {
+    fn voices(&self, ws: &Workspace, desks: &[Campaign]) -> Result<Option<Arc<Cloner>>, Failure> {
         let wants = |campaign: &&Campaign| campaign.inbound.as_ref().is_some_and(|desk| desk.clone);
         let Some(wanting) = desks.iter().find(wants) else { return Ok(None) };
         let refuse = |what: &str, next: &str| {
             Err(Failure::usage(ws.campaign_fault(wanting, "inbound.clone", what)).next(next.to_owned()))
         };
-        let Some(cloner) = Cloner::open(ws, self.setup.ledger.clone(), Arc::clone(&self.setup.clock))? else {
+        let Some(cloner) = self.cloner(ws)? else {
             return refuse(
                 "[inbound] clone = true, and ahoy.toml has no [clone]",
                 "docs/CLONES.md tells what it needs",
