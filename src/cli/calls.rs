@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::clone::event_line;
 use super::{Context, print_json, print_line};
 use crate::base::time::parse_span;
 use crate::base::{CallId, Exit, Failure, limits};
@@ -13,7 +14,9 @@ use crate::core::call::report::Report;
 use crate::core::figures::Quantiles;
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::control;
+use crate::run::leads::read_ledger;
 use crate::show::calls as show;
+use crate::show::clones::EventLine;
 use crate::show::live::Live;
 use crate::show::words::say;
 use crate::store::calllog;
@@ -146,19 +149,39 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
     let record = calllog::read(call, &folder)?;
     let (report, recording) = (Report::of(&record.lines), calllog::recording(&folder)?);
     let carriers = Some(folder.join(calllog::CARRIER_AUDIO)).filter(|path| path.is_file());
+    let clones = clone_events(call, context)?;
     if context.json() {
+        let clones: Vec<serde_json::Value> = clones.iter().map(|it| it.json()).collect();
         print_json(&json!({
             "call": call, "report": report, "events": record.lines, "unread": record.unread, "recording": recording,
-            "carrier_recording": carriers,
+            "carrier_recording": carriers, "clone_events": clones,
         }))?;
     } else {
         let recordings = [recording.as_deref(), carriers.as_deref()];
         print_line(&show::show(call, &report, &record.lines, recordings))?;
+        for event in clones {
+            print_line(&event.text())?;
+        }
         if record.unread > 0 {
             say(&format!("{} lines of the event log could not be read (cut, or of a newer version)", record.unread));
         }
     }
     Ok(Exit::Done)
+}
+
+/// What happened to the clone of the caller's voice that this call waited for.
+fn clone_events(call: CallId, context: &Context) -> Result<Vec<EventLine>, Failure> {
+    let workspace = context.workspace()?;
+    // The call's folder tells its story without a ledger, and with one that cannot be read.
+    let ledger = match read_ledger(&workspace.ledger_path()) {
+        Ok(Some(ledger)) => ledger,
+        Ok(None) => return Ok(Vec::new()),
+        Err(failure) => {
+            say(&format!("note: {}", failure.what));
+            return Ok(Vec::new());
+        }
+    };
+    Ok(ledger.clone_events_of_call(call)?.iter().map(event_line).collect())
 }
 
 /// What the engine of this workspace tells, if there is one.

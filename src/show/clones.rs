@@ -57,12 +57,14 @@ pub struct EventLine {
 }
 
 impl EventLine {
-    fn json(&self) -> Value {
+    /// As JSON; fields are only ever added.
+    pub fn json(&self) -> Value {
         json!({ "at": self.at, "event": self.event, "call": self.call, "took_ms": self.took_ms, "cached": self.cached,
             "fault": self.fault, "error": self.error })
     }
 
-    fn text(&self) -> String {
+    /// In one line.
+    pub fn text(&self) -> String {
         let call = self.call.as_ref().map_or(String::new(), |call| format!("  call {call}"));
         let how = match (&self.error, self.cached) {
             (Some(error), _) => format!(": {error}"),

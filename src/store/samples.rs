@@ -174,8 +174,9 @@ impl Samples {
         language: Option<&str>,
     ) -> Result<(), Failure> {
         let (header, mut records) = self.without(caller)?;
-        let columns = Columns::of(header.iter()).map_err(|what| wrong(&self.folder.join(LIST), 1, &what))?;
-        drop(columns);
+        if let Err(what) = Columns::of(header.iter()) {
+            return Err(wrong(&self.folder.join(LIST), 1, &what));
+        }
         let failed = |error: std::io::Error| Failure::bug(format!("{}: {error}", shown(&self.folder)));
         fs::create_dir_all(&self.folder).map_err(failed)?;
         private(&self.folder).map_err(failed)?;

@@ -57,6 +57,8 @@ pub struct Cloner {
     ledger: LedgerHandle,
     clock: Arc<dyn Clock>,
     turns: Arc<Semaphore>,
+    /// Where clones are made: not where calls are served, if these have a runtime of their own.
+    runtime: Option<tokio::runtime::Handle>,
     index: Mutex<Index>,
 }
 
@@ -98,12 +100,21 @@ impl Cloner {
             list: Arc::default(),
             ledger,
             clock,
+            runtime: tokio::runtime::Handle::try_current().ok(),
             index: Mutex::new(index),
         }))
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // The work goes on by itself; nobody waits for it.
+        let _detached = match &self.runtime {
+            Some(runtime) => runtime.spawn(work),
+            None => tokio::spawn(work),
+        };
     }
 
     /// Which service makes the voices.
@@ -116,8 +127,8 @@ impl Cloner {
         self.settings.timeout
     }
 
-    /// Wants the voice of a caller: has it from memory, joins the clone that is in flight, or begins one. Never blocks; call it
-    /// on a runtime. `call`: what happens is written down with it.
+    /// Wants the voice of a caller: has it from memory, joins the clone that is in flight, or begins one. Never blocks; call
+    /// it on a runtime. `call`: what happens is written down with it.
     pub fn want(self: &Arc<Self>, caller: &Phone, call: Option<CallId>) -> watch::Receiver<CloneState> {
         let (now, wall) = (self.clock.boot(), self.clock.wall());
         let mut index = self.index();
@@ -131,7 +142,7 @@ impl Cloner {
                 index.tally.add(now, Happened::Cached);
                 drop(index);
                 if write_use || call.is_some() {
-                    tokio::spawn(Arc::clone(self).used(caller.clone(), told, call));
+                    self.spawn(Arc::clone(self).used(caller.clone(), told, call));
                 }
                 return settled(CloneState::Ready { voice, cached: true });
             }
@@ -148,7 +159,7 @@ impl Cloner {
                 index.tally.add(now, Happened::Failed);
                 drop(index);
                 if let Some(call) = call {
-                    tokio::spawn(Arc::clone(self).write(vec![self.failed(None, Some(call), Duration::ZERO, &why)]));
+                    self.spawn(Arc::clone(self).write(vec![self.failed(None, Some(call), Duration::ZERO, &why)]));
                 }
                 return settled(CloneState::Failed { why });
             }
@@ -166,7 +177,7 @@ impl Cloner {
         let calls = call.into_iter().map(|call| (call, now)).collect();
         index.callers.insert(caller.clone(), Entry::Flight(Flight { state, calls }));
         drop(index);
-        tokio::spawn(Arc::clone(self).fly(caller.clone(), now));
+        self.spawn(Arc::clone(self).fly(caller.clone(), now));
         receiver
     }
 

@@ -1,6 +1,7 @@
 //! Cloned voices against an emulator that keeps count: nothing leaves without consent, no voice is made twice, whatever
 //! becomes of the answer, of the process or of the caller; and whoever wants one never waits for anything.
 
+mod addresses;
 mod others;
 mod program;
 mod studio;
