@@ -14,7 +14,7 @@ use crate::core::replay::labels::Utterance;
 use crate::core::replay::score::{Tally, Trouble, owned, troubles};
 use crate::core::replay::sweep::{Case, Grid, Point, recommend};
 use crate::core::sound::wav;
-use crate::core::vad::CHUNK_MS;
+use crate::core::vad::{CHUNK_MS, Model};
 use crate::run::replay::{apply, sweep};
 use crate::show::html::cache::envelope;
 use crate::show::html::replay::{CaseView, ReplayView, replay_page};
@@ -116,6 +116,26 @@ struct Sounds {
     /// Settings of this campaign instead of the defaults
     #[arg(long, value_name = "NAME")]
     campaign: Option<Slug>,
+    /// Who hears: the ear of live calls, or another one to compare it with
+    #[arg(long, value_enum, default_value_t = Hearer::Voice)]
+    detector: Hearer,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Hearer {
+    /// The ear of live calls: a voice network with a front end
+    Voice,
+    /// Loudness over the line's floor: no network, and music is speech to it
+    Energy,
+}
+
+impl From<Hearer> for Model {
+    fn from(hearer: Hearer) -> Model {
+        match hearer {
+            Hearer::Voice => Model::Voice,
+            Hearer::Energy => Model::Energy,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -243,7 +263,7 @@ fn with(settings: &Settings, base: Vad) -> Vad {
 }
 
 /// Hears the recordings; says which cannot be heard.
-fn heard(sounds: &Sounds, vad: &Vad, context: &Context) -> Result<(Vec<Heard>, bool), Failure> {
+fn heard(sounds: &Sounds, context: &Context) -> Result<(Vec<Heard>, bool), Failure> {
     // Where there is no workspace, nothing is remembered.
     let calls = context.workspace().ok().as_ref().map(Workspace::calls_dir);
     let files = match (&sounds.files[..], &calls) {
@@ -256,7 +276,7 @@ fn heard(sounds: &Sounds, vad: &Vad, context: &Context) -> Result<(Vec<Heard>, b
     let party = sounds.party.into();
     let kept = calls.map(|calls| calls.join(".replay"));
     let (mut all, mut skipped) = (Vec::new(), false);
-    for it in hear(&files, party, vad, kept.as_deref()) {
+    for it in hear(&files, party, sounds.detector.into(), kept.as_deref()) {
         match it {
             Ok(heard) => all.push(heard),
             Err((name, why)) => {
@@ -274,7 +294,7 @@ fn ending(skipped: bool) -> Exit {
 
 fn run_files(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
     let vad = with(&args.settings, base(args.sounds.campaign.as_ref(), context)?);
-    let (heard, skipped) = heard(&args.sounds, &vad, context)?;
+    let (heard, skipped) = heard(&args.sounds, context)?;
     let format = if context.json() { Format::Jsonl } else { args.format };
     if format == Format::Audacity && heard.len() != 1 {
         return Err(Failure::usage(format!("{} recordings; a label file is of one", heard.len())));
@@ -310,8 +330,8 @@ fn run_files(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// The labelled ones of the recordings, and whether any could not be heard.
-fn labelled(sounds: &Sounds, vad: &Vad, context: &Context) -> Result<(Vec<Case>, bool), Failure> {
-    let (heard, skipped) = heard(sounds, vad, context)?;
+fn labelled(sounds: &Sounds, context: &Context) -> Result<(Vec<Case>, bool), Failure> {
+    let (heard, skipped) = heard(sounds, context)?;
     let cases: Vec<Case> =
         heard.into_iter().filter_map(|it| Some(Case { name: it.name, track: it.track, said: it.said? })).collect();
     if cases.is_empty() {
@@ -376,7 +396,7 @@ fn case_view(
 
 fn report(args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
     let base = base(args.sounds.campaign.as_ref(), context)?;
-    let (cases, skipped) = labelled(&args.sounds, &base, context)?;
+    let (cases, skipped) = labelled(&args.sounds, context)?;
     let points = swept(cases.clone(), &Grid::default(), base, context)?;
     let best = recommend(&points);
     let (mut shown, mut more) = (Vec::new(), 0);
@@ -399,7 +419,7 @@ fn report(args: &ReportArgs, context: &Context) -> Result<Exit, Failure> {
 
 fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
     let base = base(args.sounds.campaign.as_ref(), context)?;
-    let (cases, skipped) = labelled(&args.sounds, &base, context)?;
+    let (cases, skipped) = labelled(&args.sounds, context)?;
     let default = Grid::default();
     let given = |typed: &Vec<u64>, default: Vec<u64>| if typed.is_empty() { default } else { typed.clone() };
     let grid = Grid {
@@ -445,7 +465,7 @@ fn sweep_files(args: &SweepArgs, context: &Context) -> Result<Exit, Failure> {
 
 fn check_files(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> {
     let vad = with(&args.settings, base(args.sounds.campaign.as_ref(), context)?);
-    let (heard, skipped) = heard(&args.sounds, &vad, context)?;
+    let (heard, skipped) = heard(&args.sounds, context)?;
     let (mut held, mut lost) = (0_u64, Vec::new());
     for it in &heard {
         let segments = it.track.segments(&vad);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Failure, limits};
 use crate::core::asset::Digest;
-use crate::core::config::Vad;
+use crate::core::replay::Track;
 use crate::core::replay::labels::{self, ENDINGS, Utterance};
-use crate::core::replay::{EAR, Track};
 use crate::core::sound::{Pcm, wav};
+use crate::core::vad::Model;
 use crate::store::shelf::{Read1, on_all_cores, read_bounded};
 use crate::store::workspace;
 
@@ -44,18 +44,23 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Hears recordings on all cores, in their order; `Err` = name and why it cannot be heard. `kept`: a folder of
 /// probabilities of earlier runs.
-pub fn hear(files: &[PathBuf], party: Party, vad: &Vad, kept: Option<&Path>) -> Vec<Result<Heard, (String, String)>> {
+pub fn hear(
+    files: &[PathBuf],
+    party: Party,
+    model: Model,
+    kept: Option<&Path>,
+) -> Vec<Result<Heard, (String, String)>> {
     if let Some(kept) = kept {
         // Without it everything is heard anew: slower, not wrong.
         let _made_or_not = fs::create_dir_all(kept);
     }
     on_all_cores(files, |path| {
         let name = path.display().to_string();
-        hear_one(path, party, vad, kept).map_err(|why| (name, why))
+        hear_one(path, party, model, kept).map_err(|why| (name, why))
     })
 }
 
-fn hear_one(path: &Path, party: Party, vad: &Vad, kept: Option<&Path>) -> Result<Heard, String> {
+fn hear_one(path: &Path, party: Party, model: Model, kept: Option<&Path>) -> Result<Heard, String> {
     let bytes = match read_bounded(path, limits::WAV_BYTES as u64) {
         Ok(Read1::Bytes(bytes)) => bytes,
         Ok(Read1::Bad(why)) => return Err(format!("it {why}")),
@@ -63,16 +68,15 @@ fn hear_one(path: &Path, party: Party, vad: &Vad, kept: Option<&Path>) -> Result
         Err(fault) => return Err(fault.to_string()),
     };
     let said = labels_of(path)?;
-    // The ear decides by whether a segment is open: its settings are part of what it makes of a sound.
-    let settings = format!("{EAR} {party:?} {vad:?}");
-    let digest = Digest::of(&[Digest::of(&bytes).to_string().as_bytes(), settings.as_bytes()].concat());
+    let ear = format!("{} {party:?}", model.version());
+    let digest = Digest::of(&[Digest::of(&bytes).to_string().as_bytes(), ear.as_bytes()].concat());
     let place = kept.map(|kept| kept.join(format!("{digest}.f32")));
     let name = path.display().to_string();
     if let Some(track) = place.as_deref().and_then(remembered) {
         return Ok(Heard { name, track, said });
     }
     let pcm = party_of(&bytes, party)?;
-    let track = Track::hear(&pcm, vad).map_err(|fault| fault.to_string())?;
+    let track = Track::hear(&pcm, model).map_err(|fault| fault.to_string())?;
     if let Some(place) = place {
         remember(&place, &track);
     }

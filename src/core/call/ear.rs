@@ -1,17 +1,17 @@
-//! The stream's ear: re-cuts 20 ms frames to 32 ms chunks, lets plain silence pass, and hands the rest to the voice
-//! network one chunk at a time. The network itself is run by somebody else, so that it never delays a waiting stream.
+//! The stream's ear: re-cuts 20 ms frames to 32 ms chunks, lets the line's own quiet pass, and hands the rest to the
+//! voice network one chunk at a time. The network itself is run by somebody else, so that it never delays a waiting stream.
 
 use std::collections::VecDeque;
 
 use crate::base::limits;
 use crate::core::sound::g711;
-use crate::core::vad::silero::{State, at_8k};
-use crate::core::vad::{CHUNK_8K, gate};
+use crate::core::vad::CHUNK_8K;
+use crate::core::vad::front::Front;
 
 /// One chunk for the network, with the stream's memory. Goes out, is judged, comes back.
 #[derive(Debug, Clone)]
 pub struct Job {
-    state: State,
+    front: Front,
     chunk: [f32; CHUNK_8K],
     probability: f32,
 }
@@ -19,7 +19,7 @@ pub struct Job {
 impl Job {
     /// Runs the network: some 40 µs of work.
     pub fn judge(&mut self) {
-        self.probability = at_8k().probability(&mut self.state, &self.chunk);
+        self.probability = self.front.judge(&self.chunk);
     }
 }
 
@@ -45,13 +45,13 @@ pub struct Ear {
     home: Option<Box<Job>>,
     /// Chunks that came while the backlog was full: counted as silence.
     pub dropped: u64,
-    /// Chunks that the gate let pass.
+    /// Chunks that were the line's own quiet.
     pub skipped: u64,
 }
 
 impl Default for Ear {
     fn default() -> Ear {
-        let job = Job { state: State::default(), chunk: [0.0; CHUNK_8K], probability: 0.0 };
+        let job = Job { front: Front::default(), chunk: [0.0; CHUNK_8K], probability: 0.0 };
         Ear {
             partial: Vec::with_capacity(2 * CHUNK_8K),
             waiting: VecDeque::new(),
@@ -87,8 +87,8 @@ impl Ear {
         self.waiting.len()
     }
 
-    /// The next chunk's fate; `None` while one is out, or nothing waits. `in_speech`: whether a segment is open.
-    pub fn next(&mut self, in_speech: bool) -> Option<Next> {
+    /// The next chunk's fate; `None` while one is out, or nothing waits.
+    pub fn hear(&mut self) -> Option<Next> {
         let mut job = self.home.take()?;
         let next = match self.waiting.pop_front() {
             None => None,
@@ -102,10 +102,9 @@ impl Ear {
                 for (sample, byte) in job.chunk.iter_mut().zip(chunk) {
                     *sample = f32::from(g711::ulaw_decode(byte)) / 32_768.0;
                 }
-                if in_speech || !gate::is_silent(&job.chunk) {
+                if !job.front.passes(&job.chunk) {
                     return Some(Next::Judge(job));
                 }
-                at_8k().skip(&mut job.state, &job.chunk);
                 self.skipped += 1;
                 Some(Next::Verdict(0.0))
             }
@@ -135,10 +134,10 @@ mod tests {
         }
         assert_eq!(ear.dropped, 30);
         let mut verdicts = 0;
-        while let Some(next) = ear.next(true) {
+        while let Some(next) = ear.hear() {
             verdicts += 1;
             if let Next::Judge(job) = next {
-                assert!(ear.next(true).is_none(), "one chunk is out at a time");
+                assert!(ear.hear().is_none(), "one chunk is out at a time");
                 ear.back(job);
             }
         }

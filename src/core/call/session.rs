@@ -268,7 +268,7 @@ impl Session {
 
     /// Hands chunks to the network, one at a time, and takes what needs none.
     fn listen(&mut self) {
-        while let Some(next) = self.ear.next(self.segmenter.as_ref().is_some_and(Segmenter::in_speech)) {
+        while let Some(next) = self.ear.hear() {
             match next {
                 Next::Verdict(probability) => self.verdict(probability),
                 Next::Judge(job) => self.commands.push_back(Command::Judge(job)),

@@ -11,11 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::core::call::ear::{Ear, Next};
 use crate::core::config::Vad;
 use crate::core::sound::{Pcm, SoundFault, g711, resample};
-use crate::core::vad::CHUNK_MS;
 use crate::core::vad::segment::{Edge, Segmenter};
-
-/// The ear's version: kept probabilities of another one do not count.
-pub const EAR: &str = "silero-6-8k-1";
+use crate::core::vad::{CHUNK_8K, CHUNK_MS, Model};
 
 /// Probabilities of speech of one party, one for each 32 ms.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,26 +37,39 @@ pub struct Segment {
 }
 
 impl Track {
-    /// Hears a sound as a live call would with these settings, through the telephone network's coding.
-    pub fn hear(sound: &Pcm, vad: &Vad) -> Result<Track, SoundFault> {
+    /// Hears a sound through the telephone network's coding; with [`Model::Voice`] by the very code of a live call.
+    pub fn hear(sound: &Pcm, model: Model) -> Result<Track, SoundFault> {
         let narrow = if sound.rate == 8_000 { None } else { Some(resample::resample(sound, 8_000)?) };
         let samples = narrow.as_ref().map_or(&sound.samples, |it| &it.samples);
-        let (mut ear, mut segmenter, mut probabilities) = (Ear::default(), Segmenter::new(vad), Vec::new());
+        Ok(match model {
+            Model::Voice => Track::live(samples),
+            Model::Energy => Track::by(model, samples),
+        })
+    }
+
+    fn live(samples: &[i16]) -> Track {
+        let (mut ear, mut probabilities) = (Ear::default(), Vec::with_capacity(samples.len() / CHUNK_8K));
         for frame in samples.chunks(160) {
             ear.push(&g711::encode_ulaw(frame));
-            while let Some(next) = ear.next(segmenter.in_speech()) {
-                let probability = match next {
+            while let Some(next) = ear.hear() {
+                probabilities.push(match next {
                     Next::Verdict(probability) => probability,
                     Next::Judge(mut job) => {
                         job.judge();
                         ear.back(job)
                     }
-                };
-                segmenter.feed(probability);
-                probabilities.push(probability);
+                });
             }
         }
-        Ok(Track { probabilities })
+        Track { probabilities }
+    }
+
+    fn by(model: Model, samples: &[i16]) -> Track {
+        let mut detector = model.open();
+        let line = g711::decode_ulaw(&g711::encode_ulaw(samples));
+        let line: Vec<f32> = line.iter().map(|it| f32::from(*it) / 32_768.0).collect();
+        let chunks = line.chunks_exact(detector.chunk_samples());
+        Track { probabilities: chunks.map(|chunk| detector.probability(chunk)).collect() }
     }
 
     /// Length, ms.

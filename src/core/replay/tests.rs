@@ -23,7 +23,7 @@ fn track(parts: &[(f32, usize)]) -> Track {
 fn the_golden_sound_is_cut_as_a_live_call_cuts_it() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silero-vad-v6/golden-8k.wav");
     let sound = crate::core::sound::wav::read(&std::fs::read(path).expect("there")).expect("a WAV");
-    let track = Track::hear(&sound, &vad()).expect("heard");
+    let track = Track::hear(&sound, Model::Voice).expect("heard");
     assert_eq!(track.probabilities.len() as u64, sound.samples.len() as u64 / 256);
     let segments = track.segments(&vad());
     assert!(segments.len() > 5, "{}", segments.len());
@@ -35,7 +35,7 @@ fn the_golden_sound_is_cut_as_a_live_call_cuts_it() {
     }
     // A sound of another rate is the same sound.
     let wide = crate::core::sound::resample::resample(&sound, 16_000).expect("rates");
-    let again = Track::hear(&wide, &vad()).expect("heard").segments(&vad());
+    let again = Track::hear(&wide, Model::Voice).expect("heard").segments(&vad());
     assert_eq!(again.len(), segments.len());
 }
 

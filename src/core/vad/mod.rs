@@ -2,7 +2,10 @@
 //!
 //! Pure: no clock (a chunk's place is its time), no chance, no I/O. Live calls and replayed ones use the same code.
 
-pub mod gate;
+pub mod energy;
+pub mod front;
+pub mod head;
+pub mod level;
 pub mod segment;
 pub mod silero;
 
@@ -19,4 +22,32 @@ pub trait Detector {
     ///
     /// `chunk`: mono samples in ±1, exactly [`Detector::chunk_samples`] of them, following the previous chunk.
     fn probability(&mut self, chunk: &[f32]) -> f32;
+}
+
+/// The detectors that a replay may choose from. Live calls are heard by [`Model::Voice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Model {
+    /// The ear of calls: [`front`].
+    #[default]
+    Voice,
+    /// Loudness over the line's floor: [`energy`].
+    Energy,
+}
+
+impl Model {
+    /// Its version: kept probabilities of another one do not count. Change it with anything that changes a probability.
+    pub fn version(self) -> &'static str {
+        match self {
+            Model::Voice => "voice-2",
+            Model::Energy => "energy-1",
+        }
+    }
+
+    /// A detector at the beginning of a stream.
+    pub fn open(self) -> Box<dyn Detector + Send> {
+        match self {
+            Model::Voice => Box::new(front::Front::default()),
+            Model::Energy => Box::new(energy::Energy::default()),
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use super::Detector;
 
 const FRAMES: usize = 4;
-const HIDDEN: usize = 128;
+/// Units of the memory, and outputs of the encoder.
+pub const HIDDEN: usize = 128;
 const GATES: usize = 4 * HIDDEN;
 const WIDEST_IN: usize = 129;
 
@@ -45,6 +46,23 @@ pub struct State {
     h: [f32; HIDDEN],
     c: [f32; HIDDEN],
     tail: [f32; 64],
+}
+
+impl State {
+    /// Forgets what was heard; the last samples stay, so that the next chunk begins without a step.
+    pub fn forget(&mut self) {
+        (self.h, self.c) = ([0.0; HIDDEN], [0.0; HIDDEN]);
+    }
+
+    /// What it remembers, −1 to 1 each.
+    pub fn hidden(&self) -> &[f32; HIDDEN] {
+        &self.h
+    }
+
+    /// The samples that stand before the next chunk, for a front end that changes its gain: 32 at 8 kHz, 64 at 16 kHz.
+    pub fn context_mut(&mut self) -> &mut [f32] {
+        &mut self.tail
+    }
 }
 
 impl Default for State {
@@ -135,6 +153,11 @@ impl Network {
 
     /// Probability of speech in `chunk` (exactly [`Network::chunk_samples`] samples in ±1), given what came before.
     pub fn probability(&self, state: &mut State, chunk: &[f32]) -> f32 {
+        self.hear(state, chunk).0
+    }
+
+    /// As [`Network::probability`], with what the encoder made of the chunk alone.
+    pub fn hear(&self, state: &mut State, chunk: &[f32]) -> (f32, [f32; HIDDEN]) {
         assert_eq!(chunk.len(), self.chunk, "a chunk has the network's length");
         let mut first = [[0.0_f32; WIDEST_IN]; FRAMES];
         self.spectrum(state, chunk, &mut first);
@@ -146,12 +169,7 @@ impl Network {
         self.encoder[1].run(&one.each_ref().map(|row| &row[..]), &mut two[..2]);
         self.encoder[2].run(&two.each_ref().map(|row| &row[..])[..2], &mut one[..1]);
         self.encoder[3].run(&[&one[0][..]], &mut two[..1]);
-        self.recall(state, &two[0])
-    }
-
-    /// Lets a chunk pass without running the network: the context moves on, the memory stays.
-    pub fn skip(&self, state: &mut State, chunk: &[f32]) {
-        self.remember(state, chunk);
+        (self.recall(state, &two[0]), two[0])
     }
 
     fn remember(&self, state: &mut State, chunk: &[f32]) {
