@@ -123,6 +123,7 @@ impl Desk {
             url: format!("ws://{}/media", self.base),
             name: None,
             parameters: vec![("token".to_owned(), "t-1".to_owned())],
+            form: Default::default(),
         };
         Order {
             attempt: AttemptId::mint(1, [0; 10]),
@@ -270,7 +271,7 @@ async fn every_fault_gets_the_verdict_that_the_log_confirms() {
         let mut desk = Desk::open().await;
         let got = match house.carrier.place(&desk.order(number(Behaviour::Busy))).await {
             Ok(_) => "placed",
-            Err(PlaceFault::MaybePlaced { .. }) => "maybe",
+            Err(PlaceFault::MaybePlaced { .. } | PlaceFault::Unnamed) => "maybe",
             Err(PlaceFault::Throttled { .. }) => "throttled",
             Err(PlaceFault::NotSent { .. }) => "not sent",
             Err(PlaceFault::Refused { .. }) => "refused",

@@ -15,6 +15,7 @@ use crate::core::config::parse_faults;
 use crate::core::dial::desk::Stop;
 use crate::core::sim::fault::{FAULTS, preset};
 use crate::core::wire::dialect::Dialect;
+use crate::core::wire::ed25519::SigningKey;
 use crate::run::clock::MachineClock;
 use crate::run::sim::{SimOptions, start};
 use crate::show::words::say;
@@ -29,7 +30,7 @@ pub struct SimArgs {
     /// Whose form of the API to serve
     #[arg(long, value_enum, default_value = "twilio")]
     pub dialect: Form,
-    /// The account: AC and 32 hex digits; SignalWire's project: a UUID
+    /// The account: AC and 32 hex digits; SignalWire's project and Telnyx's account: a UUID
     #[arg(long, value_name = "ID", default_value = "AC00000000000000000000000000000000")]
     pub account_sid: String,
     /// Password of the REST interface; also signs the webhooks. Made up by you: it protects nothing real
@@ -60,6 +61,7 @@ pub struct SimArgs {
 pub enum Form {
     Twilio,
     Signalwire,
+    Telnyx,
 }
 
 fn faults_help() -> String {
@@ -98,10 +100,10 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
     let twilios = sid.len() == 34 && sid.starts_with("AC") && sid[2..].bytes().all(|byte| byte.is_ascii_hexdigit());
     match args.dialect {
         Form::Twilio if !twilios => return Err(Failure::usage("--account-sid is AC and 32 hex digits")),
-        Form::Signalwire if uuid::Uuid::parse_str(sid).is_err() => {
-            return Err(Failure::usage("--account-sid is a UUID where --dialect is signalwire"));
+        Form::Signalwire | Form::Telnyx if uuid::Uuid::parse_str(sid).is_err() => {
+            return Err(Failure::usage("--account-sid is a UUID where --dialect is signalwire or telnyx"));
         }
-        Form::Twilio | Form::Signalwire => {}
+        Form::Twilio | Form::Signalwire | Form::Telnyx => {}
     }
     let options = SimOptions {
         listen: args.listen,
@@ -116,15 +118,22 @@ pub fn run(args: &SimArgs, context: &Context) -> Result<Exit, Failure> {
         dialect: match args.dialect {
             Form::Twilio => Dialect::Twilio,
             Form::Signalwire => Dialect::SignalWire,
+            Form::Telnyx => Dialect::Telnyx,
         },
     };
     let seed = options.seed;
+    // What the other side checks callbacks with.
+    let public_key = SigningKey::of(&options.auth_token).public().to_string();
+    let public_key = (args.dialect == Form::Telnyx).then_some(public_key);
     crate::run::block_on(2, async {
         let handle = start(options, Arc::new(MachineClock)).await?;
         if context.json() {
-            print_json(&serde_json::json!({ "listening": handle.base_url, "seed": seed }))?;
+            print_json(&serde_json::json!({ "listening": handle.base_url, "seed": seed, "public_key": public_key }))?;
         } else {
             print_line(&format!("listening on {}", handle.base_url))?;
+            if let Some(key) = public_key {
+                print_line(&format!("public_key = \"{key}\""))?;
+            }
         }
         let mut stop = crate::run::stop::listen()?;
         // The sender lives as long as the process listens for signals.

@@ -367,8 +367,12 @@ impl Asker {
         evidence: Evidence,
     ) -> Result<Option<Settled>, LedgerFault> {
         let (attempt, now) = (entry.attempt, self.clock.wall());
-        if may_release {
+        if may_release && self.lists_all() {
             return self.write(move |ledger| ledger.release(attempt, &evidence, now)).await.map(Some);
+        }
+        if may_release {
+            tracing::warn!(%attempt, "the carrier's list is no proof of absence: a person must find out");
+            return self.write(move |ledger| ledger.give_up(attempt, now)).await.map(Some);
         }
         self.write(move |ledger| ledger.not_listed(attempt, evidence.asked_at)).await?;
         Ok(None)
@@ -388,9 +392,14 @@ impl Asker {
     /// Whether this carrier can be asked which calls exist.
     pub fn lists(&self) -> bool {
         match self.card().listing {
-            Listing::ByNumber => true,
+            Listing::ByNumber | Listing::Finds => true,
             Listing::Never => false,
         }
+    }
+
+    /// Whether a call that a complete list does not show is not there.
+    fn lists_all(&self) -> bool {
+        self.card().listing == Listing::ByNumber
     }
 
     /// Which attempts the listed calls belong to, by their ids.
@@ -420,6 +429,8 @@ impl Asker {
                 self.saw_queues(std::slice::from_ref(&call)).await?;
                 self.told(entry.attempt, call, Source::Fetch).await?
             }
+            // A list that lags does not know a call yet.
+            Err(AskFault::Gone) if !self.lists_all() && at < entry.intent_at + self.horizon().total => None,
             // The carrier knows its own calls: one that it does not know is over.
             Err(AskFault::Gone) => self.told_gone(entry.attempt, sid).await?,
             Err(fault) => {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::base::{Failure, Secret};
-use crate::core::config::{CarrierKind, SignalWireConfig, SimConfig, TwilioConfig, account};
+use crate::core::config::{CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig, account};
 use crate::core::wire::dialect::Dialect;
+use crate::core::wire::signature::Trusted;
 use crate::edge::carrier::sim::CARD;
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
-use crate::edge::carrier::{Carrier, signalwire};
+use crate::edge::carrier::{Carrier, signalwire, telnyx};
 use crate::run::clock::Clock;
 use crate::run::sim::{self, SimHandle, SimOptions};
 use crate::store::workspace::Workspace;
@@ -27,7 +28,7 @@ pub struct OpenCarrier {
     /// The account at its provider, whatever its name here: attempts and stops hang on it.
     pub account: String,
     /// Check the signatures of its callbacks: two while tokens are being exchanged.
-    pub auth_tokens: Vec<Secret>,
+    pub trusted: Vec<Trusted>,
     /// The embedded carrier, if it runs in this process.
     pub sim: Option<SimHandle>,
     /// Its log.
@@ -48,6 +49,7 @@ pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>) -> Result<O
     match &config.kind {
         CarrierKind::Twilio(twilio) => open_twilio(ws, name, twilio),
         CarrierKind::SignalWire(signalwire) => open_signalwire(ws, name, signalwire),
+        CarrierKind::Telnyx(telnyx) => open_telnyx(ws, name, telnyx),
         CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock).await,
     }
 }
@@ -60,18 +62,11 @@ fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<Open
     }
     let carrier = Twilio::new(options)?;
     let account = account_of(ws, name)?;
-    let mut auth_tokens = vec![auth_token];
+    let mut trusted = vec![Trusted::Token(auth_token)];
     if let Some(second) = &config.auth_token_secondary {
-        auth_tokens.push(ws.secret(second, &format!("carrier {name}, auth_token_secondary"))?);
+        trusted.push(Trusted::Token(ws.secret(second, &format!("carrier {name}, auth_token_secondary"))?));
     }
-    Ok(OpenCarrier {
-        name: name.to_owned(),
-        carrier: Arc::new(carrier),
-        account,
-        auth_tokens,
-        sim: None,
-        sim_log: None,
-    })
+    Ok(OpenCarrier { name: name.to_owned(), carrier: Arc::new(carrier), account, trusted, sim: None, sim_log: None })
 }
 
 fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Result<OpenCarrier, Failure> {
@@ -83,7 +78,22 @@ fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Res
         name: name.to_owned(),
         carrier: Arc::new(carrier),
         account: account_of(ws, name)?,
-        auth_tokens: vec![signing_key],
+        trusted: vec![Trusted::Token(signing_key)],
+        sim: None,
+        sim_log: None,
+    })
+}
+
+fn open_telnyx(ws: &Workspace, name: &str, config: &TelnyxConfig) -> Result<OpenCarrier, Failure> {
+    let key = ws.secret(&config.key, &format!("carrier {name}, key"))?;
+    let mut options = TwilioOptions::with_token(&config.base_url, &config.account, key).in_dialect(Dialect::Telnyx);
+    options.application = config.application.clone();
+    let carrier = Twilio::new(options)?.with_card(telnyx::CARD);
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::new(carrier),
+        account: account_of(ws, name)?,
+        trusted: vec![Trusted::Ed25519(config.public_key)],
         sim: None,
         sim_log: None,
     })
@@ -125,7 +135,7 @@ async fn open_sim(
         name: name.to_owned(),
         carrier: Arc::new(carrier),
         account,
-        auth_tokens: vec![auth_token],
+        trusted: vec![Trusted::Token(auth_token)],
         sim: Some(handle),
         sim_log: Some(log),
     })

@@ -12,6 +12,7 @@ use crate::base::{AttemptId, Exit, Failure, Phone, Secret, Sid};
 use crate::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
 use crate::core::config::{BargeIn, Keys, Recording, Vad, is_loopback_url};
 use crate::core::dial::clocks::{Skew, skew};
+use crate::core::wire::signature::Trusted;
 use crate::core::wire::token;
 use crate::edge::carrier::{CallerStanding, StreamProof};
 use crate::edge::gateway::guard::Bounds;
@@ -133,7 +134,7 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
                 continue;
             }
         };
-        signer = signer.or_else(|| open.auth_tokens.first().cloned());
+        signer = signer.or_else(|| open.trusted.iter().find_map(Trusted::token).cloned());
         if ask_account(&mut report, &subject, &open, &*clock, base_url).await {
             for (_, caller, campaign) in callers.iter().filter(|(carrier, ..)| carrier == name) {
                 ask_caller(&mut report, &subject, &open, caller, campaign).await;

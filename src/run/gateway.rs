@@ -21,8 +21,9 @@ use crate::core::call::session::Notes;
 use crate::core::call::{Answerer, Line, What};
 use crate::core::dial::{CallStatus, admission};
 use crate::core::wire::recordings::{self, RecordingTold};
+use crate::core::wire::signature::Trusted;
 use crate::core::wire::token::TokenKey;
-use crate::core::wire::{form, signature, token};
+use crate::core::wire::{ed25519, form, signature, token};
 use crate::edge::gateway::guard::Bounds;
 use crate::edge::gateway::{Handler, MediaDoor, Seal, own, server};
 use crate::store::calllog::Recorder;
@@ -152,7 +153,7 @@ pub struct Counts {
 pub(super) struct Shared {
     public_url: String,
     stream_url: String,
-    auth_tokens: RwLock<Vec<Secret>>,
+    trusted: RwLock<Vec<Trusted>>,
     pub(super) token_key: TokenKey,
     pub(super) calls_dir: PathBuf,
     pub(super) desk: Arc<dyn CallDesk>,
@@ -219,7 +220,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         public_url: public_url.clone(),
         stream_url,
-        auth_tokens: RwLock::new(options.auth_tokens),
+        trusted: RwLock::new(options.auth_tokens.into_iter().map(Trusted::Token).collect()),
         token_key: options.token_key,
         calls_dir: options.calls_dir,
         desk,
@@ -291,9 +292,9 @@ impl GatewayHandle {
         self.shared.room
     }
 
-    /// Believes requests that are signed with this token too.
-    pub fn trust(&self, token: Secret) {
-        self.shared.auth_tokens.write().unwrap_or_else(PoisonError::into_inner).push(token);
+    /// Believes requests that are signed for this key too.
+    pub fn trust(&self, key: Trusted) {
+        self.shared.trusted.write().unwrap_or_else(PoisonError::into_inner).push(key);
     }
 
     /// Counts since the start.
@@ -333,16 +334,23 @@ impl GatewayHandle {
 }
 
 impl Shared {
-    fn signed(&self, url: &str, body: signature::Body<'_>, seal: &Seal, upgrade: Upgrade) -> bool {
+    fn signed(&self, url: &str, body: signature::Body<'_>, seal: &Seal, upgrade: Upgrade<'_>) -> bool {
         let (given, settings) = (seal.signature.as_deref(), seal.settings.as_deref());
         let request = signature::Signed { url, body, signature: given, settings };
-        let tokens = self.auth_tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let right = tokens.iter().any(|token| {
-            let keys = signature::Keys { token, shared: None };
-            match upgrade {
-                Upgrade::Socket => signature::verify_upgrade(&keys, &request),
-                Upgrade::No => signature::verify(&keys, &request),
+        let keys = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
+        let right = keys.iter().any(|key| match (key, upgrade) {
+            (Trusted::Token(token), Upgrade::Socket) => {
+                signature::verify_upgrade(&signature::Keys { token, shared: None }, &request)
             }
+            (Trusted::Token(token), Upgrade::No(_)) => {
+                signature::verify(&signature::Keys { token, shared: None }, &request)
+            }
+            // Such a carrier signs no upgrade.
+            (Trusted::Ed25519(_), Upgrade::Socket) => false,
+            (Trusted::Ed25519(key), Upgrade::No(raw)) => seal.stamped.as_ref().is_some_and(|(signature, timestamp)| {
+                let shown = ed25519::Shown { signature: Some(signature), timestamp: Some(timestamp) };
+                key.verify(shown, raw, self.clock.wall())
+            }),
         });
         if !right && self.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) && !self.quiet {
             tracing::warn!("a request without a right signature was refused (logged once in 1,000)");
@@ -353,7 +361,7 @@ impl Shared {
     async fn take_status(&self, token: &str, seal: Seal, body: &[u8]) -> u16 {
         let form = form::decode(body);
         let url = format!("{}{}", self.public_url, seal.target);
-        if !self.signed(&url, signature::Body::Form(&form), &seal, Upgrade::No) {
+        if !self.signed(&url, signature::Body::Form(&form), &seal, Upgrade::No(body)) {
             return 403;
         }
         let Some(attempt) = token::verify(&self.token_key, token) else { return 404 };
@@ -386,9 +394,11 @@ fn answer(taken: Result<(), Overloaded>) -> u16 {
     }
 }
 
-enum Upgrade {
+#[derive(Clone, Copy)]
+enum Upgrade<'a> {
     Socket,
-    No,
+    /// A webhook, with its raw body.
+    No(&'a [u8]),
 }
 
 /// Who answered, if that is what a callback is about: it names no status.

@@ -298,7 +298,7 @@ impl Stream<'_> {
             return self.session.handle(now, Event::Claimed(None));
         };
         let script = expected.script.clone();
-        self.outbox.writer = Some(Writer::new(&start.stream));
+        self.outbox.writer = Some(Writer::of(start));
         self.bound = Some(Bound {
             expected,
             sid: start.call.as_deref().and_then(|sid| sid.parse().ok()),

@@ -378,7 +378,7 @@ async fn post_letters(world: Arc<World>, sid: String, url: String, mut mail: mps
 }
 
 async fn post_letter(world: &World, sid: &str, url: &str, letter: &Letter) {
-    let result = match world.webhooks.post(url, &letter.params).await {
+    let result = match world.post(url, &letter.params).await {
         Ok((http, _)) => http.to_string(),
         Err(error) => error,
     };
@@ -409,7 +409,7 @@ async fn tell_answerer(world: Arc<World>, sid: String, url: String, script: Scri
         ("MachineDetectionDuration", after_ms.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value));
-    let result = match world.webhooks.post(&url, &params).await {
+    let result = match world.post(&url, &params).await {
         Ok((http, _)) => http.to_string(),
         Err(error) => error,
     };
@@ -418,7 +418,7 @@ async fn tell_answerer(world: Arc<World>, sid: String, url: String, script: Scri
 }
 
 async fn fetch(world: Arc<World>, url: String, params: Vec<(String, String)>, events: mpsc::Sender<Event>) {
-    let verbs = match world.webhooks.post(&url, &params).await {
+    let verbs = match world.post(&url, &params).await {
         Ok((200..=299, text)) => twiml::parse(&text).map_err(|fault| fault.to_string()),
         Ok((http, _)) => Err(format!("11200 HTTP {http}")),
         Err(error) => Err(format!("11205 {error}")),

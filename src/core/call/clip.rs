@@ -11,6 +11,8 @@ use crate::core::wire::media::media_tail;
 
 /// Samples of the first piece: small, so that the first sound is on its way before the rest is copied.
 const FIRST: usize = 800;
+/// Samples of a frame, 20 ms.
+const FRAME: usize = 160;
 /// Samples between two marks: half a second.
 const MARK_EVERY: usize = 4_000;
 
@@ -59,7 +61,9 @@ impl PreparedClip {
         let mut start = 0;
         while start < ulaw.len() {
             let half_second = (start / MARK_EVERY + 1) * MARK_EVERY;
-            let end = if start == 0 { FIRST } else { half_second }.min(ulaw.len());
+            let end = if start == 0 { FIRST } else { half_second };
+            // A last piece shorter than a frame goes with the one before: Telnyx takes nothing shorter.
+            let end = if ulaw.len() < end + FRAME { ulaw.len() } else { end };
             let mark = end % MARK_EVERY == 0 || end == ulaw.len();
             pieces.push(Piece { tail: media_tail(&ulaw[start..end]), end, mark });
             start = end;
@@ -113,9 +117,15 @@ mod tests {
         assert_eq!(clip.heard(900), "Добър", "the engine's own times count");
     }
 
+    fn sound_of(piece: &Piece) -> usize {
+        let (mut sound, payload) = (Vec::new(), piece.tail.split('"').nth(5).expect("text"));
+        crate::core::wire::media::decode_payload(payload, &mut sound).expect("base64");
+        sound.len()
+    }
+
     #[test]
     fn pieces_hold_the_clip_exactly_with_a_mark_each_half_second_and_at_the_end() {
-        for length in [0_usize, 1, 800, 801, 4_000, 8_001, 64_123] {
+        for length in [0_usize, 1, 800, 801, 960, 4_000, 4_159, 4_160, 8_001, 64_123] {
             let ulaw: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
             let clip = PreparedClip::of("greeting", ulaw.clone().into());
             let mut wire = Vec::new();
@@ -130,7 +140,10 @@ mod tests {
             }
             assert_eq!(wire, ulaw);
             let marks: Vec<usize> = clip.pieces.iter().filter(|it| it.mark).map(|it| it.end).collect();
-            assert_eq!(marks.len(), length.div_ceil(MARK_EVERY));
+            // What is left over and shorter than a frame has no mark of its own.
+            let left_over = length > MARK_EVERY && (1..FRAME).contains(&(length % MARK_EVERY));
+            assert_eq!(marks.len(), length.div_ceil(MARK_EVERY) - usize::from(left_over));
+            assert!(length < FRAME || clip.pieces.iter().all(|it| sound_of(it) >= FRAME), "{length}");
             assert_eq!(marks.last().copied().unwrap_or(0), length);
         }
     }

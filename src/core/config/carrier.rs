@@ -10,6 +10,7 @@ use super::{Span, TypedFaults};
 use crate::base::limits;
 use crate::base::secret::SecretRef;
 use crate::core::dial::breaker::FailurePolicy;
+use crate::core::wire::ed25519::PublicKey;
 
 /// A carrier of `[carriers.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub enum CarrierKind {
     Twilio(TwilioConfig),
     /// SignalWire's form of the same API.
     SignalWire(SignalWireConfig),
+    /// Telnyx's form of it (TeXML).
+    Telnyx(TelnyxConfig),
     /// The embedded carrier, started in this process on loopback.
     Sim(SimConfig),
 }
@@ -69,6 +72,21 @@ pub struct SignalWireConfig {
     pub signing_key: SecretRef,
 }
 
+/// A carrier with Telnyx's form of Twilio's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelnyxConfig {
+    /// `https://api.telnyx.com` unless written; plain http only on loopback.
+    pub base_url: String,
+    /// The account's id.
+    pub account: String,
+    /// The TeXML application that calls belong to: digits.
+    pub application: String,
+    /// The API key.
+    pub key: SecretRef,
+    /// Checks webhooks.
+    pub public_key: PublicKey,
+}
+
 /// The embedded carrier.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimConfig {
@@ -88,6 +106,7 @@ impl CarrierKind {
         match self {
             CarrierKind::Twilio(twilio) => Some(&twilio.base_url),
             CarrierKind::SignalWire(signalwire) => Some(&signalwire.base_url),
+            CarrierKind::Telnyx(telnyx) => Some(&telnyx.base_url),
             CarrierKind::Sim(_) => None,
         }
     }
@@ -120,6 +139,10 @@ pub(super) struct TypedCarrier {
     project: Option<String>,
     token: Option<SecretRef>,
     signing_key: Option<SecretRef>,
+    account: Option<String>,
+    application: Option<String>,
+    key: Option<SecretRef>,
+    public_key: Option<String>,
     calls_per_second: Option<f64>,
     max_live_calls: Option<u32>,
     ring_timeout: Option<Span>,
@@ -161,13 +184,19 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("token", typed.token.is_some()),
         ("signing_key", typed.signing_key.is_some()),
     ];
-    let foreign: &[(&[(&'static str, bool)], &str)] = match kind {
-        "sim" => &[(&of_services, "twilio"), (&of_twilio, "twilio"), (&of_signalwire, "signalwire")],
-        "twilio" => &[(&of_sim, "sim"), (&of_signalwire, "signalwire")],
-        "signalwire" => &[(&of_sim, "sim"), (&of_twilio, "twilio")],
-        _ => return Ok(()),
-    };
-    for (keys, owner) in foreign {
+    let of_telnyx = [
+        ("account", typed.account.is_some()),
+        ("application", typed.application.is_some()),
+        ("key", typed.key.is_some()),
+        ("public_key", typed.public_key.is_some()),
+    ];
+    let owners: [(&[(&'static str, bool)], &str); 4] =
+        [(&of_twilio, "twilio"), (&of_signalwire, "signalwire"), (&of_telnyx, "telnyx"), (&of_sim, "sim")];
+    if !owners.iter().any(|(_, owner)| *owner == kind) {
+        return Ok(());
+    }
+    let services: (&[(&'static str, bool)], &str) = (&of_services, if kind == "sim" { "twilio" } else { kind });
+    for (keys, owner) in [services].into_iter().chain(owners).filter(|(_, owner)| *owner != kind) {
         if let Some((key, _)) = keys.iter().find(|(_, written)| *written) {
             return Err((key, format!("`{key}` belongs to kind `{owner}`, not to `{kind}`")));
         }
@@ -191,6 +220,10 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
             let token = typed.token.clone().ok_or_else(|| needs("token"))?;
             let signing_key = typed.signing_key.clone().ok_or_else(|| needs("signing_key"))?;
             (CarrierKind::SignalWire(SignalWireConfig { base_url, project, token, signing_key }), loopback)
+        }
+        "telnyx" => {
+            let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.telnyx.com"))?;
+            (CarrierKind::Telnyx(check_telnyx(base_url, &typed)?), loopback)
         }
         "twilio" => {
             let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.twilio.com"))?;
@@ -216,8 +249,8 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
             let seed = typed.seed.unwrap_or(1);
             (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
         }
-        "" => return Err(("kind", "needs kind = \"twilio\", \"signalwire\" or \"sim\"".to_owned())),
-        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio, signalwire and sim"))),
+        "" => return Err(("kind", "needs kind = \"twilio\", \"signalwire\", \"telnyx\" or \"sim\"".to_owned())),
+        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio, signalwire, telnyx and sim"))),
     };
     let calls_per_second = typed.calls_per_second.unwrap_or(1.0);
     if !(calls_per_second > 0.0 && calls_per_second <= 1_000.0) {
@@ -232,8 +265,9 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
     }
     let ring_timeout = typed.ring_timeout.map_or(Duration::from_secs(30), |s| s.0);
     let shortest = if loopback { Duration::from_secs(1) } else { Duration::from_secs(15) };
-    if !(shortest..=Duration::from_secs(600)).contains(&ring_timeout) {
-        return Err(("ring_timeout", format!("ring_timeout is {shortest:?} to 600s, not {ring_timeout:?}")));
+    let longest = Duration::from_secs(if matches!(kind, CarrierKind::Telnyx(_)) { 120 } else { 600 });
+    if !(shortest..=longest).contains(&ring_timeout) {
+        return Err(("ring_timeout", format!("ring_timeout is {shortest:?} to {longest:?}, not {ring_timeout:?}")));
     }
     let release_horizon = typed.release_horizon.map_or(Duration::from_secs(300), |s| s.0);
     if release_horizon < Duration::from_secs(120) && !loopback {
@@ -253,6 +287,23 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
         failures,
         shared_callers: typed.shared_callers.unwrap_or(false),
     })
+}
+
+fn check_telnyx(base_url: String, typed: &TypedCarrier) -> Result<TelnyxConfig, (&'static str, String)> {
+    let needs = |what: &str| ("kind", format!("needs {what}"));
+    let account = typed.account.clone().ok_or_else(|| needs("account = \"ID\""))?;
+    if account.is_empty() || !account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(("account", "account is the account's id: letters, digits and dashes".to_owned()));
+    }
+    let application = typed.application.clone().ok_or_else(|| needs("application = \"DIGITS\""))?;
+    if application.is_empty() || !application.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(("application", "application is the id of a TeXML application: digits".to_owned()));
+    }
+    let key = typed.key.clone().ok_or_else(|| needs("key = { env = \"NAME\" }"))?;
+    let public_key = typed.public_key.as_deref().ok_or_else(|| needs("public_key = \"BASE64\""))?;
+    let public_key =
+        public_key.parse().map_err(|_| ("public_key", "public_key is base64 of 32 bytes (ed25519)".to_owned()))?;
+    Ok(TelnyxConfig { base_url, account, application, key, public_key })
 }
 
 /// A carrier's address without its last slash, and whether it is on loopback.

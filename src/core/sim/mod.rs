@@ -8,6 +8,7 @@ pub mod oracle;
 pub mod rest;
 pub mod stream;
 pub mod tape;
+pub mod telnyx;
 
 /// A generator for one purpose: the same seed and words give the same chance.
 pub fn chance(seed: u64, words: &[&str]) -> fastrand::Rng {

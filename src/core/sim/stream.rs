@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::callee::{Callee, FRAME, Heard, Script};
 use super::line::What;
 use super::tape::Tape;
+use super::telnyx;
 use crate::base::limits::SIM_QUEUE_SAMPLES;
+use crate::core::wire::dialect::Dialect;
 
 /// A µ-law sample louder than silence: above about −38 dBov.
 const LOUD: u8 = 0x20;
@@ -65,8 +67,10 @@ pub struct StreamMachine {
     notes: Vec<What>,
     hung_up: bool,
     tape: Option<Tape>,
-    /// Its messages have no more than SignalWire's.
-    lean: bool,
+    /// How its messages are spelled.
+    dialect: Dialect,
+    /// A frame that comes behind its successor: Telnyx promises no order.
+    late: Option<Value>,
     weather: Weather,
     /// A frame that comes again.
     again: Option<Value>,
@@ -76,7 +80,7 @@ impl StreamMachine {
     /// The same as SignalWire is documented to tell it: the least that a message may have, and no parameters.
     pub fn lean(ids: StreamIds, script: Script, now_us: u64) -> StreamMachine {
         let mut machine = StreamMachine::new(ids, script, &[], now_us);
-        machine.lean = true;
+        machine.dialect = Dialect::SignalWire;
         let StreamIds { account, call, stream } = &machine.ids;
         machine.messages = vec![
             r#"{"event":"connected","protocol":"Call","version":"0.2.0"}"#.to_owned(),
@@ -89,6 +93,14 @@ impl StreamMachine {
             })
             .to_string(),
         ];
+        machine
+    }
+
+    /// The same as Telnyx tells it: its own spelling, frames out of order.
+    pub fn telnyx(ids: StreamIds, script: Script, parameters: &[(String, String)], now_us: u64) -> StreamMachine {
+        let mut machine = StreamMachine::new(ids, script, &[], now_us);
+        machine.dialect = Dialect::Telnyx;
+        machine.messages = telnyx::opening(&machine.ids, parameters);
         machine
     }
 
@@ -108,7 +120,12 @@ impl StreamMachine {
             self.again = Some(media.clone());
         }
         if !(self.weather.gaps && self.chunk % 50 >= 45) {
-            self.say(media);
+            if self.dialect == Dialect::Telnyx && self.chunk.is_multiple_of(25) {
+                self.late = Some(media);
+            } else {
+                self.say(media);
+                self.late.take().into_iter().for_each(|late| self.say(late));
+            }
         }
         if let Some(again) = again {
             self.say(again);
@@ -117,7 +134,11 @@ impl StreamMachine {
 
     /// A message as this carrier writes it.
     fn say(&mut self, mut message: Value) {
-        if let (true, Some(fields)) = (self.lean, message.as_object_mut()) {
+        if self.dialect == Dialect::Telnyx {
+            self.messages.push(telnyx::spelled(message).to_string());
+            return;
+        }
+        if let (Dialect::SignalWire, Some(fields)) = (self.dialect, message.as_object_mut()) {
             fields.remove("streamSid");
             fields.remove("stop");
             if message["event"] == "mark" {
@@ -153,7 +174,8 @@ impl StreamMachine {
             notes: Vec::new(),
             hung_up: false,
             tape: None,
-            lean: false,
+            dialect: Dialect::Twilio,
+            late: None,
             weather: Weather::default(),
             again: None,
         };
@@ -231,10 +253,12 @@ impl StreamMachine {
             "clear" => &[],
             other => return Err(format!("unknown event `{}`", crate::base::text::printable(other))),
         };
-        if object.get("streamSid").and_then(Value::as_str) != Some(self.ids.stream.as_str()) {
+        let names_stream = self.dialect != Dialect::Telnyx;
+        if names_stream && object.get("streamSid").and_then(Value::as_str) != Some(self.ids.stream.as_str()) {
             return Err(format!("{event} with a wrong streamSid"));
         }
-        let known = |key: &str| key == "event" || key == "streamSid" || (key == event && !inner.is_empty());
+        let known =
+            |key: &str| key == "event" || (names_stream && key == "streamSid") || (key == event && !inner.is_empty());
         if let Some(surplus) = object.keys().find(|key| !known(key)) {
             return Err(format!("{event} with a surplus field `{}`", crate::base::text::printable(surplus)));
         }
@@ -263,6 +287,9 @@ impl StreamMachine {
 
     fn media(&mut self, payload: &str, now_us: u64) -> Result<(), String> {
         let sound = STANDARD.decode(payload).map_err(|error| format!("media payload: {error}"))?;
+        if self.dialect == Dialect::Telnyx && !telnyx::SOUND.contains(&sound.len()) {
+            return Err(format!("{} samples of sound in one message", sound.len()));
+        }
         if !self.got_media {
             self.got_media = true;
             let since_start_us = now_us.saturating_sub(self.started_us);

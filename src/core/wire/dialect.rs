@@ -14,30 +14,39 @@ pub enum Dialect {
     /// SignalWire's (cXML, once LaML): below `/api/laml`, without `.json`; a new call is answered with 200; ids are UUIDs;
     /// callbacks are signed with a key of their own; the upgrade of a media socket is not signed.
     SignalWire,
+    /// Telnyx's (TeXML): below `/v2/texml`, without `.json`; orders in JSON, under a bearer's key; the answer to one may not
+    /// name the call; callbacks are signed by ed25519; the upgrade of a media socket is not signed.
+    Telnyx,
 }
 
 /// Where SignalWire's form of the API begins.
 const LAML: &str = "/api/laml";
+/// Where Telnyx's form of the API begins, in place of the version.
+const TEXML: &str = "/v2/texml";
 
 impl Dialect {
     /// Twilio's path in this dialect; a path that the carrier itself gave stays as it is.
     pub fn path(self, path: &str) -> Cow<'_, str> {
-        match self {
-            Dialect::SignalWire if path.starts_with(&format!("/{API_VERSION}/")) => {
-                let (bare, query) = path.split_once('?').map_or((path, None), |(bare, query)| (bare, Some(query)));
-                let bare = bare.strip_suffix(".json").unwrap_or(bare);
-                let query = query.map_or_else(String::new, |query| format!("?{query}"));
-                Cow::Owned(format!("{LAML}{bare}{query}"))
-            }
-            Dialect::Twilio | Dialect::SignalWire => Cow::Owned(path.to_owned()),
-        }
+        let version = format!("/{API_VERSION}");
+        let Some(below) = path.strip_prefix(&version).filter(|rest| rest.starts_with('/')) else {
+            return Cow::Owned(path.to_owned());
+        };
+        let root = match self {
+            Dialect::Twilio => return Cow::Borrowed(path),
+            Dialect::SignalWire => format!("{LAML}{version}"),
+            Dialect::Telnyx => TEXML.to_owned(),
+        };
+        let (bare, query) = below.split_once('?').map_or((below, None), |(bare, query)| (bare, Some(query)));
+        let bare = bare.strip_suffix(".json").unwrap_or(bare);
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        Cow::Owned(format!("{root}{bare}{query}"))
     }
 
     /// Several events as the values of one repeated name, or as one text.
     pub fn events(self, events: &[&str]) -> Vec<String> {
         match self {
             Dialect::Twilio => events.iter().map(|event| (*event).to_owned()).collect(),
-            Dialect::SignalWire => vec![events.join(" ")],
+            Dialect::SignalWire | Dialect::Telnyx => vec![events.join(" ")],
         }
     }
 
@@ -46,6 +55,15 @@ impl Dialect {
         match self {
             Dialect::Twilio => super::signature::HEADER,
             Dialect::SignalWire => super::signature::SIGNALWIRE_HEADER,
+            Dialect::Telnyx => super::ed25519::HEADER,
+        }
+    }
+
+    /// How many calls a page of a list may have. Telnyx names no most, so a modest number is asked for.
+    pub fn page_size(self) -> u32 {
+        match self {
+            Dialect::Twilio | Dialect::SignalWire => 1_000,
+            Dialect::Telnyx => 100,
         }
     }
 }
@@ -65,5 +83,10 @@ mod tests {
         let given = "/api/laml/2010-04-01/Accounts/p/Calls?Page=1";
         assert_eq!(ours.path(given), given);
         assert_eq!(Dialect::Twilio.path(&listed), listed);
+        let ours = Dialect::Telnyx;
+        assert_eq!(ours.path(&twilio::calls_path("p")), "/v2/texml/Accounts/p/Calls");
+        assert_eq!(ours.path(&twilio::call_path("p", "v3:a-b_c")), "/v2/texml/Accounts/p/Calls/v3%3Aa-b_c");
+        let given = "/v2/texml/Accounts/p/Calls.json?Page=1&PageToken=x";
+        assert_eq!(ours.path(given), given);
     }
 }

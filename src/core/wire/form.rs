@@ -14,6 +14,14 @@ pub fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
     out
 }
 
+/// Writes one segment of a path: a carrier's id may have any visible character.
+pub fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(text, &mut out);
+    // A space is a plus in forms only; ids have none.
+    out.replace('+', "%20")
+}
+
 /// Reads a form body or a query. Never fails: bytes that are no UTF-8 become U+FFFD, a bad `%` stands for itself.
 pub fn decode(text: &[u8]) -> Vec<(String, String)> {
     text.split(|byte| *byte == b'&')

@@ -53,6 +53,18 @@ pub struct Start {
     pub call: Option<String>,
     /// What our TwiML gave the stream, the attempt's token among it.
     pub parameters: BTreeMap<String, String>,
+    /// How its carrier spells messages.
+    pub spelling: Spelling,
+}
+
+/// How a carrier spells its messages, and wants ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spelling {
+    /// `streamSid` in each message, as Twilio and SignalWire.
+    #[default]
+    Camel,
+    /// `stream_id` in theirs; nothing in ours but the event and its object, as Telnyx.
+    Snake,
 }
 
 /// A piece of inbound sound.
@@ -119,8 +131,10 @@ struct RawMessage<'a> {
     event: Cow<'a, str>,
     #[serde(alias = "sequence_number", rename = "sequenceNumber")]
     sequence: Option<Counter>,
-    #[serde(borrow, alias = "stream_id", rename = "streamSid")]
+    #[serde(borrow, rename = "streamSid")]
     stream: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    stream_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     start: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -203,7 +217,12 @@ pub fn parse(text: &str) -> Result<Inbound<'_>, MediaFault> {
                 _ => return Err(MediaFault::Malformed),
             }
         }
-        "start" => Event::Start(check_start(inner(raw.start)?, raw.stream.as_deref())?),
+        "start" => {
+            let spelling =
+                if raw.stream.is_none() && raw.stream_id.is_some() { Spelling::Snake } else { Spelling::Camel };
+            let stream = raw.stream.as_deref().or(raw.stream_id.as_deref());
+            Event::Start(Start { spelling, ..check_start(inner(raw.start)?, stream)? })
+        }
         "connected" => Event::Connected,
         "stop" => Event::Stop,
         _ => Event::Other,
@@ -228,7 +247,8 @@ fn check_start(raw: RawStart, envelope: Option<&str>) -> Result<Start, MediaFaul
             return Err(MediaFault::WrongFormat);
         }
     }
-    Ok(Start { stream, call: raw.call_sid, parameters: raw.custom_parameters.unwrap_or_default() })
+    let parameters = raw.custom_parameters.unwrap_or_default();
+    Ok(Start { stream, call: raw.call_sid, parameters, spelling: Spelling::Camel })
 }
 
 /// Few brackets cannot be deep; only a message with many of them is looked at closely.
@@ -269,21 +289,29 @@ pub fn media_tail(ulaw: &[u8]) -> String {
 /// Writes messages of one stream.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    /// The stream's id as JSON text, with its quotes.
+    /// The stream's id as a part of a JSON object, with its name and the comma before it; empty where it has no place.
     stream: String,
 }
 
 impl Writer {
-    /// A writer for the stream named in `start`.
+    /// A writer for the stream of this id, as Twilio wants it.
     pub fn new(stream: &str) -> Writer {
         let quoted = serde_json::Value::String(stream.to_owned()).to_string();
-        Writer { stream: quoted }
+        Writer { stream: format!(",\"streamSid\":{quoted}") }
+    }
+
+    /// A writer for a stream, as its carrier wants it.
+    pub fn of(start: &Start) -> Writer {
+        match start.spelling {
+            Spelling::Camel => Writer::new(&start.stream),
+            Spelling::Snake => Writer { stream: String::new() },
+        }
     }
 
     /// Sound; `tail` is made by [`media_tail`].
     pub fn media(&self, tail: &str) -> String {
         let mut text = String::with_capacity(32 + self.stream.len() + tail.len());
-        text.push_str("{\"event\":\"media\",\"streamSid\":");
+        text.push_str("{\"event\":\"media\"");
         text.push_str(&self.stream);
         text.push_str(tail);
         text
@@ -292,12 +320,12 @@ impl Writer {
     /// A mark: comes back when playback reaches it.
     pub fn mark(&self, name: &str) -> String {
         let name = serde_json::Value::String(name.to_owned());
-        format!("{{\"event\":\"mark\",\"streamSid\":{},\"mark\":{{\"name\":{name}}}}}", self.stream)
+        format!("{{\"event\":\"mark\"{},\"mark\":{{\"name\":{name}}}}}", self.stream)
     }
 
     /// Empties the carrier's queue; it echoes every pending mark.
     pub fn clear(&self) -> String {
-        format!("{{\"event\":\"clear\",\"streamSid\":{}}}", self.stream)
+        format!("{{\"event\":\"clear\"{}}}", self.stream)
     }
 }
 

@@ -23,7 +23,7 @@ pub fn begin_form(told: &str, dialect: Dialect) -> Vec<(&'static str, String)> {
 
 /// Path of a call's recordings, below the base URL.
 pub fn of_call_path(account_sid: &str, call_sid: &str) -> String {
-    format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{call_sid}/Recordings.json")
+    format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{}/Recordings.json", form::segment(call_sid))
 }
 
 /// Path of one recording, below the base URL. `form`: `json` its state, `wav` its sound.

@@ -12,6 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::ed25519::PublicKey;
 use super::form;
 use crate::base::Secret;
 
@@ -31,6 +32,25 @@ pub enum Body<'a> {
     Form(&'a [(String, String)]),
     /// JSON: the URL's query must carry `bodySHA256`.
     Json(&'a [u8]),
+}
+
+/// What a carrier's webhooks are checked with.
+#[derive(Debug, Clone)]
+pub enum Trusted {
+    /// HMAC over URL and parameters, by Twilio and SignalWire.
+    Token(Secret),
+    /// Ed25519 over time and body, by Telnyx.
+    Ed25519(PublicKey),
+}
+
+impl Trusted {
+    /// The token, where it is one.
+    pub fn token(&self) -> Option<&Secret> {
+        match self {
+            Trusted::Token(token) => Some(token),
+            Trusted::Ed25519(_) => None,
+        }
+    }
 }
 
 /// The keys that a signature may be made with.

@@ -81,7 +81,7 @@ pub fn calls_path(account_sid: &str) -> String {
 
 /// Path of one call, below the base URL.
 pub fn call_path(account_sid: &str, call_sid: &str) -> String {
-    format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{call_sid}.json")
+    format!("/{API_VERSION}/Accounts/{account_sid}/Calls/{}.json", form::segment(call_sid))
 }
 
 /// Path of another list of the account (`IncomingPhoneNumbers`, `OutgoingCallerIds`), below the base URL.
@@ -202,9 +202,11 @@ pub fn price(text: Option<&str>, unit: Option<&str>) -> Option<Money> {
         .then(|| Money((dollars.abs() * 1_000_000.0).round() as i64))
 }
 
-/// Reads a date of the API (RFC 2822).
+/// Reads a date of the API: RFC 2822, or ISO 8601 as Telnyx's callbacks have it.
 pub fn parse_date(text: &str) -> Option<Wall> {
-    let stamp = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text.trim()).ok()?;
+    let text = text.trim();
+    let stamp = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text);
+    let stamp = stamp.or_else(|_| text.parse::<jiff::Timestamp>()).ok()?;
     Some(Wall(stamp.as_millisecond()))
 }
 
@@ -283,6 +285,7 @@ mod tests {
         let at = Wall(1_283_286_988_000);
         assert_eq!(date(at), "Tue, 31 Aug 2010 20:36:28 +0000");
         assert_eq!(parse_date(&date(at)), Some(at));
+        assert_eq!(parse_date("2010-08-31T20:36:28Z"), Some(at));
         assert_eq!(parse_date("yesterday"), None);
     }
 

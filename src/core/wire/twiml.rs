@@ -57,6 +57,16 @@ pub enum RejectReason {
     Busy,
 }
 
+/// What a document says about the sound that we send on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StreamForm {
+    /// Nothing: the carrier plays it as it plays its own.
+    #[default]
+    Plain,
+    /// That it is bare µ-law in both directions. Without these words Telnyx takes it for MP3 files.
+    Rtp,
+}
+
 /// `<Stream>` inside `<Connect>`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stream {
@@ -66,6 +76,8 @@ pub struct Stream {
     pub name: Option<String>,
     /// Names and values that come back in the stream's `start`, under 500 characters each.
     pub parameters: Vec<(String, String)>,
+    /// What our sound is.
+    pub form: StreamForm,
 }
 
 /// `<Gather>`, as far as the embedded carrier needs it.
@@ -173,6 +185,15 @@ fn write_stream(stream: &Stream, out: &mut String) -> Result<(), TwimlFault> {
     out.push_str("<Connect><Stream");
     attribute("url", Some(&stream.url), out);
     attribute("name", stream.name.as_deref(), out);
+    if stream.form == StreamForm::Rtp {
+        let words = [
+            ("track", "inbound_track"),
+            ("codec", "PCMU"),
+            ("bidirectionalMode", "rtp"),
+            ("bidirectionalCodec", "PCMU"),
+        ];
+        words.into_iter().for_each(|(name, value)| attribute(name, Some(value), out));
+    }
     out.push('>');
     for (name, value) in &stream.parameters {
         if name.chars().count() + value.chars().count() >= 500 {
@@ -287,7 +308,9 @@ fn read_stream(connect: Node) -> Result<Stream, TwimlFault> {
             (name, _, _) => Err(TwimlFault::Schema(format!("<{name}> inside <Stream>"))),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Stream { url: url.to_owned(), name: stream.attribute("name").map(str::to_owned), parameters })
+    let rtp = stream.attribute("bidirectionalMode") == Some("rtp");
+    let form = if rtp { StreamForm::Rtp } else { StreamForm::Plain };
+    Ok(Stream { url: url.to_owned(), name: stream.attribute("name").map(str::to_owned), parameters, form })
 }
 
 fn inner(node: Node) -> String {
@@ -304,6 +327,7 @@ mod tests {
             url: "wss://host.example/media".to_owned(),
             name: Some("s<1>".to_owned()),
             parameters: vec![("token".to_owned(), "ab&\"'<>\n\tя".to_owned())],
+            form: StreamForm::Plain,
         }
     }
 
@@ -311,6 +335,7 @@ mod tests {
     fn what_is_written_is_read_again_whatever_the_text() {
         let verbs = vec![
             Verb::Connect(stream()),
+            Verb::Connect(Stream { form: StreamForm::Rtp, ..stream() }),
             Verb::Say { text: "Sorry & goodbye <b>".to_owned(), language: Some("en-GB".to_owned()) },
             Verb::Digits("1w2".to_owned()),
             Verb::Play("https://h.example/a?b=1&c=2".to_owned()),

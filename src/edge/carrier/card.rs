@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::core::dial::horizon::Bounds;
+use crate::core::wire::twiml::StreamForm;
 
 /// What a carrier promises. A promise that it does not document is not made here.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,8 @@ pub struct ContractCard {
     pub bounds: Bounds,
     /// How the media stream proves whose it is.
     pub stream: StreamProof,
+    /// How our document must ask for a stream that plays what we send.
+    pub stream_form: StreamForm,
     /// Whether playing sound sent ahead is buffered by the carrier and emptied by `clear`.
     pub buffers_media: bool,
 }
@@ -55,6 +58,9 @@ pub enum OwnTag {
 pub enum Listing {
     /// Calls can be listed by caller and callee: what a complete list does not show after the horizon was not placed.
     ByNumber,
+    /// Calls can be listed, and a call that is shown is there; one that is not shown may come later, without a bound: an
+    /// unknown outcome is never released by itself; its lead goes to `review` after the horizon.
+    Finds,
     /// They cannot: an unknown outcome is never released by itself; its lead goes to `review` after the horizon.
     Never,
 }

@@ -3,6 +3,7 @@
 pub mod card;
 pub mod signalwire;
 pub mod sim;
+pub mod telnyx;
 pub mod twilio;
 
 use std::future::Future;
@@ -78,6 +79,9 @@ pub enum PlaceFault {
         /// Its `Retry-After`, clamped to 1 s to 15 min.
         after: Option<Duration>,
     },
+    /// It took the order and did not say which call that is: the call's first event will. Ask, never retry.
+    #[error("the carrier took the order without naming the call")]
+    Unnamed,
     /// The answer was lost or unreadable: it may be ringing. Ask, never retry.
     #[error("the answer was lost: {cause}")]
     MaybePlaced {

@@ -21,7 +21,8 @@ use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::twilio as wire;
-use crate::core::wire::{form, twilio::CallResource};
+use crate::core::wire::twiml::StreamForm;
+use crate::core::wire::{form, telnyx, twilio::CallResource};
 use crate::edge::cause;
 
 /// Promises of Twilio's API.
@@ -41,6 +42,7 @@ pub const CARD: ContractCard = ContractCard {
         queue: Duration::from_secs(24 * 3_600),
     },
     stream: StreamProof::Signed,
+    stream_form: StreamForm::Plain,
     buffers_media: true,
 };
 
@@ -57,6 +59,8 @@ pub struct TwilioOptions {
     pub password: Secret,
     /// Whose form of the API it is.
     pub dialect: Dialect,
+    /// Telnyx's TeXML application; empty in the other forms.
+    pub application: String,
     /// Whole time of one request. Production: [`PLACE_TIMEOUT`].
     pub timeout: Duration,
 }
@@ -70,6 +74,7 @@ impl TwilioOptions {
             user: account_sid.to_owned(),
             password: auth_token,
             dialect: Dialect::Twilio,
+            application: String::new(),
             timeout: PLACE_TIMEOUT,
         }
     }
@@ -137,12 +142,20 @@ impl Twilio {
 
     /// A request with the account's credentials.
     fn known(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        request.basic_auth(&self.options.user, Some(self.options.password.reveal()))
+        let password = self.options.password.reveal();
+        match self.options.dialect {
+            Dialect::Twilio | Dialect::SignalWire => request.basic_auth(&self.options.user, Some(password)),
+            Dialect::Telnyx => request.bearer_auth(password),
+        }
     }
 
     async fn post(&self, path: &str, body: String) -> Result<Response, reqwest::Error> {
+        let form = match self.options.dialect {
+            Dialect::Twilio | Dialect::SignalWire => "application/x-www-form-urlencoded",
+            Dialect::Telnyx => "application/json",
+        };
         self.known(self.client.post(self.url(path)))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::CONTENT_TYPE, form)
             .header(header::ACCEPT, "application/json")
             .body(body)
             .send()
@@ -162,7 +175,7 @@ impl Twilio {
     }
 
     async fn place_once(&self, order: &Order) -> Result<Placed, PlaceFault> {
-        let body = form::encode(&wire::create_form(&wire::CreateCall {
+        let call = wire::CreateCall {
             to: order.to.expose(),
             from: order.from.expose(),
             twiml: &order.twiml,
@@ -171,7 +184,11 @@ impl Twilio {
             limit_s: order.time_limit.as_secs(),
             reason: order.reason.as_deref(),
             machines: order.machines,
-        }));
+        };
+        let body = match self.options.dialect {
+            Dialect::Twilio | Dialect::SignalWire => form::encode(&wire::create_form(&call)),
+            Dialect::Telnyx => telnyx::create_body(&call, &self.options.application),
+        };
         let answer = match self.post(&wire::calls_path(&self.options.account_sid), body).await {
             Ok(answer) => answer,
             // No connection (name, TCP or TLS): nothing of the request can have left. Everything after it may have.
@@ -184,16 +201,20 @@ impl Twilio {
         let after = retry_after(&answer);
         let body = read_body(answer).await;
         if (200..300).contains(&http) {
-            return placed(&body.map_err(|cause| PlaceFault::MaybePlaced { cause })?);
+            return placed(&body.map_err(|cause| PlaceFault::MaybePlaced { cause })?, self.options.dialect);
         }
         // The status alone decides between "no" and "unknown": a refusal stays one if its body is lost.
+        if self.options.dialect == Dialect::Telnyx {
+            return Err(super::telnyx::place_fault(http, telnyx::read_error(&body.unwrap_or_default()), after));
+        }
         let code = body.ok().and_then(|body| serde_json::from_slice::<wire::ErrorBody>(&body).ok()?.code);
         Err(place_fault(http, code, after))
     }
 
     async fn list_all(&self, query: ListQuery<'_>) -> Result<Listed, AskFault> {
         // Never by StartTime: a queued call has none and would be missed.
-        let mut names = vec![("From", query.from.expose()), ("PageSize", "1000")];
+        let size = self.options.dialect.page_size().to_string();
+        let mut names = vec![("From", query.from.expose()), ("PageSize", size.as_str())];
         if let Some(to) = query.to {
             names.push(("To", to.expose()));
         }
@@ -209,7 +230,7 @@ impl Twilio {
             let next: wire::CallPage = serde_json::from_slice(&body)
                 .map_err(|error| AskFault::Failed { cause: format!("unreadable list: {error}") })?;
             for call in &next.calls {
-                let call = remote(call).map_err(|cause| AskFault::Failed { cause })?;
+                let call = remote(call, self.options.dialect).map_err(|cause| AskFault::Failed { cause })?;
                 newest_first &= call.created <= last;
                 last = call.created;
                 if call.created >= oldest {
@@ -244,6 +265,9 @@ impl Twilio {
     }
 
     async fn caller_once(&self, number: &Phone) -> Result<CallerStanding, AskFault> {
+        if self.options.dialect == Dialect::Telnyx {
+            return Ok(CallerStanding::Unsaid);
+        }
         let asked = form::encode(&[("PhoneNumber", number.expose()), ("PageSize", "50")]);
         let ask_about = async |list: &str| {
             let path = wire::resource_path(&self.options.account_sid, list);
@@ -265,9 +289,15 @@ impl Twilio {
     }
 
     async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
-        let status = match ending {
-            Ending::Cancel => "canceled",
-            Ending::HangUp => "completed",
+        let status = match (ending, self.options.dialect) {
+            (Ending::Cancel, Dialect::Twilio | Dialect::SignalWire) => "canceled",
+            // Telnyx knows one way to end a call: an answered one is looked for first.
+            (Ending::Cancel, Dialect::Telnyx) => match self.fetch(sid).await {
+                Ok(call) if call.status == CallStatus::InProgress => return Ok(()),
+                Ok(_) | Err(AskFault::Gone) => "completed",
+                Err(fault) => return Err(fault),
+            },
+            (Ending::HangUp, _) => "completed",
         };
         match self.change(sid, "Status", status).await {
             Err(AskFault::Gone) => Ok(()),
@@ -278,22 +308,26 @@ impl Twilio {
     /// Changes a live call by one word of the form. `Gone`: it is over, or never was.
     async fn change(&self, sid: &Sid, name: &str, value: &str) -> Result<(), AskFault> {
         let path = wire::call_path(&self.options.account_sid, sid.as_str());
-        let answer = self
-            .post(&path, form::encode(&[(name, value)]))
-            .await
-            .map_err(|error| AskFault::Failed { cause: cause(&error) })?;
+        let telnyxs = self.options.dialect == Dialect::Telnyx;
+        let body = if telnyxs { telnyx::update_body(name, value) } else { form::encode(&[(name, value)]) };
+        let answer = self.post(&path, body).await.map_err(|error| AskFault::Failed { cause: cause(&error) })?;
         let http = answer.status().as_u16();
         if http == 404 {
             return Err(AskFault::Gone);
         }
-        if http != 400 {
+        if !matches!(http, 400 | 422) {
             return ask(answer).await.map(|_| ());
         }
         let body = read_body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
-        match serde_json::from_slice::<wire::ErrorBody>(&body).ok().and_then(|error| error.code) {
-            Some(ALREADY_OVER) => Err(AskFault::Gone),
-            code => Err(AskFault::Failed { cause: format!("refused (HTTP 400, code {code:?})") }),
+        let (code, over) = if telnyxs {
+            (telnyx::read_error(&body).code, super::telnyx::ALREADY_OVER)
+        } else {
+            (serde_json::from_slice::<wire::ErrorBody>(&body).ok().and_then(|error| error.code), ALREADY_OVER)
+        };
+        if code == Some(over) {
+            return Err(AskFault::Gone);
         }
+        Err(AskFault::Failed { cause: format!("refused (HTTP {http}, code {code:?})") })
     }
 }
 
@@ -321,6 +355,10 @@ impl Carrier for Twilio {
     }
 
     fn account_fault(&self, callback: &[(String, String)]) -> Option<(StopKind, u32)> {
+        // Telnyx's codes are another list: its 10001 is about a number.
+        if self.options.dialect == Dialect::Telnyx {
+            return None;
+        }
         let code = form::first(callback, "ErrorCode")?.parse().ok()?;
         Some((account_code(code)?, code))
     }
@@ -334,7 +372,7 @@ impl Carrier for Twilio {
             let body = self.get(self.url(&wire::call_path(&self.options.account_sid, sid.as_str()))).await?;
             let call: CallResource = serde_json::from_slice(&body)
                 .map_err(|error| AskFault::Failed { cause: format!("unreadable call: {error}") })?;
-            remote(&call).map_err(|cause| AskFault::Failed { cause })
+            remote(&call, self.options.dialect).map_err(|cause| AskFault::Failed { cause })
         })
     }
 
@@ -343,6 +381,10 @@ impl Carrier for Twilio {
     }
 
     fn record<'a>(&'a self, call: &'a Sid, told: &'a str) -> Boxed<'a, Result<Sid, AskFault>> {
+        if self.options.dialect == Dialect::Telnyx {
+            // Its recordings lie at addresses that it names: nothing of ours goes there.
+            return Box::pin(async { Err(AskFault::Gone) });
+        }
         Box::pin(self.record_once(call, told))
     }
 
@@ -419,10 +461,13 @@ fn excerpt(body: &[u8]) -> String {
     printable(&masked(&text))
 }
 
-fn placed(body: &[u8]) -> Result<Placed, PlaceFault> {
+fn placed(body: &[u8], dialect: Dialect) -> Result<Placed, PlaceFault> {
     // What it said is kept in the log, cut and masked: it may be all that there is to find the call by.
     let unreadable = |what: &str| PlaceFault::MaybePlaced { cause: format!("2xx {what}: {}", excerpt(body)) };
     let call: CallResource = serde_json::from_slice(body).map_err(|_| unreadable("with an unreadable body"))?;
+    if dialect == Dialect::Telnyx && call.sid.is_none() && call.status.is_some() {
+        return Err(PlaceFault::Unnamed);
+    }
     let sid = call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| unreadable("without a sid"))?;
     // The call exists: a status word that we do not know must not make it unknown.
     let status = call.status.as_deref().and_then(|status| status.parse().ok()).unwrap_or(CallStatus::Queued);
@@ -433,7 +478,7 @@ fn queue_ms(call: &CallResource) -> Option<u64> {
     call.queue_time.as_deref().and_then(|text| text.parse().ok())
 }
 
-fn remote(call: &CallResource) -> Result<RemoteCall, String> {
+fn remote(call: &CallResource, dialect: Dialect) -> Result<RemoteCall, String> {
     let missing = |what: &str| format!("a listed call has no readable {what}");
     Ok(RemoteCall {
         sid: call.sid.as_deref().and_then(|sid| sid.parse().ok()).ok_or_else(|| missing("sid"))?,
@@ -445,7 +490,10 @@ fn remote(call: &CallResource) -> Result<RemoteCall, String> {
         queue_ms: queue_ms(call),
         price: wire::price(call.price.as_deref(), call.price_unit.as_deref()),
         child: call.parent_call_sid.is_some(),
-        outbound_api: call.direction.as_deref() == Some("outbound-api"),
+        outbound_api: match dialect {
+            Dialect::Twilio | Dialect::SignalWire => call.direction.as_deref() == Some("outbound-api"),
+            Dialect::Telnyx => call.direction.as_deref() == Some("outbound"),
+        },
     })
 }
 

@@ -27,6 +27,8 @@ pub struct Seal {
     pub signature: Option<String>,
     /// The header that names another key.
     pub settings: Option<String>,
+    /// The signature that covers time and body, and its time.
+    pub stamped: Option<(String, String)>,
 }
 
 /// Whoever decides about requests.

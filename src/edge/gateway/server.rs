@@ -13,7 +13,7 @@ use super::accept::{Place, read_body, serve_router};
 use super::guard::Bounds;
 use super::{Handler, MediaSocket, Seal};
 use crate::base::limits;
-use crate::core::wire::signature;
+use crate::core::wire::{ed25519, signature};
 
 /// What every request gets.
 #[derive(Clone)]
@@ -47,6 +47,7 @@ fn seal(uri: &Uri, headers: &HeaderMap) -> Seal {
         // One of the two: which key made it decides.
         signature: text(signature::HEADER).or_else(|| text(signature::SIGNALWIRE_HEADER)),
         settings: text(signature::SETTINGS_HEADER),
+        stamped: text(ed25519::HEADER).zip(text(ed25519::TIME_HEADER)),
     }
 }
 

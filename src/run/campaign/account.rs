@@ -113,7 +113,9 @@ impl Shared {
         let says = match answer {
             Err(PlaceFault::MaybePlaced { .. } | PlaceFault::NotSent { .. }) => Answer::Silent,
             Err(PlaceFault::Refused { what: Refusal::Request, .. }) => Answer::Odd,
-            Ok(_) | Err(PlaceFault::Throttled { .. } | PlaceFault::Refused { .. }) => Answer::Heard,
+            Ok(_) | Err(PlaceFault::Unnamed | PlaceFault::Throttled { .. } | PlaceFault::Refused { .. }) => {
+                Answer::Heard
+            }
         };
         let trip = lock(&self.health.breaker).answered(attempt, says);
         self.trip(trip).await;

@@ -181,6 +181,7 @@ fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -
         },
         name: Some(attempt.to_string()),
         parameters: vec![("token".to_owned(), token.clone())],
+        form: shared.carrier.card().stream_form,
     };
     // Heard only if our socket never opened or broke: then the carrier's own voice apologises.
     let apology = Line::apology(&chosen.what.language);
@@ -284,6 +285,11 @@ async fn answered(shared: &Arc<Shared>, attempt: AttemptId, slot: Slot, answer: 
             tracing::warn!(%attempt, cause, "no connection to the carrier");
             shared.desk(Event::Throttled { slot, after: Some(Duration::from_secs(2)) }).await;
             settle(shared, attempt, Input::NotSent).await;
+        }
+        Err(PlaceFault::Unnamed) => {
+            // Unknown for the moment that its first event takes; a list finds it if none comes.
+            shared.desk(Event::Answered { slot }).await;
+            settle(shared, attempt, Input::AnswerLost).await;
         }
         Err(PlaceFault::MaybePlaced { cause }) => {
             tracing::warn!(%attempt, cause, "the carrier's answer was lost: it will be asked");

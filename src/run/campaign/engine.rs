@@ -339,8 +339,8 @@ impl Engine {
             return Err(one_account_twice(&other.carrier.name, &carrier));
         }
         if let Some(gateway) = &*lock(&self.gateway) {
-            for token in &carrier.auth_tokens {
-                gateway.trust(token.clone());
+            for trusted in &carrier.trusted {
+                gateway.trust(trusted.clone());
             }
         }
         let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;

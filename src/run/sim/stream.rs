@@ -13,6 +13,7 @@ use crate::core::sim::callee::{FRAME_MS, Script};
 use crate::core::sim::line::What;
 use crate::core::sim::stream::{StreamIds, StreamMachine, Weather};
 use crate::core::wire::dialect::Dialect;
+use crate::core::wire::twiml;
 use crate::core::wire::twiml::Stream;
 use crate::edge::carrier::sim::api::World;
 use crate::edge::carrier::sim::media::{self, Arrival, MediaSocket};
@@ -48,6 +49,8 @@ enum Over {
 pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Receiver<()>) {
     let opened = if world.strikes("no_stream", &wire.sid, 0) {
         Err("fault no_stream".to_owned())
+    } else if world.dialect == Dialect::Telnyx && wire.noun.form == twiml::StreamForm::Plain {
+        Err("bidirectionalMode is mp3: bare sound would not be played".to_owned())
     } else {
         tokio::select! {
             opened = media::open(&wire.noun.url, &world.token, world.dialect) => opened,
@@ -72,6 +75,7 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
     let mut machine = match world.dialect {
         Dialect::Twilio => StreamMachine::new(ids, wire.script, &wire.noun.parameters, began.0),
         Dialect::SignalWire => StreamMachine::lean(ids, wire.script, began.0),
+        Dialect::Telnyx => StreamMachine::telnyx(ids, wire.script, &wire.noun.parameters, began.0),
     };
     let strikes = |name| world.strikes(name, &wire.sid, 0);
     let weather =

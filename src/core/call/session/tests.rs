@@ -96,7 +96,12 @@ impl Line {
     fn started_with(script: Arc<CallScript>) -> Line {
         let mut line = Line::with(script);
         let parameters = [("token".to_owned(), "t".to_owned())].into();
-        line.say(media::Event::Start(Start { stream: "MZ".to_owned(), call: None, parameters }));
+        line.say(media::Event::Start(Start {
+            stream: "MZ".to_owned(),
+            call: None,
+            parameters,
+            spelling: media::Spelling::Camel,
+        }));
         line
     }
 
@@ -294,7 +299,12 @@ fn media_before_start_is_bad_and_a_second_start_changes_nothing() {
     line.frame(&[0xff; 160], 0);
     assert_eq!((line.session.notes().bad_messages, line.played.len()), (1, 0));
     let mut line = Line::started();
-    line.say(media::Event::Start(Start { stream: "MZ2".to_owned(), call: None, parameters: Default::default() }));
+    line.say(media::Event::Start(Start {
+        stream: "MZ2".to_owned(),
+        call: None,
+        parameters: Default::default(),
+        spelling: media::Spelling::Camel,
+    }));
     assert_eq!((line.session.notes().bad_messages, line.played.len()), (1, 1));
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::book::{Book, Entry};
 use super::callbacks::Webhooks;
+use super::form::refuse;
 use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
 use super::{numbers, recordings, ring};
@@ -28,10 +29,10 @@ use crate::core::sim::callee::{Behaviour, Script, script};
 use crate::core::sim::chance;
 use crate::core::sim::fault::Faults;
 use crate::core::sim::line::{Line, What};
-use crate::core::sim::rest::{ApiFault, NewCall, Update, read_create, read_update};
+use crate::core::sim::rest::{ApiFault, NewCall, Update};
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::form;
-use crate::core::wire::twilio::{self as wire, CallPage, CallResource};
+use crate::core::wire::twilio::{self as wire, CallPage};
 use crate::edge::carrier::Boxed;
 
 /// A moment on both clocks.
@@ -156,7 +157,11 @@ impl World {
         let sid = self.id("CA", now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]);
         let own = self.own_ms(now.boot);
         let events = mpsc::channel(SIM_EVENTS);
-        let lag_us = if self.faults.strikes("list_lag", &order.to, nth) { 5_000_000.0 / self.speedup } else { 0.0 };
+        let lag_us = if self.dialect == Dialect::Telnyx || self.faults.strikes("list_lag", &order.to, nth) {
+            5_000_000.0 / self.speedup
+        } else {
+            0.0
+        };
         let entry = Entry {
             sid: sid.clone(),
             to: order.to.clone(),
@@ -193,32 +198,6 @@ impl World {
         Ok(entry)
     }
 
-    /// An id as this dialect has it: two letters and 32 hex digits, or a UUID.
-    pub fn id(&self, letters: &str, seed: u64, words: &[&str]) -> String {
-        let hex = hex_id(seed, words);
-        match self.dialect {
-            Dialect::Twilio => format!("{letters}{hex}"),
-            Dialect::SignalWire => {
-                let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-                parts.join("-")
-            }
-        }
-    }
-
-    /// A call as the API answers it.
-    pub fn resource(&self, entry: &Entry) -> CallResource {
-        let call = entry.resource(&self.account);
-        CallResource { uri: call.uri.map(|uri| self.dialect.path(&uri).into_owned()), ..call }
-    }
-
-    /// What a request that made something is answered with.
-    pub fn created(&self) -> StatusCode {
-        match self.dialect {
-            Dialect::Twilio => StatusCode::CREATED,
-            Dialect::SignalWire => StatusCode::OK,
-        }
-    }
-
     /// The account's pace: the moment at which this call may leave the queue.
     fn take_slot(&self, own_ms: u64) -> u64 {
         let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,13 +223,26 @@ fn router(world: Arc<World>) -> Router {
     let router = match world.dialect {
         Dialect::Twilio => twilios(),
         Dialect::SignalWire => signalwires(),
+        Dialect::Telnyx => telnyxs(),
     };
     router
         .route("/sim/calls", post(ring::ring))
-        .fallback(|| async { refuse(&ApiFault::new(404, 20_404, "The requested resource was not found")) })
+        .fallback(nowhere)
         .layer(DefaultBodyLimit::max(WEBHOOK_BYTES))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&world), date_of))
         .with_state(world)
+}
+
+async fn nowhere(State(world): State<Arc<World>>) -> Response {
+    refuse(&world, &ApiFault::new(404, 20_404, "The requested resource was not found"))
+}
+
+/// Its list and its next pages are asked for under different names.
+fn telnyxs() -> Router<Arc<World>> {
+    Router::new()
+        .route("/v2/texml/Accounts/{account}/Calls", get(list).post(create))
+        .route("/v2/texml/Accounts/{account}/Calls.json", get(list))
+        .route("/v2/texml/Accounts/{account}/Calls/{call}", get(fetch).post(update))
 }
 
 fn signalwires() -> Router<Arc<World>> {
@@ -279,17 +271,17 @@ fn twilios() -> Router<Arc<World>> {
         .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(numbers::verified))
 }
 
-pub(super) fn refuse(fault: &ApiFault) -> Response {
-    let status = StatusCode::from_u16(fault.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, axum::Json(fault.body())).into_response()
-}
-
 pub(super) fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Result<(), ApiFault> {
     let denied = || ApiFault::new(401, 20_003, "Authenticate");
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(denied)?;
-    let coded = given.strip_prefix("Basic ").ok_or_else(denied)?;
-    let plain = STANDARD.decode(coded.trim()).map_err(|_| denied())?;
-    let right = format!("{}:{}", world.account, world.token.reveal());
+    let (plain, right) = if world.dialect == Dialect::Telnyx {
+        let key = given.strip_prefix("Bearer ").ok_or_else(denied)?;
+        (key.as_bytes().to_vec(), world.token.reveal().to_owned())
+    } else {
+        let coded = given.strip_prefix("Basic ").ok_or_else(denied)?;
+        let plain = STANDARD.decode(coded.trim()).map_err(|_| denied())?;
+        (plain, format!("{}:{}", world.account, world.token.reveal()))
+    };
     let same: bool = plain.ct_eq(right.as_bytes()).into();
     if same && account == world.account { Ok(()) } else { Err(denied()) }
 }
@@ -297,7 +289,7 @@ pub(super) fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Re
 pub(super) fn logged(world: &World, sid: &str, fault: ApiFault) -> Response {
     let what = What::BadRequest { http: fault.http, code: fault.code, what: fault.message.clone() };
     world.note(sid, what);
-    refuse(&fault)
+    refuse(world, &fault)
 }
 
 /// An account in trouble, as the real one refuses it.
@@ -315,7 +307,7 @@ fn troubled(world: &World, nth: u64) -> Option<Response> {
     }
     if world.strikes("throttle_date", "", nth) {
         let later = wire::date(world.now().wall + Duration::from_secs(2)).replace("+0000", "GMT");
-        let answer = refuse(&ApiFault::new(429, 20_429, "Too Many Requests"));
+        let answer = refuse(world, &ApiFault::new(429, 20_429, "Too Many Requests"));
         return Some(([(header::RETRY_AFTER, later)], answer).into_response());
     }
     None
@@ -344,20 +336,20 @@ async fn create(
     }
     let nth = world.count.fetch_add(1, Ordering::Relaxed);
     if world.strikes("throttle", "", nth) {
-        let answer = refuse(&ApiFault::new(429, 20_429, "Too Many Requests"));
+        let answer = refuse(&world, &ApiFault::new(429, 20_429, "Too Many Requests"));
         // The real one documents no Retry-After, but it has been seen: every other refusal has one.
         return if nth % 2 == 0 { answer } else { ([(header::RETRY_AFTER, "1")], answer).into_response() };
     }
     if let Some(answer) = troubled(&world, nth) {
         return answer;
     }
-    let order = match read_create(&form::decode(&body)) {
+    let order = match world.read_order(&headers, &body) {
         Ok(order) => order,
         Err(fault) => return logged(&world, "", fault),
     };
     let ignored = order.ignored.clone();
     if world.strikes("unavailable", "", nth) {
-        return refuse(&ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() });
+        return refuse(&world, &ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() });
     }
     if world.strikes("repeat_order", "", nth) {
         // The first of the two: its answer is the proxy's, nobody sees it.
@@ -384,9 +376,12 @@ async fn create(
         return (StatusCode::CREATED, "<html>").into_response();
     }
     if world.strikes("server_error", "", nth) {
-        return refuse(&ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() });
+        return refuse(
+            &world,
+            &ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() },
+        );
     }
-    (world.created(), axum::Json(world.resource(&entry))).into_response()
+    world.taken(&entry, nth)
 }
 
 /// Longer than anybody waits for the answer to an order.
@@ -396,7 +391,7 @@ fn asked_in_vain(world: &World) -> Option<Response> {
     let nth = world.count.fetch_add(1, Ordering::Relaxed);
     world
         .strikes("list_error", "", nth)
-        .then(|| refuse(&ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() }))
+        .then(|| refuse(world, &ApiFault { http: 503, code: Some(20_503), message: "Service Unavailable".to_owned() }))
 }
 
 async fn fetch(
@@ -410,9 +405,9 @@ async fn fetch(
     if let Some(refused) = asked_in_vain(&world) {
         return refused;
     }
-    match world.book().get(call.trim_end_matches(".json")) {
+    match world.book().get(call.trim_end_matches(".json")).filter(|entry| world.shows(entry)) {
         Some(entry) => axum::Json(world.resource(entry)).into_response(),
-        None => refuse(&ApiFault::new(404, 20_404, "The requested call was not found")),
+        None => refuse(&world, &ApiFault::new(404, 20_404, "The requested call was not found")),
     }
 }
 
@@ -426,28 +421,29 @@ async fn update(
         return logged(&world, "", fault);
     }
     let sid = call.trim_end_matches(".json");
-    let update = match read_update(&form::decode(&body)) {
+    let update = match world.read_change(&headers, &body) {
         Ok(update) => update,
         Err(fault) => return logged(&world, sid, fault),
     };
     let Some(entry) = world.book().get(sid).cloned() else {
-        return refuse(&ApiFault::new(404, 20_404, "The requested call was not found"));
+        return refuse(&world, &ApiFault::new(404, 20_404, "The requested call was not found"));
     };
     let answered = entry.status == CallStatus::InProgress;
     let event = match update {
         Update::Cancel if answered => {
-            return refuse(&ApiFault::new(400, 21_220, "Call is in progress. Cannot cancel."));
+            return refuse(&world, &ApiFault::new(400, 21_220, "Call is in progress. Cannot cancel."));
         }
         Update::Cancel => Event::Cancel,
         Update::HangUp => Event::HangUp,
         Update::Replace(instructions) => Event::Replace(instructions),
-        Update::Nothing => return axum::Json(entry.resource(&world.account)).into_response(),
+        Update::Nothing => return axum::Json(world.resource(&entry)).into_response(),
     };
     let Some(control) = entry.control.clone() else {
-        return refuse(&ApiFault::new(400, 21_220, "Call is not in-progress. Cannot redirect."));
+        return refuse(&world, &ApiFault::new(400, 21_220, "Call is not in-progress. Cannot redirect."));
     };
     let _call_ended_meanwhile = control.send(event).await;
-    axum::Json(world.book().get(sid).unwrap_or(&entry).resource(&world.account)).into_response()
+    let book = world.book();
+    axum::Json(world.resource(book.get(sid).unwrap_or(&entry))).into_response()
 }
 
 async fn list(
@@ -492,7 +488,7 @@ fn page(world: &World, pairs: &[(String, String)]) -> Result<CallPage, ApiFault>
             }
             continue;
         }
-        if entry.listed_from_us > now_us || !fits(entry, &world.account, pairs)? {
+        if entry.listed_from_us > now_us || !world.shows(entry) || !fits(entry, &world.account, pairs)? {
             continue;
         }
         if skipped < skip {
@@ -506,7 +502,8 @@ fn page(world: &World, pairs: &[(String, String)]) -> Result<CallPage, ApiFault>
     }
     let more = found.len() as u64 > size;
     found.truncate(usize::try_from(size).expect("at most 1,000"));
-    let path = wire::calls_path(&world.account);
+    let path = world.dialect.path(&wire::calls_path(&world.account)).into_owned();
+    let path = if world.dialect == Dialect::Telnyx { format!("{path}.json") } else { path };
     let uri = |page: u64, token: Option<&str>| {
         let own = |name: &str| matches!(name, "PageSize" | "Page" | "PageToken");
         let mut kept: Vec<(String, String)> = pairs.iter().filter(|(name, _)| !own(name)).cloned().collect();

@@ -1,13 +1,15 @@
 //! Webhooks of ours, asked as the carrier asks them: signed, 15 s, one more try after a failed connection, or as the URL's
 //! fragment says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, header};
 
 use crate::base::limits::{SIM_DOCUMENT_BYTES, SIM_WEBHOOK};
-use crate::base::{Failure, Secret};
+use crate::base::{Failure, Secret, Wall};
 use crate::core::wire::dialect::Dialect;
+use crate::core::wire::ed25519::{self, SigningKey};
 use crate::core::wire::{form, signature, twilio as wire};
 
 /// Asks webhooks.
@@ -15,7 +17,9 @@ use crate::core::wire::{form, signature, twilio as wire};
 pub struct Webhooks {
     client: Client,
     token: Secret,
-    header: &'static str,
+    dialect: Dialect,
+    /// Telnyx's.
+    key: Arc<SigningKey>,
 }
 
 impl Webhooks {
@@ -31,25 +35,36 @@ impl Webhooks {
             .user_agent("TwilioProxy/1.1 (ahoy sim)")
             .build()
             .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
-        Ok(Webhooks { client, token, header: dialect.signature_header() })
+        let key = Arc::new(SigningKey::of(&token));
+        Ok(Webhooks { client, token, dialect, key })
     }
 
     /// Posts a form; returns status and body, or what failed. The URL's fragment is neither sent nor signed.
-    pub async fn post(&self, url: &str, params: &[(String, String)]) -> Result<(u16, String), String> {
+    pub async fn post(&self, url: &str, params: &[(String, String)], now: Wall) -> Result<(u16, String), String> {
         let bare = url.split('#').next().unwrap_or(url);
         let body = form::encode(params);
-        let sign = signature::sign(&self.token, bare, params);
+        let signed = match self.dialect {
+            Dialect::Twilio | Dialect::SignalWire => {
+                vec![(self.dialect.signature_header(), signature::sign(&self.token, bare, params))]
+            }
+            Dialect::Telnyx => {
+                let (timestamp, sign) = self.key.sign(body.as_bytes(), now);
+                vec![(ed25519::TIME_HEADER, timestamp), (self.dialect.signature_header(), sign)]
+            }
+        };
         let (repeats, for_any) = wire::repeats(url);
         let mut tries = 0;
         let mut answer = loop {
             tries += 1;
-            let request = self
+            let mut request = self
                 .client
                 .post(bare)
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
                 .header(header::ACCEPT, "*/*")
-                .header(self.header, &sign)
                 .body(body.clone());
+            for (name, value) in &signed {
+                request = request.header(*name, value);
+            }
             match request.send().await {
                 Ok(answer) if for_any && !answer.status().is_success() && tries <= repeats => {}
                 Ok(answer) => break answer,

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod book;
 pub mod callbacks;
+mod form;
 pub mod listener;
 pub mod log;
 pub mod media;

@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
-use super::api::{World, authorise, logged, refuse};
+use super::api::{World, authorise, logged};
 use super::book::Taped;
+use super::form::refuse;
 use crate::core::dial::CallStatus;
 use crate::core::sim::line::What;
 use crate::core::sim::rest::{ApiFault, Recorded, read_record};
@@ -64,7 +65,7 @@ pub(super) async fn begin(
     let now = world.now();
     let mut book = world.book();
     let Some(entry) = book.get(&call) else {
-        return refuse(&ApiFault::new(404, 20_404, "The requested call was not found"));
+        return refuse(&world, &ApiFault::new(404, 20_404, "The requested call was not found"));
     };
     if entry.status != CallStatus::InProgress {
         drop(book);
@@ -92,7 +93,10 @@ pub(super) async fn begin(
     }
     let whose = world.book().get(&call).map(|entry| entry.to.clone()).unwrap_or_default();
     if world.strikes("recording_unanswered", &whose, 0) {
-        return refuse(&ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() });
+        return refuse(
+            &world,
+            &ApiFault { http: 500, code: Some(20_500), message: "Internal Server Error".to_owned() },
+        );
     }
     (world.created(), axum::Json(answer)).into_response()
 }
@@ -120,7 +124,7 @@ pub(super) async fn fetch(
     if let Err(fault) = authorise(&world, &account, &headers) {
         return logged(&world, "", fault);
     }
-    let gone = || refuse(&ApiFault::new(404, 20_404, "The requested recording was not found"));
+    let gone = || refuse(&world, &ApiFault::new(404, 20_404, "The requested recording was not found"));
     let (sid, form) = name.rsplit_once('.').unwrap_or((&name, "json"));
     let Some(taped) = world.book().taped(sid).cloned() else { return gone() };
     match (form, taped.status, &taped.tape) {
@@ -205,7 +209,7 @@ pub async fn finish(world: Arc<World>, call: String) {
         ];
         params.extend(error.map(|code| ("ErrorCode", code.to_string())));
         let params: Vec<_> = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let result = match world.webhooks.post(&url, &params).await {
+        let result = match world.post(&url, &params).await {
             Ok((http, _)) => http.to_string(),
             Err(error) => error,
         };
