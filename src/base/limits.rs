@@ -156,6 +156,26 @@ pub const STRANGERS_PER_ADDRESS: usize = 128;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of one webhook body.
 pub const WEBHOOK_BYTES: usize = 256 << 10;
+/// Our sound that waits for a leg without a buffer of its own: ten minutes, longer than any phrase.
+pub const LEG_SAMPLES: usize = 8_000 * 600;
+/// Longest event of an Asterisk: a channel with its variables.
+pub const ARI_EVENT_BYTES: usize = 256 << 10;
+/// Events of an Asterisk that are worked on at once; more wait in its socket.
+pub const ARI_EVENTS: usize = 256;
+/// Connections to our AudioSocket that have not named themselves, and how long they may take.
+pub const LEG_STRANGERS: usize = 64;
+/// See [`LEG_STRANGERS`].
+pub const LEG_NAME: Duration = Duration::from_secs(2);
+/// Messages between a leg and its session.
+pub const LEG_MESSAGES: usize = 256;
+/// How long an answered call waits for its media leg: it was there before the phone rang, or never comes.
+pub const LEG_WAIT: Duration = Duration::from_secs(2);
+/// First and longest wait before an event socket that broke is opened again.
+pub const EVENTS_BACKOFF: Duration = Duration::from_millis(200);
+/// See [`EVENTS_BACKOFF`].
+pub const EVENTS_BACKOFF_MOST: Duration = Duration::from_secs(5);
+/// An event socket that says nothing is asked for a sign of life this often, and given up after twice the time.
+pub const EVENTS_PING: Duration = Duration::from_secs(15);
 /// Nesting of a media message; Twilio's deepest has four levels.
 pub const MEDIA_DEPTH: usize = 16;
 /// Malformed media messages in a row that end a stream.

@@ -20,6 +20,7 @@ use crate::store::ledger::{
     CarrierFact, Evidence, FactResult, Ledger, LedgerFault, OpenAttempt, Settled, UnwantedCall,
 };
 
+mod named;
 mod shown;
 
 use shown::Shown;
@@ -263,6 +264,10 @@ impl Asker {
     /// Asks, writes the answer down, and gives back what it settled.
     pub async fn ask(&self, question: Question, _leave: &Leave) -> Result<Vec<Settled>, Unasked> {
         match question {
+            Question::List(entry, ask) if self.carrier.own_sid(entry.attempt).is_some() => {
+                let past = matches!(ask, Ask::List { may_release: true });
+                self.by_name(&entry, past).await
+            }
             Question::List(entry, ask) if !self.lists() => {
                 let past = matches!(ask, Ask::List { may_release: true });
                 Ok(self.without_list(&entry, past).await?.into_iter().collect())
@@ -429,6 +434,8 @@ impl Asker {
                 self.saw_queues(std::slice::from_ref(&call)).await?;
                 self.told(entry.attempt, call, Source::Fetch).await?
             }
+            // A carrier whose calls we name forgets them: how it ended was told by an event, or nobody knows.
+            Err(AskFault::Gone) if self.carrier.own_sid(entry.attempt).is_some() => Some(self.lost_sight(entry).await?),
             // A list that lags does not know a call yet.
             Err(AskFault::Gone) if !self.lists_all() && at < entry.intent_at + self.horizon().total => None,
             // The carrier knows its own calls: one that it does not know is over.

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::base::{Failure, Secret};
-use crate::core::config::{CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig, account};
+use crate::core::config::{
+    AsteriskConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig, account,
+};
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::signature::Trusted;
+use crate::edge::carrier::asterisk::{Asterisk, AsteriskOptions};
 use crate::edge::carrier::sim::CARD;
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
 use crate::edge::carrier::{Carrier, signalwire, telnyx};
@@ -33,6 +36,8 @@ pub struct OpenCarrier {
     pub sim: Option<SimHandle>,
     /// Its log.
     pub sim_log: Option<PathBuf>,
+    /// The Asterisk, if it is one: its events and legs are to be attached before anybody is called.
+    pub asterisk: Option<Arc<Asterisk>>,
 }
 
 /// The account of a carrier: what attempts and stops hang on in the ledger.
@@ -50,6 +55,7 @@ pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>) -> Result<O
         CarrierKind::Twilio(twilio) => open_twilio(ws, name, twilio),
         CarrierKind::SignalWire(signalwire) => open_signalwire(ws, name, signalwire),
         CarrierKind::Telnyx(telnyx) => open_telnyx(ws, name, telnyx),
+        CarrierKind::Asterisk(asterisk) => open_asterisk(ws, name, asterisk),
         CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock).await,
     }
 }
@@ -66,7 +72,15 @@ fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<Open
     if let Some(second) = &config.auth_token_secondary {
         trusted.push(Trusted::Token(ws.secret(second, &format!("carrier {name}, auth_token_secondary"))?));
     }
-    Ok(OpenCarrier { name: name.to_owned(), carrier: Arc::new(carrier), account, trusted, sim: None, sim_log: None })
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::new(carrier),
+        account,
+        trusted,
+        sim: None,
+        sim_log: None,
+        asterisk: None,
+    })
 }
 
 fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Result<OpenCarrier, Failure> {
@@ -81,6 +95,7 @@ fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Res
         trusted: vec![Trusted::Token(signing_key)],
         sim: None,
         sim_log: None,
+        asterisk: None,
     })
 }
 
@@ -96,6 +111,27 @@ fn open_telnyx(ws: &Workspace, name: &str, config: &TelnyxConfig) -> Result<Open
         trusted: vec![Trusted::Ed25519(config.public_key)],
         sim: None,
         sim_log: None,
+        asterisk: None,
+    })
+}
+
+fn open_asterisk(ws: &Workspace, name: &str, config: &AsteriskConfig) -> Result<OpenCarrier, Failure> {
+    let password = ws.secret(&config.password, &format!("carrier {name}, password"))?;
+    let asterisk = Arc::new(Asterisk::new(AsteriskOptions {
+        base_url: config.base_url.clone(),
+        user: config.user.clone(),
+        password,
+        app: config.app.clone(),
+        endpoint: config.endpoint.clone(),
+    })?);
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::clone(&asterisk) as Arc<dyn Carrier>,
+        account: account_of(ws, name)?,
+        trusted: Vec::new(),
+        sim: None,
+        sim_log: None,
+        asterisk: Some(asterisk),
     })
 }
 
@@ -138,5 +174,6 @@ async fn open_sim(
         trusted: vec![Trusted::Token(auth_token)],
         sim: Some(handle),
         sim_log: Some(log),
+        asterisk: None,
     })
 }

@@ -265,7 +265,32 @@ async fn judge_in_the_pauses(mut judging: mpsc::Receiver<Judging>) {
     }
 }
 
+/// The way into sessions for carriers that open no socket here.
+#[derive(Clone)]
+pub struct Streams(Arc<Shared>);
+
+impl Streams {
+    /// Runs a media socket to its end; the token proves whose it is.
+    pub async fn serve(self, door: Box<dyn MediaDoor>, token: String) {
+        let seal = Seal { target: String::new(), signature: None, settings: None, stamped: None };
+        match self.0.admit(&seal, Some(&token)) {
+            Ok(()) => self.0.media(door, Some(token)).await,
+            Err(status) => tracing::warn!(status, "a media leg was not admitted"),
+        }
+    }
+
+    /// What a carrier said about a call. `Ok` only after it is durable.
+    pub async fn told(&self, event: StatusEvent) -> Result<(), Overloaded> {
+        self.0.told(event).await
+    }
+}
+
 impl GatewayHandle {
+    /// The way in for carriers that open no socket here.
+    pub fn streams(&self) -> Streams {
+        Streams(Arc::clone(&self.shared))
+    }
+
     /// Where the carrier opens the media socket.
     pub fn stream_url(&self) -> String {
         self.shared.stream_url.clone()
@@ -375,14 +400,18 @@ impl Shared {
             return answer(self.desk.answered_by(attempt, who).await);
         }
         let Some(event) = status_event(attempt, &form) else { return 400 };
+        answer(self.told(event).await)
+    }
+
+    async fn told(&self, event: StatusEvent) -> Result<(), Overloaded> {
         if event.status == CallStatus::InProgress {
             let now = self.clock.boot();
-            if let Some((call, zero)) = self.registry.answered(attempt, now) {
+            if let Some((call, zero)) = self.registry.answered(event.attempt, now) {
                 let ms = u64::try_from(now.since(zero).as_millis()).unwrap_or(u64::MAX);
                 self.recorder.event(call, Line { ms, media_ms: 0, what: What::Answered });
             }
         }
-        answer(self.desk.status(event).await)
+        self.desk.status(event).await
     }
 }
 

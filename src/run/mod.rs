@@ -7,6 +7,7 @@ use crate::base::Failure;
 pub mod agent;
 pub mod api;
 pub mod asking;
+pub mod asterisk;
 pub mod campaign;
 pub mod carriers;
 pub mod clock;

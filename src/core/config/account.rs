@@ -12,6 +12,7 @@ pub fn account_of(name: &str, kind: &CarrierKind, sim_account: &str) -> String {
         CarrierKind::Twilio(config) => format!("twilio:{}:{}", host(&config.base_url), config.account_sid),
         CarrierKind::SignalWire(config) => format!("signalwire:{}:{}", host(&config.base_url), config.project),
         CarrierKind::Telnyx(config) => format!("telnyx:{}:{}", host(&config.base_url), config.account),
+        CarrierKind::Asterisk(config) => format!("asterisk:{}:{}", host(&config.base_url), config.app),
         CarrierKind::Sim(_) => format!("sim:{name}:{sim_account}"),
     }
 }

@@ -1,6 +1,7 @@
 //! `[carriers.NAME]` of `ahoy.toml`: who places the calls, and how much of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,6 +12,8 @@ use crate::base::limits;
 use crate::base::secret::SecretRef;
 use crate::core::dial::breaker::FailurePolicy;
 use crate::core::wire::ed25519::PublicKey;
+
+mod asterisk;
 
 /// A carrier of `[carriers.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +43,8 @@ pub enum CarrierKind {
     SignalWire(SignalWireConfig),
     /// Telnyx's form of it (TeXML).
     Telnyx(TelnyxConfig),
+    /// An Asterisk of one's own, by ARI.
+    Asterisk(AsteriskConfig),
     /// The embedded carrier, started in this process on loopback.
     Sim(SimConfig),
 }
@@ -87,6 +92,27 @@ pub struct TelnyxConfig {
     pub public_key: PublicKey,
 }
 
+/// An Asterisk, reached by ARI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsteriskConfig {
+    /// Of its HTTP server; plain http only on loopback.
+    pub base_url: String,
+    /// User of `ari.conf`.
+    pub user: String,
+    /// Its password.
+    pub password: SecretRef,
+    /// The Stasis application. Default `ahoy`.
+    pub app: String,
+    /// How a number is dialed: `PJSIP/{number}@trunk`; `{digits}` is the number without its plus.
+    pub endpoint: String,
+    /// Where our AudioSocket listens. Default `127.0.0.1:0`.
+    pub media_listen: SocketAddr,
+    /// Where Asterisk finds it (host:port), if that is another address.
+    pub media_address: Option<String>,
+    /// It reaches nobody: a rehearsal on this machine, with any hours and short horizons.
+    pub rehearsal: bool,
+}
+
 /// The embedded carrier.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimConfig {
@@ -107,15 +133,20 @@ impl CarrierKind {
             CarrierKind::Twilio(twilio) => Some(&twilio.base_url),
             CarrierKind::SignalWire(signalwire) => Some(&signalwire.base_url),
             CarrierKind::Telnyx(telnyx) => Some(&telnyx.base_url),
+            CarrierKind::Asterisk(asterisk) => Some(&asterisk.base_url),
             CarrierKind::Sim(_) => None,
         }
     }
 }
 
 impl CarrierConfig {
-    /// Whether this carrier is on this machine: only then may calling hours be switched off and horizons be short.
+    /// Whether this carrier reaches nobody beyond this machine: only then may calling hours be switched off and horizons be
+    /// short. An Asterisk on this machine reaches people, unless the file says that it is a rehearsal.
     pub fn is_loopback(&self) -> bool {
-        self.kind.base_url().is_none_or(is_loopback_url)
+        match &self.kind {
+            CarrierKind::Asterisk(asterisk) => asterisk.rehearsal,
+            kind => kind.base_url().is_none_or(is_loopback_url),
+        }
     }
 }
 
@@ -143,6 +174,13 @@ pub(super) struct TypedCarrier {
     application: Option<String>,
     key: Option<SecretRef>,
     public_key: Option<String>,
+    user: Option<String>,
+    password: Option<SecretRef>,
+    app: Option<String>,
+    endpoint: Option<String>,
+    media_listen: Option<SocketAddr>,
+    media_address: Option<String>,
+    rehearsal: Option<bool>,
     calls_per_second: Option<f64>,
     max_live_calls: Option<u32>,
     ring_timeout: Option<Span>,
@@ -190,8 +228,22 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("key", typed.key.is_some()),
         ("public_key", typed.public_key.is_some()),
     ];
-    let owners: [(&[(&'static str, bool)], &str); 4] =
-        [(&of_twilio, "twilio"), (&of_signalwire, "signalwire"), (&of_telnyx, "telnyx"), (&of_sim, "sim")];
+    let of_asterisk = [
+        ("user", typed.user.is_some()),
+        ("password", typed.password.is_some()),
+        ("app", typed.app.is_some()),
+        ("endpoint", typed.endpoint.is_some()),
+        ("media_listen", typed.media_listen.is_some()),
+        ("media_address", typed.media_address.is_some()),
+        ("rehearsal", typed.rehearsal.is_some()),
+    ];
+    let owners: [(&[(&'static str, bool)], &str); 5] = [
+        (&of_twilio, "twilio"),
+        (&of_signalwire, "signalwire"),
+        (&of_telnyx, "telnyx"),
+        (&of_asterisk, "asterisk"),
+        (&of_sim, "sim"),
+    ];
     if !owners.iter().any(|(_, owner)| *owner == kind) {
         return Ok(());
     }
@@ -225,6 +277,11 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
             let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.telnyx.com"))?;
             (CarrierKind::Telnyx(check_telnyx(base_url, &typed)?), loopback)
         }
+        "asterisk" => {
+            let asterisk = asterisk::check(&typed)?;
+            let rehearsal = asterisk.rehearsal;
+            (CarrierKind::Asterisk(asterisk), rehearsal)
+        }
         "twilio" => {
             let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.twilio.com"))?;
             let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
@@ -249,8 +306,18 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
             let seed = typed.seed.unwrap_or(1);
             (CarrierKind::Sim(SimConfig { seed, speedup, faults, log: typed.log }), true)
         }
-        "" => return Err(("kind", "needs kind = \"twilio\", \"signalwire\", \"telnyx\" or \"sim\"".to_owned())),
-        other => return Err(("kind", format!("unknown kind `{other}`: known are twilio, signalwire, telnyx and sim"))),
+        "" => {
+            return Err((
+                "kind",
+                "needs kind = \"twilio\", \"signalwire\", \"telnyx\", \"asterisk\" or \"sim\"".to_owned(),
+            ));
+        }
+        other => {
+            return Err((
+                "kind",
+                format!("unknown kind `{other}`: known are twilio, signalwire, telnyx, asterisk and sim"),
+            ));
+        }
     };
     let calls_per_second = typed.calls_per_second.unwrap_or(1.0);
     if !(calls_per_second > 0.0 && calls_per_second <= 1_000.0) {

@@ -22,7 +22,9 @@ mod workspace;
 pub use agent::{Agent, AgentConfig, AgentKind, ECHO, NONE};
 pub use api::ApiConfig;
 pub use campaign::{BargeIn, Campaign, Caps, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign};
-pub use carrier::{CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig};
+pub use carrier::{
+    AsteriskConfig, CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig,
+};
 pub use clone::{CloneConfig, CloneProvider};
 pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};

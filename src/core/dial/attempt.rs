@@ -190,7 +190,8 @@ pub enum Input {
     OwnerGone,
     /// A complete listing made after the horizon shows no such call.
     ListedNone,
-    /// The horizon has passed, and the carrier has no list that could tell: a person must find out.
+    /// The horizon has passed, and the carrier has no list that could tell; or a call that it knew is gone, and no event said
+    /// how it ended: a person must find out.
     NoList,
     /// The carrier named a call of this attempt.
     Fact(Fact),
@@ -331,7 +332,10 @@ pub fn step(standing: &Standing, input: Input) -> Result<Step, Stray> {
             to(standing.state, LeadMove::Stay)
         }
         (Unknown, Input::ListedNone) => to(NotPlaced, LeadMove::Release(Outcome::NotPlaced)),
-        (Unknown, Input::NoList) => to(NotPlaced, LeadMove::Release(Outcome::Unresolved)),
+        // The call was there, and went without a word about how: a person must find out, too.
+        (Unknown | Placed | Ringing | Answered | Bridged, Input::NoList) => {
+            to(NotPlaced, LeadMove::Release(Outcome::Unresolved))
+        }
         (Bridged | Ended | Zombie, Input::Bridged) => to(standing.state, LeadMove::Stay),
         (Placed | Ringing | Answered, Input::Bridged) => to(Bridged, LeadMove::Stay),
 

@@ -1,8 +1,11 @@
 //! Bytes ↔ our words, no sockets: media messages, TwiML, signatures, REST forms.
 
+pub mod ari;
+pub mod audiosocket;
 pub mod dialect;
 pub mod ed25519;
 pub mod form;
+pub mod leg;
 pub mod media;
 pub mod recordings;
 pub mod signature;

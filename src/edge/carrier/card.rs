@@ -92,4 +92,6 @@ pub enum Signature {
     HmacSha1,
     /// Ed25519 over time and body.
     Ed25519,
+    /// None: they come on a socket that we have opened with our credentials.
+    OurSocket,
 }

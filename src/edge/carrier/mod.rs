@@ -1,5 +1,6 @@
 //! Carriers: one file each, one suite that all of them pass. Each declares a contract card.
 
+pub mod asterisk;
 pub mod card;
 pub mod signalwire;
 pub mod sim;
@@ -241,6 +242,11 @@ pub trait Carrier: Send + Sync {
     /// Whether calls may be made from a number.
     fn caller<'a>(&'a self, _number: &'a Phone) -> Boxed<'a, Result<CallerStanding, AskFault>> {
         Box::pin(async { Ok(CallerStanding::Unsaid) })
+    }
+
+    /// The id that an attempt's call has, where we name the calls: the carrier is asked about it, not for a list.
+    fn own_sid(&self, _attempt: AttemptId) -> Option<Sid> {
+        None
     }
 
     /// The account's fault that a final status callback's own words tell of, with the carrier's code.

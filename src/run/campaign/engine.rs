@@ -27,6 +27,7 @@ use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::edge::gateway::guard::Bounds;
 use crate::run::agent::Agents;
+use crate::run::asterisk::{self, Attached, Media};
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::clone::Cloner;
@@ -89,6 +90,8 @@ pub(super) struct Account {
     pub(super) shared: Arc<Shared>,
     pub(super) carrier: OpenCarrier,
     task: tokio::task::JoinHandle<Stop>,
+    /// An Asterisk's tasks, where it is one: until the last stream is over.
+    attached: Option<Attached>,
 }
 
 /// Campaigns on their way, called for one terminal.
@@ -343,12 +346,26 @@ impl Engine {
                 gateway.trust(trusted.clone());
             }
         }
+        let attached = self.attach(ws, &carrier).await?;
         let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;
         let (pid, now) = (std::process::id(), self.setup.clock.wall());
         self.setup.ledger.run(move |ledger| ledger.begin_dialing(pid, now)).await.map_err(|it| ledger_failure(&it))?;
         self.facts.add(Arc::clone(&shared));
         let task = tokio::spawn(account_loop(Arc::clone(&shared), inbox, desk, self.setup.stop.clone()));
-        Ok(Account { shared, carrier, task })
+        Ok(Account { shared, carrier, task, attached })
+    }
+
+    /// An Asterisk's events and media legs, where it is one.
+    async fn attach(&self, ws: &Workspace, carrier: &OpenCarrier) -> Result<Option<Attached>, Failure> {
+        let streams = lock(&self.gateway).as_ref().map(GatewayHandle::streams);
+        match (&carrier.asterisk, &ws.config.carriers[&carrier.name].kind, streams) {
+            (Some(asterisk), CarrierKind::Asterisk(config), Some(streams)) => {
+                let media = Media { listen: config.media_listen, address: config.media_address.clone() };
+                let clock = Arc::clone(&self.setup.clock);
+                asterisk::attach(Arc::clone(asterisk), media, streams, clock).await.map(Some)
+            }
+            (_, _, _) => Ok(None),
+        }
     }
 
     /// Waits until a run is over, and says what it came to.
@@ -455,10 +472,11 @@ impl Engine {
             account.shared.stays.store(false, Ordering::Release);
             account.shared.tell(Told::Look).await;
         }
-        let mut sims = Vec::new();
+        let (mut sims, mut attached) = (Vec::new(), Vec::new());
         for account in accounts.into_values() {
             account.task.await.map_err(|error| Failure::bug(format!("a campaign's loop died: {error}")))?;
             sims.extend(account.carrier.sim);
+            attached.extend(account.attached);
         }
         let gateway = lock(&self.gateway).take();
         if let Some(gateway) = gateway
@@ -467,6 +485,7 @@ impl Engine {
             gateway.stop().await;
             // Otherwise it is dropped: the third Ctrl-C waits for nothing, and what is open is in the ledger.
         }
+        drop(attached);
         for sim in sims {
             sim.stop().await;
         }

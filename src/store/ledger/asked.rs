@@ -52,6 +52,23 @@ impl Ledger {
         })
     }
 
+    /// A call of this attempt was there and is gone, and nobody said how it ended: as [`Ledger::give_up`], from any state
+    /// that is still open.
+    pub fn lost_sight(&mut self, attempt: AttemptId, now: Wall) -> Result<Settled, LedgerFault> {
+        self.atomically(|ledger| {
+            let known = ledger.known(attempt)?.ok_or(LedgerFault::Unknown("attempt"))?;
+            match known.standing.state {
+                State::Unknown | State::Placed | State::Ringing | State::Answered | State::Bridged => {
+                    ledger.apply(attempt, Input::NoList, now)
+                }
+                // An event was faster, or nothing has been sent yet.
+                State::Intent | State::Ended | State::Rejected | State::NotPlaced | State::Zombie => {
+                    Ok(known.unchanged())
+                }
+            }
+        })
+    }
+
     /// The list by which an attempt was released.
     pub fn evidence(&self, attempt: AttemptId) -> Result<Option<Evidence>, LedgerFault> {
         self.one(

@@ -46,10 +46,10 @@ const TABLE: &str = "\
 state      fence      not_sent   429        refused  lost     gone    none       no_list    bridged queued   ringing  answer    busy   other
 intent     not_placed not_placed not_placed rejected unknown  unknown -          -          -       placed   ringing  answered  ended  ringing
 unknown    -          not_placed not_placed -        unknown  -       not_placed not_placed -       placed   ringing  answered  ended  ringing
-placed     -          -          -          -        placed   -       -          -          bridged placed   ringing  answered  ended  placed!
-ringing    -          -          -          -        ringing  -       -          -          bridged ringing  ringing  answered  ended  ringing!
-answered   -          -          -          -        answered -       -          -          bridged answered answered answered  ended  answered!
-bridged    -          -          -          -        bridged  -       -          -          bridged bridged  bridged  bridged   ended  bridged!
+placed     -          -          -          -        placed   -       -          not_placed bridged placed   ringing  answered  ended  placed!
+ringing    -          -          -          -        ringing  -       -          not_placed bridged ringing  ringing  answered  ended  ringing!
+answered   -          -          -          -        answered -       -          not_placed bridged answered answered answered  ended  answered!
+bridged    -          -          -          -        bridged  -       -          not_placed bridged bridged  bridged  bridged   ended  bridged!
 ended      -          -          -          -        ended    -       -          -          ended   ended    ended    ended     ended! ended!
 rejected   -          -          -          -        -        -       -          -          -       placed!  ringing! answered! ended! ringing!
 not_placed -          -          -          -        -        -       -          -          -       placed!  ringing! answered! ended! ringing!

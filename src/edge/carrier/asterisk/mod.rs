@@ -1,0 +1,343 @@
+//! Asterisk by ARI. An order is one request, on a channel that we name; before it, and without ringing anybody, the leg of
+//! our sound and its bridge are made, so that an answered call needs one request until it hears us.
+//!
+//! What became of a call is told by events and by `GET /channels/ID`, never found out by asking for it again: a name is
+//! protected only while its channel lives.
+
+pub mod audio;
+pub mod events;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, Method, Response, Url, header};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
+    PlaceFault, Placed, Refusal, RemoteCall, Signature, StreamProof, Throttled,
+};
+use crate::base::limits::{CARRIER_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::{AttemptId, Failure, Secret, Sid, Wall};
+use crate::core::dial::CallStatus;
+use crate::core::dial::breaker::StopKind;
+use crate::core::dial::horizon::Bounds;
+use crate::core::wire::twiml::StreamForm;
+use crate::core::wire::{ari, twilio as wire};
+use crate::edge::cause;
+
+/// Promises of an Asterisk.
+pub const CARD: ContractCard = ContractCard {
+    kind: "asterisk",
+    request_key: None,
+    throttled: Throttled::Unsaid,
+    own_tag: OwnTag::Field("channel.id"),
+    default_calls_per_second: 1.0,
+    // A call that is over is in no list.
+    listing: Listing::Never,
+    events: Events { ordered: true, repeated: false, repeat_token: None },
+    signature: Signature::OurSocket,
+    bounds: Bounds { processing: Duration::from_secs(10), list_lag: Duration::ZERO, queue: Duration::ZERO },
+    stream: StreamProof::Token,
+    stream_form: StreamForm::Plain,
+    buffers_media: false,
+};
+
+/// How an Asterisk is reached.
+#[derive(Debug, Clone)]
+pub struct AsteriskOptions {
+    /// Scheme, host and port.
+    pub base_url: String,
+    /// User of `ari.conf`.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// Name of the Stasis application.
+    pub app: String,
+    /// How a number is dialed, with `{number}` or `{digits}`.
+    pub endpoint: String,
+}
+
+/// An Asterisk.
+pub struct Asterisk {
+    options: AsteriskOptions,
+    base: Url,
+    client: Client,
+    /// Whether its events reach us: without them an answered call would be hung up on.
+    told: AtomicBool,
+    /// Legs that were asked for, by the name that their socket will say.
+    legs: Mutex<HashMap<Uuid, (AttemptId, String)>>,
+    /// Where Asterisk finds our AudioSocket: host and port, once it is open.
+    media_address: OnceLock<String>,
+}
+
+impl Asterisk {
+    /// Makes the client. Errors: the base URL is no URL, or the TLS library cannot start.
+    pub fn new(options: AsteriskOptions) -> Result<Asterisk, Failure> {
+        crate::edge::install_tls();
+        let base = Url::parse(options.base_url.trim_end_matches('/'))
+            .ok()
+            .filter(|url| url.has_host() && !url.cannot_be_a_base())
+            .ok_or_else(|| Failure::usage(format!("base_url `{}` is no http(s) URL", options.base_url)))?;
+        let client = Client::builder()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(PLACE_CONNECT_TIMEOUT)
+            .timeout(PLACE_TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
+        Ok(Asterisk {
+            options,
+            base,
+            client,
+            told: AtomicBool::new(false),
+            legs: Mutex::default(),
+            media_address: OnceLock::new(),
+        })
+    }
+
+    /// Where Asterisk finds our AudioSocket, host and port: told once.
+    pub fn set_media_address(&self, address: String) {
+        let _the_first_stays = self.media_address.set(address);
+    }
+
+    /// Whether its events reach us from now on.
+    pub fn set_told(&self, told: bool) {
+        self.told.store(told, Ordering::Release);
+    }
+
+    /// The leg that says this name, once: its attempt and the attempt's token.
+    pub fn leg(&self, name: Uuid) -> Option<(AttemptId, String)> {
+        self.legs().remove(&name)
+    }
+
+    fn legs(&self) -> MutexGuard<'_, HashMap<Uuid, (AttemptId, String)>> {
+        // Every change is one step: a panic elsewhere leaves the map whole.
+        self.legs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Response, reqwest::Error> {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/').to_owned();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(&format!("{prefix}{path}"));
+        url.set_query(query);
+        let request = self.client.request(method, url).header(header::ACCEPT, "application/json");
+        request.basic_auth(&self.options.user, Some(self.options.password.reveal())).send().await
+    }
+
+    /// A request that only makes ready: any answer but 2xx, or none, is a fault.
+    async fn prepare(&self, path: &str) -> Result<(), AskFault> {
+        let answer = self.ask(Method::POST, path).await;
+        said(answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?.status().as_u16())
+    }
+
+    async fn get(&self, path: &str) -> Result<Response, AskFault> {
+        let answer = self.ask(Method::GET, path).await;
+        let answer = answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?;
+        said(answer.status().as_u16()).map(|()| answer)
+    }
+
+    /// Our leg and its bridge, before anybody is rung.
+    async fn make_ready(&self, attempt: AttemptId, name: Uuid) -> Result<(), AskFault> {
+        let (bridge, media) = (ari::bridge_of(attempt), ari::media_of(attempt));
+        self.prepare(&ari::path(&format!("bridges/{bridge}"), &[("type", "mixing")])).await?;
+        let name = name.to_string();
+        let unset = || AskFault::Failed { cause: "our AudioSocket is not open".to_owned() };
+        let address = self.media_address.get().ok_or_else(unset)?;
+        let leg = [
+            ("app", self.options.app.as_str()),
+            ("channelId", &media),
+            ("external_host", address),
+            ("encapsulation", "audiosocket"),
+            ("transport", "tcp"),
+            ("format", "slin"),
+            ("data", &name),
+        ];
+        self.prepare(&ari::path("channels/externalMedia", &leg)).await?;
+        self.prepare(&ari::path(&format!("bridges/{bridge}/addChannel"), &[("channel", &media)])).await
+    }
+
+    /// Lets the callee hear us: the one request between answer and first sound.
+    pub async fn join(&self, attempt: AttemptId) -> Result<(), AskFault> {
+        let channel = ari::channel_of(attempt);
+        self.prepare(&ari::path(&format!("bridges/{}/addChannel", ari::bridge_of(attempt)), &[("channel", &channel)]))
+            .await
+    }
+
+    /// Takes away what was made for a call. What is gone already is fine.
+    pub async fn clear_away(&self, attempt: AttemptId) {
+        self.legs().retain(|_, (of, _)| *of != attempt);
+        let paths = [format!("channels/{}", ari::media_of(attempt)), format!("bridges/{}", ari::bridge_of(attempt))];
+        for path in paths {
+            if let Err(error) = self.ask(Method::DELETE, &ari::path(&path, &[])).await {
+                tracing::debug!(%attempt, error = cause(&error), "a leg or bridge could not be taken away");
+            }
+        }
+    }
+
+    async fn place_once(&self, order: &Order) -> Result<Placed, PlaceFault> {
+        if !self.told.load(Ordering::Acquire) {
+            let cause = "its events do not reach us: an answered call would be hung up on".to_owned();
+            return Err(PlaceFault::NotSent { cause });
+        }
+        let token = order.status_url.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = leg_name(&token);
+        self.legs().insert(name, (order.attempt, token));
+        if let Err(fault) = self.make_ready(order.attempt, name).await {
+            self.clear_away(order.attempt).await;
+            // The order itself has not been sent.
+            return Err(match fault {
+                AskFault::Account { http } => account(http),
+                AskFault::Gone | AskFault::Throttled { .. } | AskFault::Failed { .. } => {
+                    PlaceFault::NotSent { cause: format!("no media leg: {fault}") }
+                }
+            });
+        }
+        let placed = self.originate(order).await;
+        if matches!(placed, Err(PlaceFault::Refused { .. } | PlaceFault::NotSent { .. })) {
+            self.clear_away(order.attempt).await;
+        }
+        placed
+    }
+
+    /// The order: the one request that may make a telephone ring.
+    async fn originate(&self, order: &Order) -> Result<Placed, PlaceFault> {
+        let channel = ari::channel_of(order.attempt);
+        let endpoint = ari::endpoint(&self.options.endpoint, order.to.expose());
+        let ring_s = order.ring_timeout.as_secs().max(1).to_string();
+        let query = [
+            ("endpoint", endpoint.as_str()),
+            ("app", &self.options.app),
+            ("appArgs", "callee"),
+            ("callerId", order.from.expose()),
+            ("timeout", &ring_s),
+            ("formats", "ulaw"),
+        ];
+        let answer = match self.ask(Method::POST, &ari::path(&format!("channels/{channel}"), &query)).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() || error.is_builder() => {
+                return Err(PlaceFault::NotSent { cause: cause(&error) });
+            }
+            Err(error) => return Err(PlaceFault::MaybePlaced { cause: cause(&error) }),
+        };
+        let http = answer.status().as_u16();
+        let sid: Sid = channel.parse().map_err(|_| PlaceFault::Unnamed)?;
+        match http {
+            // Whatever the body says: the name is ours, the channel is there.
+            200..=299 => Ok(Placed { sid, status: CallStatus::Queued, queue_ms: None }),
+            // Asterisk has found no way to dial it: no channel was made.
+            500 if body(answer).await.is_ok_and(|body| body.windows(17).any(|it| it == b"Allocation failed")) => {
+                Err(PlaceFault::Refused { http, code: None, what: Refusal::Request })
+            }
+            401 | 403 => Err(account(http)),
+            // The name is taken: a call of this attempt lives.
+            408 | 409 | 429 => Err(PlaceFault::MaybePlaced { cause: format!("HTTP {http}") }),
+            400..=499 => Err(PlaceFault::Refused { http, code: None, what: Refusal::Request }),
+            _ => Err(PlaceFault::MaybePlaced { cause: format!("HTTP {http}") }),
+        }
+    }
+
+    async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
+        if ending == Ending::Cancel && self.fetch(sid).await.is_ok_and(|call| call.status == CallStatus::InProgress) {
+            return Ok(());
+        }
+        let path = ari::path(&format!("channels/{sid}"), &[("reason", "normal")]);
+        let answer = self.ask(Method::DELETE, &path).await;
+        let answer = answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?;
+        match said(answer.status().as_u16()) {
+            Err(AskFault::Gone) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// The name of a leg: whoever does not know the attempt's token cannot say it.
+fn leg_name(token: &str) -> Uuid {
+    let digest = Sha256::digest(format!("audiosocket {token}").as_bytes());
+    let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+fn account(http: u16) -> PlaceFault {
+    PlaceFault::Refused { http, code: None, what: Refusal::Account(StopKind::of_http(http)) }
+}
+
+fn said(http: u16) -> Result<(), AskFault> {
+    match http {
+        200..=299 => Ok(()),
+        401 | 403 => Err(AskFault::Account { http }),
+        404 => Err(AskFault::Gone),
+        429 => Err(AskFault::Throttled { after: None }),
+        _ => Err(AskFault::Failed { cause: format!("HTTP {http}") }),
+    }
+}
+
+async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > CARRIER_BODY_BYTES {
+            return Err(format!("the answer is longer than {CARRIER_BODY_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+impl Carrier for Asterisk {
+    fn card(&self) -> &ContractCard {
+        &CARD
+    }
+
+    fn own_sid(&self, attempt: AttemptId) -> Option<Sid> {
+        ari::channel_of(attempt).parse().ok()
+    }
+
+    fn hello(&self) -> Boxed<'_, Result<Hello, AskFault>> {
+        Box::pin(async {
+            let answer = self.get(&ari::path("asterisk/info", &[("only", "system")])).await?;
+            let date = answer.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+            Ok(Hello { date: date.and_then(wire::parse_http_date) })
+        })
+    }
+
+    fn place<'a>(&'a self, order: &'a Order) -> Boxed<'a, Result<Placed, PlaceFault>> {
+        Box::pin(self.place_once(order))
+    }
+
+    fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>> {
+        Box::pin(async move {
+            let answer = self.get(&ari::path(&format!("channels/{sid}"), &[])).await?;
+            let body = body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
+            let channel: ari::Channel = serde_json::from_slice(&body)
+                .map_err(|error| AskFault::Failed { cause: format!("unreadable channel: {error}") })?;
+            Ok(RemoteCall {
+                sid: sid.clone(),
+                to: String::new(),
+                from: String::new(),
+                status: channel.status(),
+                created: channel.creationtime.as_deref().and_then(ari::time).unwrap_or(Wall(0)),
+                duration_s: None,
+                queue_ms: None,
+                price: None,
+                child: false,
+                outbound_api: true,
+            })
+        })
+    }
+
+    fn list<'a>(&'a self, _query: ListQuery<'a>) -> Boxed<'a, Result<Listed, AskFault>> {
+        Box::pin(async { Err(AskFault::Failed { cause: "an Asterisk lists no calls that are over".to_owned() }) })
+    }
+
+    fn end<'a>(&'a self, sid: &'a Sid, ending: Ending) -> Boxed<'a, Result<(), AskFault>> {
+        Box::pin(self.end_once(sid, ending))
+    }
+}
