@@ -4,7 +4,6 @@
 //! task for each leg. Nothing is decided but whose it is: `core/wire` reads, the session speaks, the ledger remembers.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::base::{AttemptId, Boot, Failure, Sid, Wall, limits};
+use crate::core::config::{AsteriskConfig, CarrierKind};
 use crate::core::dial::CallStatus;
 use crate::core::wire::ari::{self, Told, What};
 use crate::core::wire::audiosocket::Said;
@@ -21,8 +21,10 @@ use crate::edge::carrier::asterisk::Asterisk;
 use crate::edge::carrier::asterisk::audio::{AudioDoor, AudioSocket};
 use crate::edge::carrier::asterisk::events::{Came, EventSocket};
 use crate::edge::carrier::{AskFault, Carrier};
+use crate::run::carriers::OpenCarrier;
 use crate::run::clock::Clock;
 use crate::run::gateway::{StatusEvent, Streams};
+use crate::store::workspace::Workspace;
 
 mod door;
 
@@ -58,24 +60,31 @@ struct House {
 /// Tasks of an Asterisk; dropping it stops them all.
 pub struct Attached(#[allow(dead_code)] JoinSet<()>);
 
-/// Where its legs connect to.
-pub struct Media {
-    /// Our port.
-    pub listen: SocketAddr,
-    /// How Asterisk reaches it; `None` = as it listens.
-    pub address: Option<String>,
+/// Attaches a carrier that is an Asterisk; any other needs nothing.
+pub async fn attach_to(
+    ws: &Workspace,
+    carrier: &OpenCarrier,
+    streams: Option<Streams>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Attached>, Failure> {
+    match (&carrier.asterisk, &ws.config.carriers[&carrier.name].kind, streams) {
+        (Some(asterisk), CarrierKind::Asterisk(config), Some(streams)) => {
+            attach(Arc::clone(asterisk), config, streams, Arc::clone(clock)).await.map(Some)
+        }
+        (_, _, _) => Ok(None),
+    }
 }
 
 /// Opens the media port and the event socket, and keeps both. Errors: the port is taken, the events cannot be opened.
-pub async fn attach(
+async fn attach(
     asterisk: Arc<Asterisk>,
-    media: Media,
+    config: &AsteriskConfig,
     streams: Streams,
     clock: Arc<dyn Clock>,
 ) -> Result<Attached, Failure> {
-    let audio = AudioDoor::open(media.listen).await?;
+    let audio = AudioDoor::open(config.media_listen).await?;
     let own = audio.address().map_err(|error| Failure::bug(format!("no local address: {error}")))?;
-    asterisk.set_media_address(media.address.unwrap_or_else(|| own.to_string()));
+    asterisk.set_media_address(config.media_address.clone().unwrap_or_else(|| own.to_string()));
     let working = Arc::new(Semaphore::new(limits::ARI_EVENTS));
     let house = Arc::new(House { asterisk, streams, clock, lines: Mutex::default(), working });
     let (first, opened) = oneshot::channel();

@@ -473,7 +473,7 @@ impl Handler for Shared {
     fn answer(&self, seal: &Seal, body: &[u8]) -> (u16, String) {
         let form = form::decode(body);
         let url = format!("{}{}", self.public_url, seal.target);
-        if !self.signed(&url, signature::Body::Form(&form), seal, Upgrade::No) {
+        if !self.signed(&url, signature::Body::Form(&form), seal, Upgrade::No(body)) {
             return (403, String::new());
         }
         if self.stopping.load(Ordering::Acquire) {

@@ -27,7 +27,7 @@ use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::edge::gateway::guard::Bounds;
 use crate::run::agent::Agents;
-use crate::run::asterisk::{self, Attached, Media};
+use crate::run::asterisk::{self, Attached};
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::clone::Cloner;
@@ -346,26 +346,14 @@ impl Engine {
                 gateway.trust(trusted.clone());
             }
         }
-        let attached = self.attach(ws, &carrier).await?;
+        let streams = lock(&self.gateway).as_ref().map(GatewayHandle::streams);
+        let attached = asterisk::attach_to(ws, &carrier, streams, &self.setup.clock).await?;
         let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;
         let (pid, now) = (std::process::id(), self.setup.clock.wall());
         self.setup.ledger.run(move |ledger| ledger.begin_dialing(pid, now)).await.map_err(|it| ledger_failure(&it))?;
         self.facts.add(Arc::clone(&shared));
         let task = tokio::spawn(account_loop(Arc::clone(&shared), inbox, desk, self.setup.stop.clone()));
         Ok(Account { shared, carrier, task, attached })
-    }
-
-    /// An Asterisk's events and media legs, where it is one.
-    async fn attach(&self, ws: &Workspace, carrier: &OpenCarrier) -> Result<Option<Attached>, Failure> {
-        let streams = lock(&self.gateway).as_ref().map(GatewayHandle::streams);
-        match (&carrier.asterisk, &ws.config.carriers[&carrier.name].kind, streams) {
-            (Some(asterisk), CarrierKind::Asterisk(config), Some(streams)) => {
-                let media = Media { listen: config.media_listen, address: config.media_address.clone() };
-                let clock = Arc::clone(&self.setup.clock);
-                asterisk::attach(Arc::clone(asterisk), media, streams, clock).await.map(Some)
-            }
-            (_, _, _) => Ok(None),
-        }
     }
 
     /// Waits until a run is over, and says what it came to.

@@ -33,7 +33,7 @@ use crate::core::inbound::{Caller, Reception, caller_of, receive};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::twiml::{RejectReason, Verb};
 use crate::core::wire::{form, token, twiml};
-use crate::edge::carrier::{Boxed, Carrier, Ending, StreamProof};
+use crate::edge::carrier::{Boxed, Carrier, ContractCard, Ending, StreamProof};
 use crate::run::agent::AgentDoor;
 use crate::run::clone::Cloner;
 use crate::store::ledger::InboundCall;
@@ -164,17 +164,18 @@ impl Desks {
         place.keep();
         lock(&self.live).insert(attempt, live.clone());
         self.spawn_beside(attempt, live, tickets, berth);
-        self.document(attempt, &token, proof, language)
+        self.document(&token, attempt, line.carrier.card(), language)
     }
 
-    fn document(&self, attempt: AttemptId, token: &str, proof: StreamProof, language: &Language) -> String {
+    fn document(&self, token: &str, attempt: AttemptId, card: &ContractCard, language: &Language) -> String {
         let stream = twiml::Stream {
-            url: match proof {
+            url: match card.stream {
                 StreamProof::Signed => self.urls.stream.clone(),
                 StreamProof::Token => format!("{}/{token}", self.urls.stream),
             },
             name: Some(attempt.to_string()),
             parameters: vec![("token".to_owned(), token.to_owned())],
+            form: card.stream_form,
         };
         let apology = house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.");
         let said = Verb::Say { text: apology.to_owned(), language: Some(language.to_string()) };
