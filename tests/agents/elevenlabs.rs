@@ -51,12 +51,19 @@ impl ElevenLabs {
     }
 
     pub async fn serve(&self, talk: &mut Talk, notes: &Notebook, act: Act) -> Result<(), String> {
+        if let Act::Late(ms) = act {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         let Some(first) = talk.next().await else { return Ok(()) };
         notes.message(&first);
         let faults = schema::faults(&self.0["ConversationInitiationPayload"], &first);
         if !faults.is_empty() {
             talk.close(1_008, "invalid message").await;
             return Err(faults.join("; "));
+        }
+        if matches!(act, Act::Hangs | Act::NeverReady) {
+            while talk.next().await.is_some() {}
+            return Ok(());
         }
         let mut ear = Ear::default();
         ear.silence_ms = 700;
@@ -85,7 +92,9 @@ impl Session<'_> {
             let message = tokio::select! {
                 message = self.talk.next() => message,
                 _ = beat.tick(), if speaking => {
-                    self.go_on().await;
+                    if !self.go_on().await {
+                        return Ok(());
+                    }
                     continue;
                 }
             };
@@ -98,9 +107,16 @@ impl Session<'_> {
         }
     }
 
-    async fn say(&mut self, name: &str, event: Value) {
+    async fn say(&mut self, name: &str, mut event: Value) {
         let faults = schema::faults(&self.vendor.0[name], &event);
         assert_eq!(faults, Vec::<String>::new(), "the emulator speaks as documented: {event}");
+        if self.act == Act::Surplus {
+            event["brand_new"] = json!({ "deep": [1, null, "x"] });
+            self.talk.send(&json!({ "type": "brand_new_thing", "x": [[]] })).await;
+        }
+        if self.act == Act::Beta && event["type"] == "audio" {
+            event["type"] = json!("audio_chunk");
+        }
         self.talk.send(&event).await;
     }
 
@@ -144,6 +160,11 @@ impl Session<'_> {
         self.say("AgentResponseCorrectionPayload", told).await;
     }
 
+    async fn error(&mut self, code: i64, message: &str) {
+        let event = json!({ "code": code, "message": message });
+        self.say("ErrorPayload", json!({ "type": "error", "error_event": event })).await;
+    }
+
     async fn answer(&mut self) {
         self.turns += 1;
         self.notes.turn();
@@ -157,17 +178,41 @@ impl Session<'_> {
             let call = json!({ "tool_name": name, "tool_call_id": "t1", "parameters": {}, "event_id": self.event });
             self.say("ClientToolCallPayload", json!({ "type": "client_tool_call", "client_tool_call": call })).await;
         }
+        match self.act {
+            Act::Fails => return self.error(1_011, "the model failed").await,
+            Act::Limited => return self.error(1_008, "This request exceeds your quota.").await,
+            _ => {}
+        }
         let event = json!({ "agent_response": format!("agent turn {}", self.turns), "event_id": self.event });
         self.say("AgentResponsePayload", json!({ "type": "agent_response", "agent_response_event": event })).await;
+        if self.act == Act::Silent {
+            return;
+        }
         self.notes.speaks();
         self.rest = SPEECH.to_vec();
         self.sounds_until = self.place + SPEECH.len();
     }
 
-    async fn go_on(&mut self) {
+    /// The next piece of what it says. False: the connection was closed.
+    async fn go_on(&mut self) -> bool {
+        if self.act == Act::Floods && self.rest.len() < 4_000 {
+            self.rest.extend_from_slice(SPEECH);
+        }
         let piece: Vec<u8> = self.rest.drain(..self.rest.len().min(1_600)).collect();
+        let sent = SPEECH.len().saturating_sub(self.rest.len());
+        if self.act == Act::ClosesMidWord && sent > 8_000 {
+            self.talk.close(1_011, "internal error").await;
+            return false;
+        }
+        let garbage = self.act == Act::BadBase64 && sent > 3_200 && sent < 8_000;
+        let sound = if garbage { "*no base64*".to_owned() } else { STANDARD.encode(piece) };
         self.event += 1;
-        let event = json!({ "audio_base_64": STANDARD.encode(piece), "event_id": self.event });
+        let event = json!({ "audio_base_64": sound, "event_id": self.event });
         self.say("AudioPayload", json!({ "type": "audio", "audio_event": event })).await;
+        if self.act == Act::Errors && sent == 3_200 {
+            // Services repeat what they were given.
+            self.error(1_008, "slow down, sk-test-of-agents").await;
+        }
+        true
     }
 }

@@ -55,6 +55,10 @@ pub enum Act {
     Silent,
     /// It refuses the connection: 401.
     Refuses,
+    /// Too many at once: 429.
+    Crowded,
+    /// Its first answer is refused: too much was asked of it.
+    Limited,
     /// It says that its connection ends soon, and closes it; the session goes on over the next one.
     GoesAway,
 }
@@ -218,12 +222,13 @@ async fn session(stream: TcpStream, notes: Notebook, acts: Vec<Act>, vendor: Arc
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned()))
             .collect();
         let checked = vendor.check(path, request.uri().query().unwrap_or(""), &headers);
-        if act == Act::Refuses || checked.is_err() {
+        if matches!(act, Act::Refuses | Act::Crowded) || checked.is_err() {
             refused = checked.err();
             let body =
                 r#"{"error":{"message":"Incorrect API key","type":"invalid_request_error","code":"invalid_api_key"}}"#;
             let mut response = ErrorResponse::new(Some(body.to_owned()));
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            let crowded = act == Act::Crowded && refused.is_none();
+            *response.status_mut() = if crowded { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::UNAUTHORIZED };
             return Err(response);
         }
         Ok(response)

@@ -53,6 +53,9 @@ impl Gemini {
     }
 
     pub async fn serve(&self, talk: &mut Talk, notes: &Notebook, act: Act) -> Result<(), String> {
+        if let Act::Late(ms) = act {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         let Some(first) = talk.next().await else { return Ok(()) };
         let mut setup = first["setup"].clone();
         notes.message(&first);
@@ -67,7 +70,7 @@ impl Gemini {
             talk.close(1_007, "Request contains an invalid argument.").await;
             return Err(wrong.join("; "));
         }
-        if act == Act::Hangs {
+        if matches!(act, Act::Hangs | Act::NeverReady) {
             while talk.next().await.is_some() {}
             return Ok(());
         }
@@ -75,7 +78,10 @@ impl Gemini {
         let mut session =
             Session { vendor: self, talk, notes, act, activity: None, begun: resumed, rest: None, turns: 0 };
         session.say(json!({ "setupComplete": {} })).await;
-        let update = json!({ "newHandle": "handle-1", "resumable": true });
+        // Whoever is to die for good gives nothing to come back with.
+        let dies = matches!(act, Act::ClosesMidWord | Act::Limited);
+        let update =
+            if dies { json!({ "resumable": false }) } else { json!({ "newHandle": "handle-1", "resumable": true }) };
         session.say(json!({ "sessionResumptionUpdate": update })).await;
         session.run().await
     }
@@ -101,9 +107,18 @@ impl Session<'_> {
         }
     }
 
-    async fn say(&mut self, event: Value) {
+    async fn say(&mut self, mut event: Value) {
         let faults = schema::faults(&self.vendor.server, &event);
         assert_eq!(faults, Vec::<String>::new(), "the emulator speaks as documented: {event}");
+        if self.act == Act::Surplus {
+            event["brandNew"] = json!({ "deep": [1, null, "x"] });
+            self.talk.send(&json!({ "anotherNewThing": [[]] })).await;
+        }
+        if self.act == Act::Beta
+            && let Some(content) = event.as_object_mut().and_then(|it| it.remove("serverContent"))
+        {
+            event["server_content"] = content;
+        }
         self.talk.send(&event).await;
     }
 
@@ -166,6 +181,10 @@ impl Session<'_> {
             }
             self.turns += 1;
             self.notes.turn();
+            if self.act == Act::Limited {
+                self.talk.close(1_011, "You exceeded your current quota.").await;
+                return Ok(());
+            }
             self.answer().await;
         }
         Ok(())
@@ -174,11 +193,22 @@ impl Session<'_> {
     async fn answer(&mut self) {
         let understood = json!({ "text": format!("callee turn {}", self.turns) });
         self.say(json!({ "serverContent": { "inputTranscription": understood } })).await;
-        if let Act::Tool(name) = self.act
-            && self.turns == 1
-        {
+        let tool = match self.act {
+            Act::Tool(name) if self.turns == 1 => Some(name),
+            Act::Ends if self.turns == 2 => Some("end_call"),
+            _ => None,
+        };
+        if let Some(name) = tool {
             let call = json!({ "id": "f1", "name": name, "args": {} });
             self.say(json!({ "toolCall": { "functionCalls": [call] } })).await;
+        }
+        match self.act {
+            Act::Fails => {
+                let rejected = json!({ "turnComplete": true, "turnCompleteReason": "RESPONSE_REJECTED" });
+                return self.say(json!({ "serverContent": rejected })).await;
+            }
+            Act::Silent => return self.say(json!({ "serverContent": { "turnComplete": true } })).await,
+            _ => {}
         }
         let said = json!({ "text": format!("agent turn {}", self.turns) });
         self.say(json!({ "serverContent": { "outputTranscription": said } })).await;
@@ -188,8 +218,20 @@ impl Session<'_> {
 
     async fn go_on(&mut self) -> bool {
         let Some(mut rest) = self.rest.take() else { return true };
+        if self.act == Act::Floods && rest.len() < 20_000 {
+            rest.extend_from_slice(&self.vendor.speech);
+        }
         let piece: Vec<u8> = rest.drain(..rest.len().min(9_600)).collect();
-        let part = json!({ "inlineData": { "mimeType": "audio/pcm;rate=24000", "data": STANDARD.encode(piece) } });
+        let sent = self.vendor.speech.len().saturating_sub(rest.len());
+        let garbage = self.act == Act::BadBase64 && sent > 20_000 && sent < 60_000;
+        let data = if garbage { "*no base64*".to_owned() } else { STANDARD.encode(piece) };
+        let mime = if self.act == Act::WrongFormat { "audio/ogg" } else { "audio/pcm;rate=24000" };
+        let part = json!({ "inlineData": { "mimeType": mime, "data": data } });
+        if self.act == Act::Errors && (20_000..30_000).contains(&sent) {
+            // In no document of the provider's, and seen all the same; services repeat what they were given.
+            let error = json!({ "error": { "code": 8, "status": "RESOURCE_EXHAUSTED", "message": "slow down, sk-test-of-agents" } });
+            self.talk.send(&error).await;
+        }
         self.say(json!({ "serverContent": { "modelTurn": { "role": "model", "parts": [part] } } })).await;
         if self.act == Act::ClosesMidWord && rest.len() < self.vendor.speech.len() / 2 {
             self.talk.close(1_011, "Internal error encountered.").await;

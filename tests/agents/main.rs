@@ -243,6 +243,21 @@ fn an_elevenlabs_agent_is_told_of_the_greeting_and_stops_by_its_own_ear() {
 /// One campaign for each act, in one run: an agent that misbehaves delays nobody else's calls.
 #[test]
 fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_not_touched() {
+    misbehave(Vendor::OpenAi(OpenAi::new()));
+}
+
+#[test]
+fn agents_of_gemini_that_misbehave_end_in_an_apology_or_go_on_too() {
+    misbehave(Vendor::Gemini(Box::new(Gemini::new())));
+}
+
+#[test]
+fn agents_of_elevenlabs_that_misbehave_end_in_an_apology_or_go_on_too() {
+    misbehave(Vendor::ElevenLabs(ElevenLabs::new()));
+}
+
+/// The table: what each act comes to, whose protocol it is in.
+fn misbehave(vendor: Vendor) {
     let acts = vec![
         Act::Well,
         Act::Late(3_000),
@@ -260,8 +275,10 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
         Act::Fails,
         Act::Silent,
         Act::Refuses,
+        Act::Crowded,
+        Act::Limited,
     ];
-    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), acts.clone());
+    let provider = Provider::start(vendor, acts.clone());
     let carrier = format!(
         "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 40\nmax_live_calls = 90\nfaults = {{ callee_converses = 1.0 }}\n{}",
         agents(&provider, acts.len())
@@ -330,7 +347,7 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
             }
             // The bridge phrase was not enough for whoever was answered at once; who was not is with the agent.
             Act::Late(_) => assert!(all(&["hung_up", "finished", "no_agent"]), "{act:?}: {causes:?}"),
-            Act::Hangs | Act::NeverReady | Act::WrongFormat | Act::Refuses | Act::ClosesMidWord => {
+            Act::Hangs | Act::NeverReady | Act::WrongFormat | Act::Refuses | Act::Crowded | Act::ClosesMidWord => {
                 assert!(all(&["no_agent", "hung_up"]), "{act:?}: {causes:?}");
                 assert!(causes.contains(&"no_agent"), "{act:?}: {causes:?}");
             }
@@ -341,6 +358,10 @@ fn agents_that_misbehave_end_in_an_apology_or_go_on_and_the_calls_of_others_are_
             Act::Fails => {
                 assert!(all(&["finished", "hung_up"]), "{act:?}: {causes:?}");
                 assert!(any_event("agent_fault"), "{act:?}");
+            }
+            Act::Limited => {
+                assert!(all(&["finished", "hung_up", "no_agent"]), "{act:?}: {causes:?}");
+                assert!(any_event("agent_fault") || any_event("agent_gone"), "{act:?}");
             }
             Act::Floods => {
                 assert!(any_event("agent_speaks"), "{act:?}");

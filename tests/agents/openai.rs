@@ -275,6 +275,9 @@ impl Session<'_> {
     }
 
     async fn answer(&mut self) {
+        if self.act == Act::Limited {
+            return self.error("rate_limit_exceeded", "too many tokens a minute").await;
+        }
         let nth = self.items.len() + 1;
         let (id, item) = (format!("resp_{nth}"), format!("item_a{nth}"));
         let response = json!({ "id": id, "object": "realtime.response", "status": "in_progress", "output": [] });

@@ -23,6 +23,8 @@ const OUT_HZ: u32 = 24_000;
 const RATES: [u32; 4] = [8_000, 16_000, OUT_HZ, 48_000];
 /// Connections of one call at most: an hour and a half, or a service that keeps breaking.
 const CONNECTIONS: u32 = 12;
+/// Why a turn may end without anything having failed.
+const NORMAL_ENDS: [&str; 2] = ["TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"];
 /// Told instead of a greeting of which nothing was heard.
 const WAITS: &str = "(The person asked to speak with you and waits.)";
 const NOTHING: &str = "(nothing that I said was heard)";
@@ -67,6 +69,7 @@ struct Raw {
     usage_metadata: Option<Value>,
     go_away: Option<Value>,
     session_resumption_update: Option<Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -78,6 +81,7 @@ struct Content {
     interrupted: Option<bool>,
     generation_complete: Option<bool>,
     turn_complete: Option<bool>,
+    turn_complete_reason: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -234,6 +238,11 @@ impl GeminiLive {
         if content.generation_complete == Some(true) || content.turn_complete == Some(true) {
             self.end_turn(out);
         }
+        // Asking for more is a normal end; anything else that is named is a turn that failed.
+        let reason = content.turn_complete_reason.filter(|why| !NORMAL_ENDS.contains(&why.as_str()));
+        if let Some(why) = reason {
+            out.call.push(FromAgent::Fault { what: format!("its turn ended with {}", words(&why)) });
+        }
         self.answering &= content.turn_complete != Some(true);
         if content.turn_complete == Some(true)
             && let Some(later) = self.opening.prompt.later.take()
@@ -247,7 +256,9 @@ impl GeminiLive {
         let fault = |what: &str| FromAgent::Fault { what: what.to_owned() };
         let hz = blob.mime_type.split("rate=").nth(1).and_then(|rate| rate.trim().parse().ok()).unwrap_or(OUT_HZ);
         if !blob.mime_type.starts_with("audio/pcm") || !RATES.contains(&hz) {
-            return out.call.push(fault("its sound is no audio/pcm of 8, 16, 24 or 48 kHz"));
+            // What comes next will be no better: the callee would hear nothing for ever.
+            let why = "its sound is no audio/pcm of 8, 16, 24 or 48 kHz".to_owned();
+            return out.call.push(FromAgent::Gone { why });
         }
         let Some(bytes) = STANDARD.decode(&blob.data).ok().filter(|bytes| bytes.len().is_multiple_of(2)) else {
             return out.call.push(fault("a piece of its sound is no base64 of 16-bit samples"));
@@ -373,6 +384,11 @@ impl Machine for GeminiLive {
         if let Some(usage) = raw.usage_metadata {
             out.call.push(FromAgent::Usage(count(&usage)));
         }
+        if let Some(error) = raw.error {
+            // In no document, and seen: told where somebody looks for the reason of a silence.
+            let what = format!("{}: {}", error["code"], words(error["message"].as_str().unwrap_or("")));
+            out.call.push(if self.begun { FromAgent::Fault { what } } else { FromAgent::Gone { why: what } });
+        }
         self.leaving |= raw.go_away.is_some();
         // Between two turns: what it is saying would be lost. If it does not wait for that, it closes.
         let idle = !self.turn_open && !self.answering && self.turn.is_none();
@@ -473,7 +489,7 @@ mod tests {
         let mut out = Outbox::default();
         let part = json!({ "inlineData": { "mimeType": "audio/pcm;rate=47999", "data": "AAAA" } });
         gemini.received(&json!({ "serverContent": { "modelTurn": { "parts": [part] } } }).to_string(), &mut out);
-        assert!(matches!(&out.call[..], [FromAgent::Fault { .. }]) && gemini.down_hz == OUT_HZ);
+        assert!(matches!(&out.call[..], [FromAgent::Gone { .. }]) && gemini.down_hz == OUT_HZ);
     }
 
     #[test]

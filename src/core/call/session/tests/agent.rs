@@ -114,6 +114,47 @@ fn an_agent_that_is_late_is_bridged_and_gets_what_was_said_meanwhile() {
 }
 
 #[test]
+fn a_carrier_that_drops_the_stream_in_the_agents_word_ends_it_and_nothing_is_said_any_more() {
+    let mut line = Line::started_with(with_agent());
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    line.agent_speaks("a", 2_000);
+    line.silence(500);
+    let (sent, told) = (line.sent.len(), line.told.len());
+    line.event(Event::Ended(EndCause::Lost));
+    assert_eq!(line.cause(), Some(EndCause::Lost));
+    line.agent_speaks("a", 2_000);
+    line.agent(FromAgent::Whole { turn: "a".into() });
+    line.agent(FromAgent::Hangs);
+    assert_eq!((line.sent.len(), line.told.len()), (sent, told), "neither the carrier nor the agent gets another word");
+    assert_eq!(line.cause(), Some(EndCause::Lost), "the first cause stays");
+    assert_eq!(line.log.iter().filter(|it| matches!(it, What::End { .. })).count(), 1);
+}
+
+#[test]
+fn a_call_that_ends_during_the_hand_over_gives_the_line_to_nobody() {
+    // While the agent is waited for, behind the bridge.
+    let mut line = Line::started_with(with_agent());
+    line.greeted();
+    line.silence(300);
+    let played = line.played.len();
+    line.event(Event::Ended(EndCause::HungUp));
+    line.agent(FromAgent::Ready);
+    line.agent_speaks("a", 1_000);
+    assert!(line.told.is_empty() && line.sent.is_empty(), "{:?}", line.told);
+    assert_eq!((line.cause(), line.played.len()), (Some(EndCause::HungUp), played), "no apology either");
+    assert!(!line.log.iter().any(|it| matches!(it, What::HandOver { .. })));
+    // In the very message that hands over: told, and then nothing more.
+    let mut line = Line::started_with(with_agent());
+    line.agent(FromAgent::Ready);
+    line.greeted();
+    let told = line.told.len();
+    line.event(Event::Ended(EndCause::HungUp));
+    line.agent_speaks("a", 1_000);
+    assert_eq!((line.told.len(), line.sent.len(), line.cause()), (told, 0, Some(EndCause::HungUp)));
+}
+
+#[test]
 fn an_agent_that_never_comes_or_dies_ends_in_an_apology() {
     let mut line = Line::started_with(with_agent());
     line.greeted();
