@@ -103,6 +103,7 @@ fn policy() -> VerdictPolicy {
         failed_ms: minutes(30),
         voicemail_ms: minutes(240),
         gap_ms: minutes(60),
+        after: Default::default(),
     }
 }
 
@@ -223,7 +224,7 @@ proptest! {
         suppressed: bool,
     ) {
         let [busy_ms, no_answer_ms, failed_ms, voicemail_ms, gap_ms] = waits;
-        let policy = VerdictPolicy { attempts, busy_ms, no_answer_ms, failed_ms, voicemail_ms, gap_ms };
+        let policy = VerdictPolicy { attempts, busy_ms, no_answer_ms, failed_ms, voicemail_ms, gap_ms, after: Default::default() };
         let at = Wall(at);
         let ended = Ended { outcome, used, at, after: after.map(Duration::from_millis), suppressed };
         match verdict(ended, &policy) {

@@ -1,7 +1,9 @@
-//! Recordings of the carrier and what calls cost: begun after the notice, fetched whole, missing for a reason. The
-//! embedded carrier's own log is the oracle of what was recorded.
+//! What comes after calls: the carrier's recordings and prices, transcripts and summaries; got whole, or missing for a
+//! reason. The embedded carrier's own log is the oracle of what was recorded.
 
 mod common;
+#[path = "recordings/words.rs"]
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -352,6 +352,35 @@ pub const RECORDINGS_AT_ONCE: usize = 8;
 pub const RECORDINGS_A_LOOK: u32 = 64;
 /// A run that is over waits this long for recordings that are nearly ready; the rest is left to `ahoy calls fetch`.
 pub const RECORDINGS_AT_END: Duration = Duration::from_secs(5);
+/// Tries of a transcript or summary after a call; then it is missing, with the reason of the last.
+pub const WRITING_TRIES: u32 = 6;
+/// A transcript or summary that is not there so long after its call is given up, whatever was in the way.
+pub const WRITING_GIVEN_UP: Duration = Duration::from_secs(7 * 86_400);
+/// Longest wait between two of these tries.
+pub const WRITING_WAIT_MOST: Duration = Duration::from_secs(6 * 3_600);
+/// A service that refuses the account is asked again after this.
+pub const WRITING_ACCOUNT_WAIT: Duration = Duration::from_secs(600);
+/// The folder of a call whose process died is looked for this long after its end: until then it may still be written.
+pub const WRITING_ORPHANED: Duration = Duration::from_secs(60);
+/// Calls that are written down at once: each holds its recording in memory.
+pub const WRITINGS_AT_ONCE: usize = 2;
+/// Transcripts or summaries that one look takes up.
+pub const WRITINGS_A_LOOK: u32 = 32;
+/// A run that is over waits this long for its last transcripts and summaries; the rest is left to `ahoy calls fetch`.
+pub const WRITINGS_AT_END: Duration = Duration::from_secs(15);
+/// Longest piece of sound that a transcriber gets, ms: within what every service takes at once.
+pub const WRITING_PIECE_MS: u64 = 60_000;
+/// Pieces of one call.
+pub const WRITING_PIECES: usize = 500;
+/// Characters of what was said that a model gets to sum up: about an hour of talk.
+pub const SUMMARY_INPUT_CHARS: usize = 60_000;
+/// Characters of a summary.
+pub const SUMMARY_CHARS: usize = 1_200;
+/// Characters of its next step.
+pub const NEXT_STEP_CHARS: usize = 300;
+/// Artefacts of unknown calls that the ledger keeps; further ones are only logged.
+pub const STRAY_ARTEFACTS: u32 = 10_000;
+
 /// Prices are asked for calls of so many days: the carrier's lists are not read further back.
 pub const PRICE_DAYS: u64 = 30;
 /// Playback without mark echoes counts as done this long after its computed end.

@@ -9,12 +9,12 @@ use serde_json::json;
 use super::clone::event_line;
 use super::{Context, print_json, print_line};
 use crate::base::time::parse_span;
-use crate::base::{CallId, Exit, Failure, limits};
+use crate::base::{CallId, Exit, Failure, Slug, limits};
 use crate::core::call::report::Report;
-use crate::core::figures::Quantiles;
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::control;
 use crate::run::leads::read_ledger;
+use crate::run::latencies::by_campaign;
 use crate::show::calls as show;
 use crate::show::clones::EventLine;
 use crate::show::live::Live;
@@ -24,16 +24,17 @@ use crate::store::calllog;
 const EXAMPLES: &str = "\
 Examples:
   ahoy calls list --limit 5
+  ahoy calls list --unknown        # what belongs to no call of the ledger
   ahoy calls show 0192d3a4
   ahoy calls tail                  # beside a run: every call, as it happens
   ahoy calls tail 0192d3a4 --follow
   ahoy calls inbound --since 2026-11-01
-  ahoy calls fetch --wait 10m      # recordings of the carrier, and what the calls cost
-  ahoy calls latency --since 2026-11-01
+  ahoy calls fetch --wait 10m      # recordings, what the calls cost, transcripts, summaries
+  ahoy calls latency --since 2026-11-01 --campaign welcome
 
 The recording of a call is audio.wav in its folder: the callee left, we right, 8 kHz. docs/CALLS.md tells the rest.
 Exit codes: 0 done · 1 a log cannot be read, or a carrier cannot be asked · 2 no such call · 3 fetch: recordings are
-missing for good · 12 fetch: the account is refused";
+missing for good, transcripts or summaries · 12 fetch: the account is refused";
 
 /// Arguments of `ahoy calls`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,9 @@ enum CallsCommand {
         /// Show so many
         #[arg(long, default_value_t = 20, value_name = "N")]
         limit: usize,
+        /// Only what belongs to no call of the ledger: folders, recordings and callbacks that nobody can claim
+        #[arg(long)]
+        unknown: bool,
     },
     /// One call: events, what was heard and pressed, where the recording is
     Show {
@@ -68,16 +72,19 @@ enum CallsCommand {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Ask the carriers for what comes after calls: recordings that are not in their folders yet, and prices
+    /// Get what comes after calls: recordings that are not in their folders yet, prices, transcripts and summaries
     Fetch {
-        /// Go on until no recording is waited for, at most this long, such as 10m
+        /// Go on until nothing is waited for, at most this long, such as 10m
         #[arg(long, value_name = "SPAN", value_parser = parse_span)]
         wait: Option<Duration>,
     },
     /// Calls that people made to us: what greeted them, and what they came to
     Inbound(super::calls_inbound::InboundArgs),
-    /// Start → first audio, speech → clear, and how long the agent lets people wait: p50, p90, p99, max
+    /// How long people wait: answer → first audio, speech → clear, the agent; p50 to p99, of each campaign and of all
     Latency {
+        /// Only this campaign's calls; may be given several times
+        #[arg(long, value_name = "NAME")]
+        campaign: Vec<Slug>,
         /// Only calls that began on this day (UTC) or later
         #[arg(long, value_name = "YYYY-MM-DD")]
         since: Option<jiff::civil::Date>,
@@ -91,7 +98,8 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
         None => context.workspace()?.calls_dir(),
     };
     match &args.command {
-        CallsCommand::List { limit } => list(&calls, *limit, context),
+        CallsCommand::List { limit, unknown: true } => super::unknown::run(&calls, *limit, context),
+        CallsCommand::List { limit, unknown: false } => list(&calls, *limit, context),
         CallsCommand::Show { id } => show_one(&calls, id, context),
         CallsCommand::Tail { id, follow } => {
             if id.is_none() && args.dir.is_none() && crate::run::block_on(1, live(context))? {
@@ -103,7 +111,7 @@ pub fn run(args: &CallsArgs, context: &Context) -> Result<Exit, Failure> {
         }
         CallsCommand::Fetch { wait } => super::fetch::run(*wait, context),
         CallsCommand::Inbound(args) => super::calls_inbound::run(args, context),
-        CallsCommand::Latency { since } => latency(&calls, *since, context),
+        CallsCommand::Latency { campaign, since } => latency(&calls, *since, campaign, args.dir.is_none(), context),
     }
 }
 
@@ -150,15 +158,25 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
     let (report, recording) = (Report::of(&record.lines), calllog::recording(&folder)?);
     let carriers = Some(folder.join(calllog::CARRIER_AUDIO)).filter(|path| path.is_file());
     let clones = clone_events(call, context)?;
+    let made = calllog::transcript(call, &folder)?;
+    let said = calllog::said(&folder)?.unwrap_or_else(|| report.agent.transcript.clone());
+    let (summary, tasks) = (calllog::summary(&folder)?, tasks_of(call, context)?);
     if context.json() {
         let clones: Vec<serde_json::Value> = clones.iter().map(|it| it.json()).collect();
         print_json(&json!({
             "call": call, "report": report, "events": record.lines, "unread": record.unread, "recording": recording,
-            "carrier_recording": carriers, "clone_events": clones,
+            "carrier_recording": carriers, "clone_events": clones, "transcript": made, "said": said, "summary": summary,
+            "tasks": tasks,
         }))?;
     } else {
-        let recordings = [recording.as_deref(), carriers.as_deref()];
-        print_line(&show::show(call, &report, &record.lines, recordings))?;
+        let beside = show::Beside {
+            ours: recording.as_deref(),
+            carriers: carriers.as_deref(),
+            said: &said,
+            summary: summary.as_ref(),
+            tasks: &tasks,
+        };
+        print_line(&show::show(call, &report, &record.lines, &beside))?;
         for event in clones {
             print_line(&event.text())?;
         }
@@ -182,6 +200,14 @@ fn clone_events(call: CallId, context: &Context) -> Result<Vec<EventLine>, Failu
         }
     };
     Ok(ledger.clone_events_of_call(call)?.iter().map(event_line).collect())
+}
+
+/// What is waited for or missing after a call: which, `waiting` or `missing`, why. Nothing without a ledger (a demo's calls).
+fn tasks_of(call: CallId, context: &Context) -> Result<Vec<(String, String, String)>, Failure> {
+    let Ok(ws) = context.workspace() else { return Ok(Vec::new()) };
+    let Some(ledger) = crate::run::leads::read_ledger(&ws.ledger_path())? else { return Ok(Vec::new()) };
+    let open = ledger.tasks_of(call)?.into_iter().filter(|task| task.state != "done");
+    Ok(open.map(|task| (task.kind, task.state, task.reason.unwrap_or_default())).collect())
 }
 
 /// What the engine of this workspace tells, if there is one.
@@ -217,32 +243,24 @@ async fn tail(call: CallId, folder: &Path, follow: bool, json: bool) -> Result<(
     }
 }
 
-fn latency(calls: &Path, since: Option<jiff::civil::Date>, context: &Context) -> Result<Exit, Failure> {
-    let since = since.map(|day| day.to_string());
-    let (mut first_audio, mut barge_ins) = (Vec::new(), Vec::new());
-    let (mut waited, mut first, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
-    for (call, folder) in calllog::list(calls, limits::CALL_FOLDERS)? {
-        let report = Report::of(&calllog::read(call, &folder)?.lines);
-        // Both are RFC 3339 in UTC: text order is time order.
-        if since.as_ref().is_none_or(|since| report.began.as_ref().is_some_and(|began| began >= since)) {
-            first_audio.extend(report.first_audio_us);
-            barge_ins.extend(report.barge_in_ms);
-            waited.extend(report.agent.waited_ms);
-            first.extend(report.agent.first_ms);
-            gaps.extend(report.agent.gaps_ms);
-        }
-    }
-    let found = show::Latencies {
-        first_audio_us: Quantiles::of(first_audio),
-        barge_in_ms: Quantiles::of(barge_ins),
-        agent_waited_ms: Quantiles::of(waited),
-        agent_first_ms: Quantiles::of(first),
-        turn_gap_ms: Quantiles::of(gaps),
+fn latency(
+    calls: &Path,
+    since: Option<jiff::civil::Date>,
+    only: &[Slug],
+    own: bool,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let since = since.map(|day| day.to_string()).unwrap_or_default();
+    // A folder of others, such as a demo's, has a ledger of its own, if any.
+    let ledger = match own.then(|| context.workspace()).transpose()? {
+        Some(ws) => crate::run::leads::read_ledger(&ws.ledger_path())?,
+        None => None,
     };
+    let found = by_campaign(calls, ledger.as_ref(), &since, only)?;
     if context.json() {
         print_json(&found)?;
     } else {
-        print_line(&show::latency(&found))?;
+        print_line(&show::latency(&found.all, &found.campaigns))?;
     }
     Ok(Exit::Done)
 }

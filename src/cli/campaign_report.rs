@@ -9,6 +9,7 @@ use crate::core::config::Campaign;
 use crate::core::report::{AlarmLine, Fold, Leads, Report};
 use crate::run::campaign::ledger_failure;
 use crate::run::clock::{Clock, MachineClock};
+use crate::run::latencies::of_campaign;
 use crate::show::campaign_report as show;
 use crate::show::html::report_page;
 use crate::show::words::say;
@@ -88,7 +89,15 @@ pub fn run(ws: &Workspace, context: &Context, args: &ReportArgs) -> Result<Exit,
     let ledger = super::campaign::read_ledger(ws)?;
     let now = MachineClock.wall();
     let since = args.since.map(|since| since.wall(now));
-    let report = report(&ledger, &campaigns, since, now).map_err(|fault| ledger_failure(&fault))?;
+    let mut report = report(&ledger, &campaigns, since, now).map_err(|fault| ledger_failure(&fault))?;
+    // A log each call: read where somebody looks at it.
+    if args.html.is_some() || context.json() {
+        for campaign in &campaigns {
+            let from = since.unwrap_or(Wall(i64::MIN));
+            let found = of_campaign(&ws.calls_dir(), &ledger, &campaign.name, from)?;
+            report.latencies.insert(campaign.name.to_string(), found);
+        }
+    }
     if let Some(file) = &args.html {
         write_whole(file, report_page(&report).as_bytes())?;
         if !context.global.quiet {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Context, print_json, print_line};
 use crate::base::{Exit, Failure};
 use crate::run::clock::MachineClock;
-use crate::run::recordings::{FetchReport, fetch};
+use crate::run::recordings::{FetchReport, Fetched, fetch};
+use crate::run::writings::WrittenReport;
 use crate::show::progress;
 use crate::show::words::say;
 
@@ -26,23 +27,35 @@ pub fn run(wait: Option<Duration>, context: &Context) -> Result<Exit, Failure> {
     };
     let reports = crate::run::block_on(1, fetch(&ws, Arc::new(MachineClock), wait, each));
     bar.finish_and_clear();
-    let reports = reports?;
+    let Fetched { carriers, written } = reports?;
     if context.json() {
-        for report in &reports {
+        for report in &carriers {
+            print_json(report)?;
+        }
+        for report in &written {
             print_json(report)?;
         }
     } else if !context.global.quiet {
-        if reports.is_empty() {
-            say("no recording is waited for, and no call is without a price");
+        if carriers.is_empty() && written.is_empty() {
+            say("nothing is waited for after any call, and no call is without a price");
         }
-        for report in &reports {
-            for line in sentences(report) {
-                print_line(&line)?;
-            }
+        for line in carriers.iter().flat_map(sentences).chain(written.iter().flat_map(words)) {
+            print_line(&line)?;
         }
     }
-    let lost = reports.iter().any(|report| report.recordings.missing > 0);
+    let lost = carriers.iter().any(|report| report.recordings.missing > 0)
+        || written.iter().any(|report| report.written.missing > 0);
     Ok(if lost { Exit::Findings } else { Exit::Done })
+}
+
+fn words(report: &WrittenReport) -> Vec<String> {
+    let WrittenReport { campaign, written, waiting, missing } = report;
+    let mut told = vec![format!(
+        "{campaign}: {} transcripts and {} summaries made ({}), {} missing, {waiting} waited for",
+        written.transcripts, written.summaries, written.cost, written.missing
+    )];
+    told.extend(missing.iter().take(SHOWN).map(|(call, kind, why)| format!("{campaign}: no {kind} of {call}: {why}")));
+    told
 }
 
 fn sentences(report: &FetchReport) -> Vec<String> {

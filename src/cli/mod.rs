@@ -34,6 +34,7 @@ pub mod serve;
 pub mod sim;
 mod suppress;
 mod tickets;
+mod unknown;
 pub mod voices;
 
 /// Campaign dialer and voice-asset toolkit: one cached greeting, playing the instant a person answers.

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod gateway;
 pub mod player;
 pub mod probe;
+pub mod summarizer;
 pub mod transcriber;
 
 /// Chooses the TLS library of the process (rustls on ring). Call before the first HTTPS client is made; repeating it is harmless.

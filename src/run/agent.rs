@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::base::{Failure, limits};
 use crate::core::agent::{Closed, Echo, FromAgent, Machine, Opening, Outbox, Prompt, ToAgent};
 use crate::core::config::{Agent, Campaign, ECHO, NONE};
+use crate::core::cost::table;
 use crate::edge::agent::{AgentSocket, Ended, Provider};
 use crate::run::clock::Clock;
 use crate::run::metrics::{OnStage, Stage, Stages};
@@ -95,6 +96,12 @@ impl AgentDoor {
     pub fn new(provider: Option<Provider>, slots: usize) -> Arc<AgentDoor> {
         let (most, stages) = (slots, Arc::default());
         Arc::new(AgentDoor { provider, slots: Arc::new(Semaphore::new(slots)), most, stages })
+    }
+
+    /// Whether the dated table knows what its model costs: without a price no cap on spending holds.
+    pub fn has_price(&self) -> bool {
+        let model = |it: &Provider| table().model(it.priced_as(), it.model()).is_some_and(|it| !it.prices.is_empty());
+        self.provider.as_ref().is_none_or(model)
     }
 
     /// Sessions that could be opened now.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::session;
 use crate::base::text::printable;
-use crate::base::{AttemptId, CallId, Exit, Failure, Phone, Secret, Sid, Wall, limits};
+use crate::base::{AttemptId, CallId, Exit, Failure, Money, Phone, Secret, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
 use crate::core::call::{Answerer, Line, What};
@@ -112,6 +112,8 @@ pub struct CallSummary {
     pub notes: Notes,
     /// The call's folder.
     pub folder: PathBuf,
+    /// What its agent's usage cost; `None`: no agent had the line.
+    pub agent_cost: Option<Money>,
 }
 
 /// What the gateway needs.

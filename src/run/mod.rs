@@ -17,6 +17,7 @@ pub mod demo;
 pub mod doctor;
 pub mod gateway;
 pub(crate) mod inbound;
+pub mod latencies;
 pub mod leads;
 pub mod ledger;
 pub mod listen;
@@ -31,6 +32,7 @@ pub mod sim;
 pub mod stop;
 pub mod suppress;
 pub mod voices;
+pub mod writings;
 
 /// Waits for a future on a thread of a runtime that was told to expect it ([`tokio::task::block_in_place`]).
 pub fn block_here<T>(future: impl Future<Output = T>) -> T {

@@ -11,10 +11,11 @@ use futures_util::stream;
 use super::carriers;
 use super::clock::Clock;
 use super::ledger::LedgerHandle;
+use super::writings::{WrittenReport, write_down};
 use crate::base::{Exit, Failure, Money, Sid, Wall, limits};
 use crate::core::call::recording::{End, end_of, later};
 use crate::edge::carrier::{AskFault, Carrier, ListQuery, SoundFile};
-use crate::store::calllog::{self, Fetched};
+use crate::store::calllog;
 use crate::store::ledger::writer::Writer;
 use crate::store::ledger::{DueRecording, Ledger, LedgerFault, OpenOptions};
 use crate::store::workspace::Workspace;
@@ -65,17 +66,17 @@ pub struct Prices {
     pub untold: u64,
 }
 
-impl SoundFile for Fetched {
+impl SoundFile for calllog::Fetched {
     fn held(&self) -> u64 {
-        Fetched::held(self)
+        calllog::Fetched::held(self)
     }
 
     fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        Fetched::append(self, bytes)
+        calllog::Fetched::append(self, bytes)
     }
 
     fn restart(&mut self) -> std::io::Result<()> {
-        Fetched::restart(self)
+        calllog::Fetched::restart(self)
     }
 }
 
@@ -144,7 +145,7 @@ impl Wanted {
             Some(folder) => self.calls_dir.join(folder),
             None => calllog::folder(&self.calls_dir, due.call, due.begun),
         };
-        let mut sound = Fetched::open(&folder).map_err(disk)?;
+        let mut sound = calllog::Fetched::open(&folder).map_err(disk)?;
         for tries in 1.. {
             let held = sound.held();
             match self.carrier.fetch_sound(&recording, &mut sound).await {
@@ -202,13 +203,22 @@ pub struct FetchReport {
     pub missing: Vec<(String, String)>,
 }
 
+/// What `ahoy calls fetch` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fetched {
+    /// Recordings and prices, by carrier.
+    pub carriers: Vec<FetchReport>,
+    /// Transcripts and summaries, by campaign.
+    pub written: Vec<WrittenReport>,
+}
+
 /// Missing recordings that a report names.
 const MISSING_SHOWN: u32 = 100;
 /// Between two looks of `ahoy calls fetch --wait`.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
-/// Asks every carrier for what comes after calls; with `wait`, until no recording is waited for, at most so long. May run
-/// beside a campaign.
+/// Asks every carrier for what comes after calls, then writes down and sums up what is waited for; with `wait`, until nothing
+/// is, each at most so long. May run beside a campaign.
 ///
 /// Errors: exit 12 if an account is refused, 1 if a carrier cannot be asked.
 pub async fn fetch(
@@ -216,7 +226,7 @@ pub async fn fetch(
     clock: Arc<dyn Clock>,
     wait: Option<Duration>,
     mut each: impl FnMut(&Looked),
-) -> Result<Vec<FetchReport>, Failure> {
+) -> Result<Fetched, Failure> {
     let ledger = Ledger::open(&ws.ledger_path(), &OpenOptions::with_fresh_key(clock.wall()))?;
     let ledger = LedgerHandle::new(Writer::start(ledger)?);
     let mut reports = Vec::new();
@@ -248,7 +258,8 @@ pub async fn fetch(
         }
         reports.push(report?);
     }
-    Ok(reports)
+    let written = write_down(ws, &ledger, &clock, wait).await?;
+    Ok(Fetched { carriers: reports, written })
 }
 
 async fn fetch_one(

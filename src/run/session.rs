@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
-use crate::base::{AttemptId, Boot, Sid, Wall, limits};
+use crate::base::{AttemptId, Boot, Money, Sid, Wall, limits};
 use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::{Piece, mark_name};
@@ -107,6 +107,8 @@ struct Stream<'a> {
     agent: Option<AgentLine>,
     /// Kind and model of the agent, as the table of prices knows them.
     priced: Option<(&'static str, String)>,
+    /// What it used up cost.
+    agent_cost: Option<Money>,
     /// Pieces of sound that the agent had no room for.
     unheard: u64,
     closing: bool,
@@ -130,6 +132,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         word: None,
         agent: None,
         priced: None,
+        agent_cost: None,
         unheard: 0,
         closing: false,
         last_write: now,
@@ -444,6 +447,7 @@ impl Stream<'_> {
         // Who bills by the minute bills the whole stream.
         let usage = Usage { audio_ms: notes.media_ms, ..notes.usage };
         let usage = table().bill(kind, &model, usage, self.shared.clock.wall());
+        self.agent_cost = Some(usage.cost);
         self.log(What::AgentCost { model, usage });
     }
 
@@ -484,6 +488,7 @@ impl Stream<'_> {
             first_audio_media_ms: bound.first_audio.map(|(_, media_ms)| media_ms),
             notes: self.session.notes(),
             folder: bound.folder,
+            agent_cost: self.agent_cost,
         };
         self.shared.desk.ended(summary).await;
     }

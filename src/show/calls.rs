@@ -1,12 +1,15 @@
 //! Calls as tables and lines.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::table::table;
 use crate::base::CallId;
 use crate::base::text::printable;
 use crate::core::call::Line;
-use crate::core::call::report::Report;
+use crate::core::call::after::Summary;
+use crate::core::call::latency::Latencies;
+use crate::core::call::report::{Report, Saying};
 use crate::core::figures::Quantiles;
 
 fn ms(value: Option<u64>) -> String {
@@ -53,8 +56,24 @@ pub fn list(calls: &[(CallId, Report)]) -> String {
     )
 }
 
-/// One call: its figures, its events, its recordings (ours, the carrier's).
-pub fn show(call: CallId, report: &Report, lines: &[Line], [ours, carriers]: [Option<&Path>; 2]) -> String {
+/// What lies beside a call's events, and what is waited for.
+#[derive(Debug, Default)]
+pub struct Beside<'a> {
+    /// Our recording.
+    pub ours: Option<&'a Path>,
+    /// The carrier's.
+    pub carriers: Option<&'a Path>,
+    /// What was said, by an engine or by the agent's events.
+    pub said: &'a [Saying],
+    /// What it came to.
+    pub summary: Option<&'a Summary>,
+    /// What is waited for or missing: which, `waiting` or `missing`, why.
+    pub tasks: &'a [(String, String, String)],
+}
+
+/// One call: its figures, its events, and what lies beside them.
+pub fn show(call: CallId, report: &Report, lines: &[Line], beside: &Beside<'_>) -> String {
+    let (ours, carriers) = (beside.ours, beside.carriers);
     let mut text = format!("call        {call}\n");
     let mut row = |name: &str, value: String| text.push_str(&format!("{name:<12}{}\n", printable(&value)));
     row("began", report.began.clone().unwrap_or_else(|| "-".to_owned()));
@@ -92,7 +111,15 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], [ours, carriers]: [Op
     if let Some(path) = carriers {
         row("carrier's", path.display().to_string());
     }
-    for said in &agent.transcript {
+    if let Some(it) = beside.summary {
+        row("in short", it.outcome.clone());
+        row("next", it.next_step.clone().unwrap_or_else(|| "nothing was agreed".to_owned()));
+        row("", it.text.clone());
+    }
+    for (what, state, why) in beside.tasks {
+        row(what, if why.is_empty() { state.clone() } else { format!("{state}: {why}") });
+    }
+    for said in beside.said {
         let who = if said.ours { "we" } else { "they" };
         let cut = said.cut_at_ms.map_or(String::new(), |ms| format!(" (cut after {ms} ms)"));
         text.push_str(&format!("{:>8} ms  {who:<5}{}{cut}\n", said.at_ms, printable(&said.text)));
@@ -122,35 +149,39 @@ pub fn event(line: &Line) -> String {
     format!("{:>8} {:>8}  {name:<14}{rest}", line.ms, line.media_ms).trim_end().to_owned()
 }
 
-/// Latencies of many calls.
-#[derive(Debug, Default, serde::Serialize)]
-pub struct Latencies {
-    /// `start` received → first sound written, microseconds.
-    pub first_audio_us: Option<Quantiles<u64>>,
-    /// Speech → `clear`, milliseconds of sound.
-    pub barge_in_ms: Option<Quantiles<u64>>,
-    /// The greeting was over → the agent had the line, ms.
-    pub agent_waited_ms: Option<Quantiles<u64>>,
-    /// The greeting was over → the agent's first sound, ms: the callee's own first words are in it.
-    pub agent_first_ms: Option<Quantiles<u64>>,
-    /// The callee's speech ended → the agent's voice, ms.
-    pub turn_gap_ms: Option<Quantiles<u64>>,
+/// What belongs to no known call: kind, which, the attempt or call it names, why, when.
+pub fn unknown(rows: &[[String; 5]]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    table(&["what", "which", "names", "why", "since"], &rows, &[])
 }
 
-/// Latencies as a table.
-pub fn latency(it: &Latencies) -> String {
+/// Latencies as tables: of each campaign, then of all if there are several.
+pub fn latency(all: &Latencies, campaigns: &BTreeMap<String, Latencies>) -> String {
+    let mut parts: Vec<String> =
+        if campaigns.len() > 1 { campaigns.iter().map(|(name, it)| latencies(name, it)).collect() } else { Vec::new() };
+    let title = match campaigns.first_key_value() {
+        Some((name, _)) if campaigns.len() == 1 => name.clone(),
+        Some(_) | None => "all calls".to_owned(),
+    };
+    parts.push(latencies(&title, all));
+    parts.join("\n\n")
+}
+
+fn latencies(title: &str, it: &Latencies) -> String {
     let row = |name: &str, values: Option<Quantiles<u64>>, form: fn(u64) -> String| match values {
         Some(it) => {
-            vec![name.to_owned(), it.count.to_string(), form(it.p50), form(it.p90), form(it.p99), form(it.max)]
+            let figures = [it.p50, it.p90, it.p95, it.p99, it.max].map(form);
+            [name.to_owned(), it.count.to_string()].into_iter().chain(figures).collect()
         }
-        None => [name, "0", "-", "-", "-", "-"].map(str::to_owned).to_vec(),
+        None => [name, "0", "-", "-", "-", "-", "-"].map(str::to_owned).to_vec(),
     };
     let rows = [
+        row("answer → first audio, ms", it.answer_to_audio_us, |us| ms(Some(us))),
         row("start → first audio, ms", it.first_audio_us, |us| ms(Some(us))),
         row("speech → clear, ms of sound", it.barge_in_ms, |ms| ms.to_string()),
         row("greeting over → agent has the line, ms", it.agent_waited_ms, |ms| ms.to_string()),
         row("greeting over → agent's first sound, ms", it.agent_first_ms, |ms| ms.to_string()),
         row("their speech over → agent's voice, ms", it.turn_gap_ms, |ms| ms.to_string()),
     ];
-    table(&["", "count", "p50", "p90", "p99", "max"], &rows, &[1, 2, 3, 4, 5])
+    table(&[&printable(title), "count", "p50", "p90", "p95", "p99", "max"], &rows, &[1, 2, 3, 4, 5, 6])
 }

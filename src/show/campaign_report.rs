@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::report::{list, quantiles};
 use super::table::table;
 use crate::core::lead::cell::formula_safe;
-use crate::core::report::{Group, Report};
+use crate::core::report::{Cost, Group, Report};
 
 /// `12.3 %`, or a dash for nothing.
 pub fn percent(share: Option<f64>) -> String {
@@ -62,6 +62,17 @@ pub fn figures(report: &Report) -> Vec<(String, String)> {
     if report.cost.priced > 0 {
         let of = format!("{} (for {} of {} calls)", report.cost.charged, report.cost.priced, report.calls);
         rows.push(row("charged by the carrier", of));
+    }
+    let Cost { agents, words, .. } = report.cost;
+    if agents.0 + words.0 > 0 {
+        rows.push(row("agents, transcripts, summaries", format!("{agents} and {words}, by the dated table of prices")));
+    }
+    for (campaign, latencies) in &report.latencies {
+        for (name, q) in latencies.named_ms() {
+            let name = format!("{campaign}: {name}");
+            let figures = format!("p50 {:.1}, p95 {:.1}, p99 {:.1} ms ({})", q.p50, q.p95, q.p99, q.count);
+            rows.push((name, figures));
+        }
     }
     if report.unknown > 0 {
         rows.push(row(
@@ -161,6 +172,8 @@ pub fn csv_rows(report: &Report) -> Vec<[String; 3]> {
     add("rate", "connect", rate(report.connect_rate));
     add("rate", "abandonment", rate(report.abandonment));
     add("usd", "cost_estimate", format!("{:.4}", report.cost.estimate.0 as f64 / 1_000_000.0));
+    add("usd", "cost_agents", format!("{:.4}", report.cost.agents.0 as f64 / 1_000_000.0));
+    add("usd", "cost_words", format!("{:.4}", report.cost.words.0 as f64 / 1_000_000.0));
     add("usd", "cost_charged", format!("{:.4}", report.cost.charged.0 as f64 / 1_000_000.0));
     let latencies = [
         ("answer_to_audio", report.answer_to_audio_ms),

@@ -114,6 +114,14 @@ pub struct Happened {
     pub transcript: Option<String>,
     /// The summary.
     pub summary: Option<String>,
+    /// How the conversation ended, by its summary.
+    pub said_outcome: Option<String>,
+    /// What is to be done next, by its summary.
+    pub next_step: Option<String>,
+    /// The summary's own words.
+    pub in_short: Option<String>,
+    /// What is waited for or missing after the call: which, `waiting` or `missing`, why.
+    pub tasks: Vec<(String, String, String)>,
 }
 
 /// The page as text.
@@ -195,6 +203,15 @@ fn attempt_text(it: &Happened) -> Vec<String> {
         if let Some(file) = file {
             lines.push(format!("  {what} {}", printable(file)));
         }
+    }
+    if let Some(outcome) = &it.said_outcome {
+        let next = it.next_step.as_ref().map_or(String::new(), |step| format!("; next: {}", printable(step)));
+        lines.push(format!("  in short: {}{next}", printable(outcome)));
+        lines.extend(it.in_short.as_ref().map(|text| format!("    {}", printable(text))));
+    }
+    for (what, state, why) in &it.tasks {
+        let why = if why.is_empty() { String::new() } else { format!(": {}", printable(why)) };
+        lines.push(format!("  {what} {state}{why}"));
     }
     lines
 }

@@ -48,6 +48,7 @@ impl Workspace {
             parse_campaign(name.clone(), &shown(&file), &text).map_err(|fault| Failure::usage(fault.to_string()))?;
         self.check_engines(&campaign)?;
         self.agent(&mut campaign)?;
+        self.check_pens(&campaign)?;
         // Here, not at the engine: `cache verify` must know a changed model without one.
         let models = self.config.engines.iter().filter_map(|(name, it)| Some((name.clone(), it.model.clone()?)));
         campaign.voice.engine_models = models.collect();
@@ -69,6 +70,25 @@ impl Workspace {
                     known.join(", ")
                 )));
             }
+        }
+        Ok(())
+    }
+
+    /// Whoever a campaign names to write its calls down has a section of his own.
+    fn check_pens(&self, campaign: &Campaign) -> Result<(), Failure> {
+        let (transcribers, summarizers) = (&self.config.transcribers, &self.config.summarizers);
+        let wanted = [
+            ("transcript.engine", "transcribers", &campaign.after.transcript, transcribers),
+            ("summary.engine", "summarizers", &campaign.after.summary, summarizers),
+        ];
+        for (key, section, name, known) in wanted {
+            let Some(name) = name.as_ref().filter(|name| !known.contains_key(*name)) else { continue };
+            let what =
+                format!("no {} is named `{}`", section.trim_end_matches('s'), crate::base::text::printable(name));
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "there are none yet".to_owned() } else { known.join(", ") };
+            return Err(Failure::usage(self.campaign_fault(campaign, key, &what))
+                .next(format!("add [{section}.NAME] to ahoy.toml (docs/CALLS.md); known: {known}")));
         }
         Ok(())
     }

@@ -384,6 +384,38 @@ fn the_echo_says_back_what_it_hears_and_needs_no_provider() {
     assert!(talks >= 2, "{talks}");
 }
 
+/// A turn of the emulator costs 0.4 cents by the table; the carrier's minutes are free here.
+#[test]
+fn a_cap_on_money_counts_what_the_agent_used_up_and_pauses_the_campaign() {
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
+    let campaign = format!("{CAMPAIGN}[limits]\nspend = 0.03\n");
+    let shop = shop(&provider, "callee_converses = 1.0", &campaign, 60);
+    let file = shop.path("ahoy.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    // Few at a time: what live calls will have cost is known at their end only.
+    std::fs::write(&file, text.replace("max_live_calls = 40", "max_live_calls = 4")).expect("written");
+    dial(&shop);
+    let status = shop.status();
+    assert_eq!(status["state"], "paused", "{status}");
+    let report = run(shop.campaign(&["report", "c"]).arg("--json"));
+    let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    let agents = report["cost"]["agents"].as_i64().expect("a number");
+    assert!((30_000..90_000).contains(&agents), "what four live calls cost comes on top: {report}");
+    assert!(report["attempts"].as_u64() < Some(60), "nobody was called any more: {report}");
+    let waited = &report["latencies"]["c"];
+    assert!(waited["turn_gap_ms"]["p95"].as_u64().is_some() && waited["answer_to_audio_us"]["p99"].as_u64().is_some());
+    let told: Value = {
+        let only = ["calls", "latency", "--campaign", "c", "--json"];
+        serde_json::from_slice(&run(common::ahoy(shop.dir.path()).args(only)).stdout).expect("JSON")
+    };
+    assert_eq!(told["campaigns"]["c"]["turn_gap_ms"], waited["turn_gap_ms"], "by logs and by the ledger's folders");
+    // The page has the plot.
+    let page = shop.path("report.html");
+    assert_eq!(code(&run(shop.campaign(&["report", "c", "--html"]).arg(&page))), 0);
+    let page = std::fs::read_to_string(page).expect("written");
+    assert!(page.contains("Waiting, ms") && page.contains("their turn"), "the plot of latencies");
+}
+
 #[test]
 fn an_agent_that_is_not_there_or_has_nothing_to_do_is_refused_with_its_line() {
     let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);

@@ -14,6 +14,7 @@ mod gemini_live;
 mod openai;
 mod schema;
 mod sound;
+mod summarizers;
 mod transcribers;
 
 use std::fs;

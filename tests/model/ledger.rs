@@ -79,6 +79,7 @@ pub fn policy(tries: u8) -> VerdictPolicy {
         failed_ms: tick,
         voicemail_ms: tick,
         gap_ms: tick,
+        after: Default::default(),
     }
 }
 

@@ -10,9 +10,11 @@ use crate::core::config::{
     BargeIn, Detect, Failing, Keys, Machines, MenuPlan, MessagePlan, OnVoicemail, Recording, SpeaksFirst, Vad,
 };
 
+pub mod after;
 pub mod answerer;
 pub mod clip;
 pub mod ear;
+pub mod latency;
 pub mod log;
 pub mod playout;
 pub mod recording;

@@ -1,6 +1,6 @@
 //! What a call's event log says, in a few figures.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Answerer;
 use super::log::{EndCause, Line, What};
@@ -13,6 +13,8 @@ pub struct Report {
     pub began: Option<String>,
     /// The carrier's id of the call.
     pub sid: Option<String>,
+    /// Answer → first sound written, microseconds; from the stream's start where nobody reported an answer before it.
+    pub answer_to_audio_us: Option<u64>,
     /// `start` received → first sound written, microseconds.
     pub first_audio_us: Option<u64>,
     /// How much of each clip was heard, in order.
@@ -63,7 +65,7 @@ pub struct AgentPart {
 }
 
 /// Something that was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saying {
     /// Whether we said it.
     pub ours: bool,
@@ -75,6 +77,13 @@ pub struct Saying {
     pub cut_at_ms: Option<u64>,
     #[serde(skip)]
     turn: String,
+}
+
+impl Saying {
+    /// Words that somebody heard at this place of the recording.
+    pub fn heard(ours: bool, at_ms: u64, text: &str) -> Saying {
+        Saying { ours, at_ms, text: text.to_owned(), cut_at_ms: None, turn: String::new() }
+    }
 }
 
 impl AgentPart {
@@ -136,6 +145,7 @@ impl Report {
     /// Sums up a log, whole or cut.
     pub fn of(lines: &[Line]) -> Report {
         let mut report = Report { agent: AgentPart::of(lines), ..Report::default() };
+        let mut answered = None;
         for line in lines {
             report.media_ms = report.media_ms.max(line.media_ms);
             match &line.what {
@@ -143,7 +153,11 @@ impl Report {
                     report.began = Some(wall.clone());
                     report.sid.clone_from(sid);
                 }
-                What::FirstAudio { us } => report.first_audio_us = Some(*us),
+                What::FirstAudio { us } => {
+                    // Its line has the place of the stream's start.
+                    let waited = answered.map_or(0, |at| line.ms.saturating_sub(at)) * 1_000;
+                    (report.first_audio_us, report.answer_to_audio_us) = (Some(*us), Some(waited + us));
+                }
                 What::Heard { clip, heard_ms, total_ms } => {
                     report.heard.push(Played { clip: clip.clone(), heard_ms: *heard_ms, total_ms: *total_ms });
                 }
@@ -152,7 +166,8 @@ impl Report {
                 What::Dtmf { key } => report.keys.push(*key),
                 What::OptOut => report.opted_out = true,
                 What::End { cause } => report.cause = Some(*cause),
-                What::Answered | What::Play { .. } | What::Mark { .. } | What::SpeechOn { .. } | What::Clear => {}
+                What::Answered => answered = answered.or(Some(line.ms)),
+                What::Play { .. } | What::Mark { .. } | What::SpeechOn { .. } | What::Clear => {}
                 What::OptOutStored | What::BadMessage { .. } | What::Gap { .. } => {}
                 What::LogLost { parts } => report.lost_parts += parts,
                 What::Answerer { who } => report.answerer = Some(*who),
@@ -184,5 +199,11 @@ mod tests {
         let line = |ms, what| Line { ms, media_ms: ms, what };
         let report = Report::of(&[line(0, What::FirstAudio { us: 90 }), line(400, What::BargeIn { onset_ms: 310 })]);
         assert_eq!((report.first_audio_us, report.barge_in_ms.as_slice(), report.cause), (Some(90), &[90][..], None));
+        assert_eq!(report.answer_to_audio_us, Some(90), "nobody reported an answer");
+        let told = [line(0, What::Answered), line(120, What::FirstAudio { us: 90 })];
+        assert_eq!(Report::of(&told).answer_to_audio_us, Some(120_090));
+        // A callback that lost the race to the stream adds nothing.
+        let late = [line(0, What::FirstAudio { us: 90 }), line(30, What::Answered)];
+        assert_eq!(Report::of(&late).answer_to_audio_us, Some(90));
     }
 }

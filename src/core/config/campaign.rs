@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::after::{self, TypedSummary, TypedTranscript};
 use super::agent::TypedAgent;
 use super::greeting::check_greeting;
 use super::hours::TypedHours;
@@ -13,8 +14,9 @@ use super::inbound::{TypedInbound, TypedReturning};
 use super::keys::TypedKeys;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, Recording, Span};
+use super::{After, Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
+use crate::core::call::after::AfterCall;
 use crate::core::lead::filter::{Filter, FilterFault};
 use crate::core::rules::VoiceKind;
 
@@ -51,6 +53,8 @@ pub struct Campaign {
     pub machines: Machines,
     /// Who records the calls.
     pub recording: Recording,
+    /// Who writes the calls down, and who sums them up.
+    pub after: After,
     /// Why we call, shown on the callee's telephone where its network has branded calls. At most 50 characters.
     pub reason: Option<String>,
     /// Keys a callee may press.
@@ -114,7 +118,7 @@ pub struct Quota {
     pub attempts: Option<u64>,
     /// Started minutes of answered calls.
     pub minutes: Option<u64>,
-    /// Started minutes times `[prices] per_minute`.
+    /// Started minutes times `[prices] per_minute`, and what agents, transcripts and summaries used up.
     pub spend: Option<Money>,
 }
 
@@ -250,6 +254,8 @@ struct Typed {
     barge_in: TypedBargeIn,
     machine: TypedMachines,
     recording: TypedRecording,
+    transcript: TypedTranscript,
+    summary: TypedSummary,
     keys: TypedKeys,
     inbound: Option<TypedInbound>,
     returning: Vec<TypedReturning>,
@@ -410,6 +416,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         },
     );
     let inbound = inbound.map_err(|(key, what)| about(&key, what))?;
+    let after = after::check(typed.transcript, typed.summary).map_err(|(key, what)| about(key, what))?;
     let max_call = typed.call.max.map_or(secs(300), |s| s.0);
     if !(secs(10)..=secs(4 * 3600)).contains(&max_call) {
         return Err(about("call.max", "[call] max is 10s to 4h".to_owned()));
@@ -426,7 +433,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     if per_day == 0 || per_30_days == 0 {
         return Err(about("caps", "[caps] per_day and per_30_days are at least 1: nobody could be called".to_owned()));
     }
-    let quota = check_limits(&typed.limits, dollars).map_err(|(key, what)| about(&format!("limits.{key}"), what))?;
+    let paid = dollars > 0.0 || agent.is_some() || after.wanted() != AfterCall::default();
+    let quota = check_limits(&typed.limits, paid).map_err(|(key, what)| about(&format!("limits.{key}"), what))?;
     let weight = typed.weight.unwrap_or(1);
     if !(1..=100).contains(&weight) {
         return Err(about("weight", format!("weight is 1 to 100, not {weight}")));
@@ -465,6 +473,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         barge_in,
         machines,
         recording: typed.recording.by,
+        after,
         reason,
         keys,
         inbound,
@@ -481,7 +490,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
     })
 }
 
-fn check_limits(typed: &TypedLimits, price: f64) -> Result<Quota, (&'static str, String)> {
+fn check_limits(typed: &TypedLimits, paid: bool) -> Result<Quota, (&'static str, String)> {
     if typed.attempts == Some(0) || typed.minutes == Some(0) {
         return Err(("attempts", "[limits] of 0 would call nobody: leave the key out for no bound".to_owned()));
     }
@@ -490,8 +499,8 @@ fn check_limits(typed: &TypedLimits, price: f64) -> Result<Quota, (&'static str,
         Some(dollars) if !(dollars > 0.0 && dollars <= 1_000_000_000.0) => {
             return Err(("spend", "[limits] spend is dollars, more than 0".to_owned()));
         }
-        // Without a price nothing would ever be spent, and the bound would never bind.
-        Some(_) if price <= 0.0 => {
+        // Without a price or a service nothing would ever be spent, and the bound would never bind.
+        Some(_) if !paid => {
             return Err((
                 "spend",
                 "[limits] spend needs [prices] per_minute: without a price it never binds".to_owned(),

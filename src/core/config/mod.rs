@@ -1,6 +1,7 @@
 //! `ahoy.toml` and `campaign.toml`: what was typed, then what it means. Text in, checked values out; no files here.
 
 pub mod account;
+mod after;
 mod agent;
 mod api;
 mod campaign;
@@ -19,6 +20,7 @@ mod recording;
 mod typed;
 mod workspace;
 
+pub use after::After;
 pub use agent::{Agent, AgentConfig, AgentKind, ECHO, NONE};
 pub use api::ApiConfig;
 pub use campaign::{BargeIn, Campaign, Caps, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign};

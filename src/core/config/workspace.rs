@@ -23,8 +23,10 @@ pub struct WorkspaceConfig {
     pub engines: BTreeMap<String, EngineConfig>,
     /// Realtime agents by name.
     pub agents: BTreeMap<String, AgentConfig>,
-    /// Speech-to-text by name, for `cache verify --listen`.
+    /// Speech-to-text by name, for `cache verify --listen` and `[transcript]`.
     pub transcribers: BTreeMap<String, EngineConfig>,
+    /// Models that sum up calls, by name.
+    pub summarizers: BTreeMap<String, EngineConfig>,
     /// Address the gateway binds.
     pub listen: SocketAddr,
     /// Public base URL of the gateway, without a trailing slash; `None` = built from the bound address (loopback only).
@@ -97,6 +99,7 @@ struct Typed {
     engines: BTreeMap<String, EngineConfig>,
     agents: BTreeMap<String, TypedAgentConfig>,
     transcribers: BTreeMap<String, EngineConfig>,
+    summarizers: BTreeMap<String, EngineConfig>,
     gateway: TypedGateway,
     ledger: TypedPath,
     cache: TypedCache,
@@ -141,6 +144,24 @@ struct TypedCache {
     spend_per_run: Option<f64>,
 }
 
+/// `[summarizers.NAME]`. Services need a model: which of them is good enough for a price is the operator's choice.
+fn check_summarizer(it: &EngineConfig) -> Result<(), (&'static str, &'static str)> {
+    if it.base_url.as_deref().is_some_and(|url| !url.starts_with("https://") && !is_loopback_url(url)) {
+        return Err(("base_url", "base_url must be https; plain http is for loopback only"));
+    }
+    match it.kind.as_deref() {
+        Some("command") if it.command.is_empty() => Err(("kind", "kind `command` needs `command = [\"program\", …]`")),
+        Some("openai" | "gemini") if it.key.is_none() && it.base_url.is_none() => {
+            Err(("kind", "needs a key, such as key = { env = \"NAME\" }"))
+        }
+        Some("openai" | "gemini") if it.model.as_ref().is_none_or(|model| model.trim().is_empty()) => {
+            Err(("kind", "needs model = \"…\": a model of the service that writes text"))
+        }
+        Some("openai" | "gemini" | "command") => Ok(()),
+        Some(_) | None => Err(("kind", "needs a kind: openai, gemini or command")),
+    }
+}
+
 /// Most MiB that a limit of room may ask for: a tebibyte.
 const MOST_MIB: u64 = 1 << 20;
 
@@ -180,6 +201,11 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
             _ => "needs a kind: openai, elevenlabs, gemini or command",
         };
         return Err(about(&format!("transcribers.{name}.kind"), format!("[transcribers.{name}] {what}")));
+    }
+    for (name, it) in &typed.summarizers {
+        check_summarizer(it).map_err(|(key, what)| {
+            about(&format!("summarizers.{name}.{key}"), format!("[summarizers.{name}] {what}"))
+        })?;
     }
     let listen = typed.gateway.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     let public_url = typed.gateway.public_url.map(|url| url.trim_end_matches('/').to_owned());
@@ -226,6 +252,7 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
         api,
         speech,
         transcribers: typed.transcribers,
+        summarizers: typed.summarizers,
         agents,
         disk,
         carriers,

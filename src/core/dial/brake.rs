@@ -71,11 +71,13 @@ pub struct Used {
     pub attempts: u64,
     /// Started minutes of answered calls.
     pub minutes: u64,
+    /// What agents, transcripts and summaries used up, by the dated table of prices.
+    pub services: Money,
 }
 
 /// The reason to pause, if a bound is reached.
 pub fn over_quota(quota: &Quota, used: Used, per_minute: Money) -> Option<String> {
-    let spent = per_minute * i64::try_from(used.minutes).unwrap_or(i64::MAX);
+    let spent = per_minute * i64::try_from(used.minutes).unwrap_or(i64::MAX) + used.services;
     if let Some(most) = quota.attempts.filter(|most| used.attempts >= *most) {
         return Some(format!("[limits] attempts = {most} is reached"));
     }
@@ -123,11 +125,16 @@ mod tests {
     #[test]
     fn a_campaign_stops_at_the_first_bound_that_it_reaches() {
         let quota = Quota { attempts: Some(10), minutes: Some(100), spend: Some(Money(1_000_000)) };
-        let at = |attempts, minutes| over_quota(&quota, Used { attempts, minutes }, Money(20_000));
+        let used = |attempts, minutes| Used { attempts, minutes, services: Money(0) };
+        let at = |attempts, minutes| over_quota(&quota, used(attempts, minutes), Money(20_000));
+        // What the agent cost counts, with and without the carrier's minutes.
+        let services = |cost, price| over_quota(&quota, Used { services: Money(cost), ..used(1, 10) }, Money(price));
+        assert_eq!((services(799_999, 20_000), services(999_999, 0)), (None, None));
+        assert!(services(800_000, 20_000).is_some_and(|why| why.contains("spend")) && services(1_000_000, 0).is_some());
         assert_eq!(at(9, 49), None);
         assert!(at(10, 0).is_some_and(|why| why.contains("attempts")));
         assert!(at(9, 50).is_some_and(|why| why.contains("spend")));
         assert!(at(9, 100).is_some_and(|why| why.contains("minutes")));
-        assert_eq!(over_quota(&Quota::default(), Used { attempts: 1 << 40, minutes: 1 << 40 }, Money(1)), None);
+        assert_eq!(over_quota(&Quota::default(), used(1 << 40, 1 << 40), Money(1)), None);
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CallStatus;
 use crate::base::Wall;
+use crate::core::call::after::AfterCall;
 use crate::core::config::Retries;
 
 /// How an attempt ended. The names only grow.
@@ -212,6 +213,9 @@ pub struct VerdictPolicy {
     pub voicemail_ms: u64,
     /// Least time between two tries, ms.
     pub gap_ms: u64,
+    /// What is written down after an answered call: no verdict on the lead, but decided by the same moment.
+    #[serde(default, skip_serializing_if = "AfterCall::is_nothing")]
+    pub after: AfterCall,
 }
 
 impl VerdictPolicy {
@@ -225,6 +229,7 @@ impl VerdictPolicy {
             failed_ms: ms(retries.failed),
             voicemail_ms: ms(retries.voicemail),
             gap_ms: ms(gap),
+            after: AfterCall::default(),
         }
     }
 }
@@ -403,6 +408,7 @@ mod tests {
             failed_ms: minutes(30),
             voicemail_ms: minutes(240),
             gap_ms: minutes(60),
+            after: AfterCall::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{AttemptId, LeadId, Money, Phone, Wall, limits};
+use crate::core::call::latency::Latencies;
 use crate::core::dial::Outcome;
 use crate::core::figures::Quantiles;
 
@@ -57,6 +58,10 @@ pub struct AttemptFacts {
     pub duration_s: Option<u32>,
     /// What the carrier charged, if it has told.
     pub price: Option<Money>,
+    /// What its agent's usage cost by the dated table.
+    pub agent_cost: Money,
+    /// What its transcript and summary cost by the dated table.
+    pub words_cost: Money,
     /// The hour of the callee's day at the claim, 0 to 23; `None` if their zones do not agree.
     pub hour: Option<u8>,
 }
@@ -184,6 +189,10 @@ pub struct Cost {
     pub charged: Money,
     /// Those calls.
     pub priced: u64,
+    /// What agents used up, by the dated table of prices.
+    pub agents: Money,
+    /// What transcripts and summaries used up, by the same table.
+    pub words: Money,
 }
 
 /// The report. As JSON it is one object; fields are only ever added.
@@ -249,6 +258,8 @@ pub struct Report {
     pub faults: Vec<FaultLine>,
     /// Answer → first audio, how many calls up to each bound: for the plot.
     pub audio_histogram: Vec<Bin>,
+    /// How long people waited, by campaign, from the calls' own logs; empty if those were not read.
+    pub latencies: BTreeMap<String, Latencies>,
 }
 
 /// One bar of a histogram.
@@ -317,6 +328,8 @@ impl Fold {
         let minutes = seconds.div_ceil(60);
         report.cost.minutes += minutes;
         report.cost.estimate += per_minute * i64::try_from(minutes).unwrap_or(i64::MAX);
+        report.cost.agents += facts.agent_cost;
+        report.cost.words += facts.words_cost;
         if let Some(price) = facts.price {
             report.cost.charged += price;
             report.cost.priced += 1;

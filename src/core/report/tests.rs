@@ -25,6 +25,8 @@ fn heard(outcome: Option<Outcome>) -> AttemptFacts {
         opted_out: false,
         duration_s: Some(61),
         price: Some(Money(13_000)),
+        agent_cost: Money(2_000),
+        words_cost: Money(500),
         hour: Some(10),
     }
 }
@@ -73,7 +75,17 @@ fn the_figures_add_up() {
     assert_eq!((report.connect_rate, report.abandonment), (Some(0.5), Some(0.0)));
     assert_eq!(
         (report.talk_s, report.cost),
-        (122, Cost { estimate: Money(40_000), minutes: 4, charged: Money(26_000), priced: 2 })
+        (
+            122,
+            Cost {
+                estimate: Money(40_000),
+                minutes: 4,
+                charged: Money(26_000),
+                priced: 2,
+                agents: Money(4_000),
+                words: Money(1_000)
+            }
+        )
     );
     assert_eq!(report.attempts_per_lead, BTreeMap::from([(1, 4), (2, 1)]));
     assert_eq!((report.by_hour[&10].attempts, report.hour_unknown.attempts), (5, 1));

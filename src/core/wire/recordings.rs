@@ -94,6 +94,8 @@ pub struct RecordingTold {
     pub recording: Sid,
     /// What it has become.
     pub state: RecordingState,
+    /// The call that it is of, if it says so.
+    pub call: Option<Sid>,
 }
 
 /// Reads a callback about a recording; `None`: it is about something else. Its `RecordingUrl` is not read: where our
@@ -106,7 +108,8 @@ pub fn read_callback(pairs: &[(String, String)]) -> Option<RecordingTold> {
     }
     let error = get("ErrorCode").and_then(|code| code.parse().ok());
     let recording = get("RecordingSid")?.parse().ok()?;
-    Some(RecordingTold { recording, state: RecordingState::of(get("RecordingStatus")?, error) })
+    let call = get("CallSid").and_then(|sid| sid.parse().ok());
+    Some(RecordingTold { recording, state: RecordingState::of(get("RecordingStatus")?, error), call })
 }
 
 #[cfg(test)]
@@ -118,7 +121,7 @@ mod tests {
         let read = |text: &str| read_callback(&form::decode(text.as_bytes()));
         let told = read("RecordingSid=RE1&RecordingStatus=absent&ErrorCode=16102&CallSid=CA1").expect("a recording's");
         assert_eq!(told.state, RecordingState::Absent(Some(16_102)));
-        assert_eq!(told.recording.as_str(), "RE1");
+        assert_eq!((told.recording.as_str(), told.call.map(|sid| sid.to_string())), ("RE1", Some("CA1".to_owned())));
         assert_eq!(read("RecordingSid=RE1&RecordingStatus=completed&CallStatus=completed"), None);
         assert_eq!(read("RecordingStatus=completed"), None);
         let later = read("RecordingSid=RE1&RecordingStatus=processing").expect("a recording's");

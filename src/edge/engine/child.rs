@@ -113,6 +113,17 @@ pub(in crate::edge) fn ending(output: &Output) -> String {
     if output.stderr.is_empty() { how } else { format!("{how}: {}", output.stderr) }
 }
 
+/// The program and arguments of a `command = ["program", …]`. Errors: what to write or install, in words. `section`: where
+/// it is written.
+pub(in crate::edge) fn program_of(section: &str, command: &[String]) -> Result<(PathBuf, Vec<OsString>), String> {
+    let Some((first, args)) = command.split_first() else {
+        return Err(format!("{section} needs command = [\"program\", …]"));
+    };
+    let program = find(first, std::env::var_os("PATH").as_deref())
+        .ok_or_else(|| format!("there is no program `{}`; install it", text::printable(first)))?;
+    Ok((program, args.iter().map(OsString::from).collect()))
+}
+
 /// The program's place: a path as it is, a bare name as found on `paths` (the value of PATH).
 pub(in crate::edge) fn find(program: &str, paths: Option<&OsStr>) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;

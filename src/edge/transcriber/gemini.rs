@@ -19,6 +19,9 @@ pub(super) struct Gemini(pub(super) Base);
 struct Reply {
     #[serde(default)]
     steps: Vec<Step>,
+    /// Nothing of it is in an answer, unless it is no answer.
+    #[serde(default)]
+    error: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -58,6 +61,9 @@ impl Transcriber for Gemini {
             let url = service.url(&["v1beta", "interactions"], &[]);
             let answer = service.ask(service.post(url).json(&body), said).await?;
             let reply: Reply = service.json(&answer)?;
+            if reply.error.is_some() {
+                return Err(service.bad("an error in a good answer".to_owned()));
+            }
             let text: Vec<String> =
                 reply.steps.into_iter().flat_map(|step| step.content).filter_map(|it| it.text).collect();
             let audio_ms = length_ms(wav);

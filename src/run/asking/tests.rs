@@ -180,6 +180,7 @@ fn policy(attempts: u32) -> VerdictPolicy {
         failed_ms: 1_800_000,
         voicemail_ms: 14_400_000,
         gap_ms: 3_600_000,
+        after: Default::default(),
     }
 }
 

@@ -36,6 +36,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
 use crate::run::reconcile::{check_before_dialing, stranded};
 use crate::run::render::{VoiceKit, late, load_kit};
+use crate::run::writings::Pens;
 use crate::store::ledger::Ledger;
 use crate::store::ledger::lock::{DialLock, Holder};
 use crate::store::ledger::writer::Writer;
@@ -257,7 +258,13 @@ impl Engine {
             let (name, carrier) = (campaign.name.clone(), campaign.carrier.clone());
             let late = late::open(ws, &campaign, &kit)?;
             let agent = self.agents.of(ws, &campaign)?;
-            let mut line = line(campaign, kit, late, agent)?;
+            if campaign.quota.spend.is_some() && agent.as_ref().is_some_and(|agent| !agent.has_price()) {
+                let what = "[limits] spend cannot hold: no price is known for the model of its agent";
+                return Err(Failure::usage(ws.campaign_fault(&campaign, "limits.spend", what))
+                    .next("name a model that `ahoy cost models` knows, or bound minutes instead"));
+            }
+            let pens = Pens::open(ws, &campaign.after)?;
+            let mut line = line(campaign, kit, late, agent, pens)?;
             line.by_order = added == Added::ForOrders;
             if !accounts.contains_key(&carrier) {
                 let opened = self.open(ws, &carrier, &accounts).await?;

@@ -308,8 +308,12 @@ async fn recording(shared: Arc<Shared>, attempt: AttemptId, told: RecordingTold)
     let now = shared.wall();
     let unit = shared.ledger.run(move |ledger| ledger.recording_told(attempt, &told, now));
     match unit.await {
-        // Of another ledger, as its other callbacks.
-        Ok(()) | Err(LedgerFault::Unknown(_)) => Ok(()),
+        Ok(None) => Ok(()),
+        // Kept to be listed; the carrier has done its part.
+        Ok(Some(why)) => {
+            tracing::warn!(%attempt, ?why, "a recording belongs to no call of ours: `ahoy calls list --unknown`");
+            Ok(())
+        }
         Err(fault) => {
             tracing::error!(%fault, "the carrier's word about a recording could not be written down");
             Err(Overloaded)
@@ -352,6 +356,7 @@ async fn ended(shared: Arc<Shared>, summary: CallSummary) {
         keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
         folder: Some(shared.in_calls(&summary.folder)),
         duration_ms: Some(notes.media_ms),
+        agent_cost: summary.agent_cost,
         language: None,
     };
     shared.write_note(attempt, note).await;

@@ -53,6 +53,7 @@ use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
 use crate::run::render::VoiceKit;
+use crate::run::writings::Pens;
 use crate::store::ledger::{LedgerFault, Settled};
 use late::LateGreeting;
 
@@ -85,6 +86,8 @@ pub(crate) struct Line {
     pub late: BTreeMap<Language, Arc<LateGreeting>>,
     /// Who takes the line after the greeting; `None` = nobody.
     pub agent: Option<Arc<AgentDoor>>,
+    /// Who writes its calls down.
+    pub pens: Arc<Pens>,
     pub policy: VerdictPolicy,
     /// What it came to, for its run's exit code.
     pub tally: Mutex<Tally>,
@@ -142,7 +145,8 @@ impl Line {
     ) -> Line {
         let (hand, tally, over) = (Mutex::new(Stop::No), Mutex::default(), watch::channel(false).0);
         let (named, late, agent, by_order) = (BTreeMap::new(), BTreeMap::new(), None, false);
-        Line { campaign, kit, scripts, named, late, agent, policy, tally, by_order, hand, over }
+        let pens = Arc::default();
+        Line { campaign, kit, scripts, named, late, agent, pens, policy, tally, by_order, hand, over }
     }
 
     /// How far its own run was asked to stop.
@@ -225,6 +229,8 @@ pub(crate) struct Shared {
     pub sweeping: tokio::sync::Mutex<()>,
     /// One look at recordings at a time.
     pub fetching: tokio::sync::Mutex<()>,
+    /// One look at transcripts and summaries at a time.
+    pub writing: tokio::sync::Mutex<()>,
     /// Calls in hand that were over in the ledger at the last look.
     pub gone: Mutex<BTreeSet<AttemptId>>,
     /// What this run has seen, for its exit code.
@@ -462,6 +468,9 @@ async fn drive(
             tokio::spawn(sweep::sweep(Arc::clone(shared)));
             if shared.records() {
                 tokio::spawn(after::look(Arc::clone(shared)));
+            }
+            if shared.writes() {
+                tokio::spawn(after::write_down(Arc::clone(shared)));
             }
             if let Some(held) = shared.watch_clock() {
                 desk.handle(now, held);

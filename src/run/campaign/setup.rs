@@ -26,6 +26,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
 use crate::run::render::VoiceKit;
 use crate::run::render::late::Late;
+use crate::run::writings::Pens;
 use crate::store::ledger::{CampaignState, Ledger, LedgerFault, OpenAttempt, OpenOptions};
 use crate::store::workspace::Workspace;
 
@@ -145,6 +146,7 @@ impl AccountSetup {
             paused: Mutex::default(),
             sweeping: tokio::sync::Mutex::new(()),
             fetching: tokio::sync::Mutex::new(()),
+            writing: tokio::sync::Mutex::new(()),
             gone: Mutex::default(),
             seen: Mutex::new(Seen::default()),
             health: Health::new(config.failures, self.clock.wall(), self.clock.boot()),
@@ -242,6 +244,7 @@ pub(super) fn line(
     kit: VoiceKit,
     late: BTreeMap<Language, Late>,
     agent: Option<Arc<AgentDoor>>,
+    pens: Pens,
 ) -> Result<Line, Failure> {
     // Languages that no engine here speaks fall back, as the campaign declares.
     campaign.greeting = kit.greeting().clone();
@@ -252,13 +255,14 @@ pub(super) fn line(
         Some(((language.clone(), words.clone()), Arc::new(script)))
     });
     let named = named.collect();
-    let policy = VerdictPolicy::new(&campaign.retries, campaign.caps.gap);
+    let after = campaign.after.wanted();
+    let policy = VerdictPolicy { after, ..VerdictPolicy::new(&campaign.retries, campaign.caps.gap) };
     let greetings = late.into_iter().filter_map(|(language, late)| {
         let fallback = Arc::clone(scripts.get(&language)?);
         Some((language, Arc::new(LateGreeting::new(late, fallback))))
     });
     let late = greetings.collect();
-    Ok(Line { named, late, agent, ..Line::new(campaign, kit, scripts, policy) })
+    Ok(Line { named, late, agent, pens: Arc::new(pens), ..Line::new(campaign, kit, scripts, policy) })
 }
 
 /// What a call plays, per language of the greeting: encoded once, shared by all calls.

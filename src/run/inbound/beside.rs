@@ -183,6 +183,7 @@ impl Desks {
             keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
             folder: Some(folder.display().to_string()),
             duration_ms: Some(notes.media_ms),
+            agent_cost: summary.agent_cost,
             ..CallNote::default()
         };
         let cause = notes.cause.and_then(|cause| serde_json::to_value(cause).ok());

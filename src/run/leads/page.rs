@@ -5,8 +5,9 @@ use crate::core::config::Campaign;
 use crate::core::dial::gate::Gate;
 use crate::core::dial::zones;
 use crate::run::campaign::judge;
+use crate::run::writings::summary_of;
 use crate::show::person::{CalledUs, Happened, PersonPage};
-use crate::store::calllog::transcript;
+use crate::store::calllog::{SUMMARY, transcript};
 use crate::store::ledger::{AttemptRow, CallFilter, CallRow, LeadState, Ledger, Person};
 use crate::store::workspace::{Workspace, shown};
 
@@ -133,7 +134,9 @@ fn happened(
         Some(folder) if folder.is_dir() => transcript(attempt.attempt.call(), folder)?.map(|path| shown(&path)),
         Some(_) | None => None,
     };
+    let summary = folder.as_deref().and_then(summary_of);
     let told = ledger.facts_of(attempt.attempt)?;
+    let tasks = ledger.tasks_of(attempt.attempt.call())?.into_iter().filter(|task| task.state != "done");
     Ok(Happened {
         attempt: attempt.attempt.to_string(),
         at: attempt.intent_at.rfc3339(),
@@ -150,6 +153,10 @@ fn happened(
         opted_out: call.is_some_and(|call| call.opted_out),
         recording: file("audio.wav"),
         transcript,
-        summary: file("summary.json"),
+        summary: file(SUMMARY),
+        said_outcome: summary.as_ref().map(|it| it.outcome.clone()),
+        next_step: summary.as_ref().and_then(|it| it.next_step.clone()),
+        in_short: summary.map(|it| it.text),
+        tasks: tasks.map(|task| (task.kind, task.state, task.reason.unwrap_or_default())).collect(),
     })
 }

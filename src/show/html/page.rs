@@ -131,6 +131,7 @@ fn plots(report: &Report) -> String {
             },
             &audio,
         ),
+        latencies(report),
         rows(
             &Subject {
                 id: "callers",
@@ -160,6 +161,33 @@ fn plots(report: &Report) -> String {
         ),
     ]
     .concat()
+}
+
+/// How long people waited: one plot a campaign, the middle within the 99th percentile.
+fn latencies(report: &Report) -> String {
+    let mut out = String::new();
+    for (at, (campaign, latencies)) in report.latencies.iter().enumerate() {
+        // Whole milliseconds, so that a bar that is there can be seen.
+        let ms = |ms: f64| ms.ceil() as u64;
+        let bars: Vec<Bar> = latencies
+            .named_ms()
+            .into_iter()
+            .map(|(name, q)| Bar { label: name.to_owned(), all: ms(q.p99), part: ms(q.p50) })
+            .collect();
+        if bars.is_empty() {
+            continue;
+        }
+        let title =
+            if report.latencies.len() > 1 { format!("Waiting, ms: {campaign}") } else { "Waiting, ms".to_owned() };
+        let subject = Subject {
+            id: &format!("waiting{at}"),
+            title: &title,
+            about: "How long people waited in each place of a call, milliseconds: the middle of all, within the 99th percentile.",
+            columns: ("from → to", "p99", Some("p50")),
+        };
+        out.push_str(&rows(&subject, &bars));
+    }
+    out
 }
 
 fn group(label: String, group: Option<Group>) -> Bar {

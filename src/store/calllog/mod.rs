@@ -16,12 +16,14 @@ mod transcript;
 pub use fetched::{CARRIER_AUDIO, Fetched};
 pub use read::{CallRecord, list, read, recording};
 pub use recorder::Recorder;
-pub use transcript::transcript;
+pub use transcript::{Alone, alone, find, said, spoken, summary, transcript, write_summary, write_transcript};
 
 /// Name of the event log in a call's folder.
 pub const EVENTS: &str = "events.jsonl";
 /// Name of the transcript in a call's folder.
 pub const TRANSCRIPT: &str = "transcript.json";
+/// Name of the summary in a call's folder.
+pub const SUMMARY: &str = "summary.json";
 /// Name of the recording in a call's folder.
 pub const AUDIO: &str = "audio.wav";
 

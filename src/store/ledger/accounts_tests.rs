@@ -58,7 +58,15 @@ fn ledger() -> (TempDir, Ledger) {
 
 fn claim(lead: usize, caller: usize, at: Wall) -> Claim {
     let caps = Caps { per_day: 9, per_30_days: 9, gap: Duration::ZERO };
-    let policy = VerdictPolicy { attempts: 3, busy_ms: 1, no_answer_ms: 1, failed_ms: 1, voicemail_ms: 1, gap_ms: 0 };
+    let policy = VerdictPolicy {
+        attempts: 3,
+        busy_ms: 1,
+        no_answer_ms: 1,
+        failed_ms: 1,
+        voicemail_ms: 1,
+        gap_ms: 0,
+        after: Default::default(),
+    };
     Claim {
         attempt: attempt(lead as u64),
         campaign: slug(),

@@ -259,6 +259,7 @@ impl Ledger {
             "UPDATE attempt SET outcome = ?2, uses = ?3 WHERE id = ?1",
             (known.attempt.0.as_bytes(), end.outcome.as_str(), uses),
         )?;
+        self.want_writings(known, end.outcome, end.at)?;
         end.used = self.count_tries(known.lead)?;
         end.suppressed = self.is_suppressed(&known.phone)?;
         let holds = known.held_by == Some(known.attempt);

@@ -113,7 +113,7 @@ impl Ledger {
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
                  language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13), \
                  answerer = CASE WHEN coalesce(?9, keys) IS NULL THEN coalesce(?14, answerer) ELSE 'human' END, \
-                  message_left = max(message_left, ?15) WHERE id = ?1",
+                  message_left = max(message_left, ?15), agent_cost = coalesce(?16, agent_cost) WHERE id = ?1",
             rusqlite::params![
                 call.0.as_bytes(),
                 number(note.first_audio_us),
@@ -130,6 +130,7 @@ impl Ledger {
                 note.stream_at.map(|at| at.0),
                 note.answerer.map(Answerer::as_str),
                 note.message_left,
+                note.agent_cost.map(|cost| cost.0),
             ],
         )?;
         Ok(())

@@ -39,6 +39,7 @@ mod schema;
 mod segment;
 mod space;
 mod start;
+mod strays;
 mod suppression;
 #[cfg(test)]
 mod suppression_tests;
@@ -48,6 +49,7 @@ mod tests;
 mod tickets;
 mod wal;
 pub mod writer;
+mod writings;
 
 use std::path::{Path, PathBuf};
 
@@ -70,9 +72,11 @@ pub use people::{FactLine, LeadOrder, Person};
 pub use report::{CampaignWord, ImportSum};
 pub use rows::*;
 pub use start::{Checked, StartCheck};
+pub use strays::{StrayRow, StrayWhy};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
 pub use tasks::{DueRecording, Unpriced};
 pub use tickets::{TicketCounts, TicketRow};
+pub use writings::{DueWriting, TaskRow};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.
 const OLDEST_SQLITE: i32 = 3_051_003;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CampaignState, Ledger, LedgerFault, codec};
-use crate::base::{AttemptId, LeadId, Money, Slug, Wall, limits};
+use crate::base::{AttemptId, CallId, LeadId, Money, Slug, Wall, limits};
 use crate::core::dial::attempt::State;
 use crate::core::report::{AttemptFacts, hour_of_day};
 
@@ -39,7 +39,8 @@ impl Ledger {
             "SELECT a.id, a.lead, a.state, a.outcome, a.sid IS NOT NULL AS made, a.caller, a.intent_at, a.phone, \
                     coalesce(k.language, a.language) AS language, l.timezone, k.answered_at, k.stream_at, \
                     k.first_audio_us, k.machine, coalesce(k.barged_in, 0) AS barged_in, k.barge_tail_ms, \
-                    coalesce(k.opted_out, 0) AS opted_out, k.duration_s, k.price \
+                    coalesce(k.opted_out, 0) AS opted_out, k.duration_s, k.price, coalesce(k.agent_cost, 0) AS agent_cost, \
+                    (SELECT coalesce(sum(t.cost), 0) FROM task t WHERE t.call = k.id) AS words_cost \
              FROM attempt a JOIN lead l ON l.id = a.lead LEFT JOIN call k ON k.attempt = a.id \
              WHERE a.campaign = (SELECT id FROM campaign WHERE name = ?1) AND a.intent_at >= ?2 \
              ORDER BY a.intent_at, a.id",
@@ -67,10 +68,34 @@ impl Ledger {
                 opted_out: row.get("opted_out")?,
                 duration_s: row.get("duration_s")?,
                 price: row.get::<_, Option<i64>>("price")?.map(Money),
+                agent_cost: Money(row.get("agent_cost")?),
+                words_cost: Money(row.get::<_, Option<i64>>("words_cost")?.unwrap_or(0)),
                 hour: hour_of_day(&codec::phone(row, "phone")?, own.as_deref(), intent_at),
             });
         }
         Ok(())
+    }
+
+    /// Whose call it was; `None`: nobody's that this ledger knows.
+    pub fn campaign_of(&self, call: CallId) -> Result<Option<Slug>, LedgerFault> {
+        self.one(
+            "SELECT name FROM campaign WHERE id = (SELECT campaign FROM attempt WHERE id = ?1 UNION ALL \
+             SELECT campaign FROM call WHERE id = ?1 AND campaign IS NOT NULL LIMIT 1)",
+            [call.0.as_bytes()],
+            |row| codec::word(row, "name"),
+        )
+    }
+
+    /// Folders of a campaign's calls that were claimed at or after `since`, relative to the calls folder; at most
+    /// `limits::CALL_FOLDERS`.
+    pub fn folders_of_campaign(&self, campaign: &Slug, since: Wall) -> Result<Vec<(CallId, String)>, LedgerFault> {
+        self.rows(
+            "SELECT k.id, k.folder FROM attempt a JOIN call k ON k.attempt = a.id \
+             WHERE a.campaign = (SELECT id FROM campaign WHERE name = ?1) AND a.intent_at >= ?2 AND k.folder IS NOT NULL \
+             ORDER BY a.intent_at LIMIT ?3",
+            (campaign.as_str(), since.0, limits::CALL_FOLDERS as u32),
+            |row| Ok((CallId(codec::uuid(row, "id")?), row.get("folder")?)),
+        )
     }
 
     /// A campaign's leads by the files they came with, newest import first; at most `limits::REPORT_LINES` files.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::base::{AttemptId, CallId, Country, Language, LeadId, Phone, Sid, Slug, Wall};
+use crate::base::{AttemptId, CallId, Country, Language, LeadId, Money, Phone, Sid, Slug, Wall};
 use crate::core::call::Answerer;
 use crate::core::config::Caps;
 use crate::core::dial::attempt::{Alarm, Source, State};
@@ -288,6 +288,8 @@ pub struct CallNote {
     pub folder: Option<String>,
     /// Length of the recording, ms.
     pub duration_ms: Option<u64>,
+    /// What the agent's usage cost by the dated table.
+    pub agent_cost: Option<Money>,
     /// The language they heard (the fall-back's, where theirs has no greeting).
     pub language: Option<Language>,
 }

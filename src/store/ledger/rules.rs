@@ -2,7 +2,7 @@
 //! answers were silent. It counts; `core/dial/gate` and `core/dial/brake` decide.
 
 use super::{CampaignState, Ledger, LedgerFault, codec};
-use crate::base::{Country, Phone, Slug, Wall};
+use crate::base::{Country, Money, Phone, Slug, Wall};
 use crate::core::dial::brake::{Answers, SETTLED_AFTER_MS, Used};
 
 impl Ledger {
@@ -50,11 +50,21 @@ impl Ledger {
     /// What a campaign has used in its life.
     pub fn used(&self, campaign: &Slug) -> Result<Used, LedgerFault> {
         let found = self.one(
-            "SELECT count(*) AS attempts, coalesce(sum((k.duration_s + 59) / 60), 0) AS minutes \
-             FROM attempt a LEFT JOIN call k ON k.attempt = a.id AND k.answered_at IS NOT NULL \
+            "SELECT count(*) AS attempts, \
+                    coalesce(sum(CASE WHEN k.answered_at IS NOT NULL THEN (k.duration_s + 59) / 60 END), 0) AS minutes, \
+                    coalesce(sum(k.agent_cost), 0) + coalesce(sum((SELECT sum(t.cost) FROM task t WHERE t.call = k.id)), 0) \
+                    + coalesce((SELECT sum(i.agent_cost) FROM call i WHERE i.attempt IS NULL \
+                                AND i.campaign = (SELECT id FROM campaign WHERE name = ?1)), 0) AS services \
+             FROM attempt a LEFT JOIN call k ON k.attempt = a.id \
              WHERE a.campaign = (SELECT id FROM campaign WHERE name = ?1) AND a.uses = 1",
             [campaign.as_str()],
-            |row| Ok(Used { attempts: codec::count(row, "attempts")?, minutes: codec::count(row, "minutes")? }),
+            |row| {
+                Ok(Used {
+                    attempts: codec::count(row, "attempts")?,
+                    minutes: codec::count(row, "minutes")?,
+                    services: Money(row.get("services")?),
+                })
+            },
         )?;
         Ok(found.unwrap_or_default())
     }

@@ -29,6 +29,7 @@ pub const STEPS: &[&str] = &[
         include_str!("schema/6-clones.sql"),
         include_str!("schema/6-api.sql"),
     ),
+    include_str!("schema/7-talk.sql"),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.

@@ -1,6 +1,6 @@
 //! What comes after a call: the carrier's recording, waited for and fetched or missing for a reason; and the price.
 
-use super::{Ledger, LedgerFault, codec};
+use super::{Ledger, LedgerFault, StrayWhy, codec};
 use crate::base::{AttemptId, CallId, Money, Phone, Sid, Wall};
 use crate::core::call::recording::{self, End};
 use crate::core::wire::recordings::RecordingTold;
@@ -73,15 +73,26 @@ impl Ledger {
     }
 
     /// The carrier's word about a recording, in whatever order it comes; a recording whose beginning's answer was lost is
-    /// taken up here. What is fetched or missing stays so.
-    pub fn recording_told(&mut self, attempt: AttemptId, told: &RecordingTold, now: Wall) -> Result<(), LedgerFault> {
-        self.recording_begun(attempt, &told.recording, now)?;
-        let end = match recording::end_of(told.state, now, now) {
-            None => End::Later(now),
-            Some(End::Later(_)) => return Ok(()),
-            Some(end) => end,
-        };
-        self.end_recording(attempt.call(), Some(&told.recording), &end)
+    /// taken up here. What is fetched or missing stays so. `Some`: it is about no call of ours, kept as a stray.
+    pub fn recording_told(
+        &mut self,
+        attempt: AttemptId,
+        told: &RecordingTold,
+        now: Wall,
+    ) -> Result<Option<StrayWhy>, LedgerFault> {
+        self.atomically(|ledger| {
+            if let Some(why) = ledger.strays_off(attempt, told, now)? {
+                return Ok(Some(why));
+            }
+            ledger.recording_begun(attempt, &told.recording, now)?;
+            let end = match recording::end_of(told.state, now, now) {
+                None => End::Later(now),
+                Some(End::Later(_)) => return Ok(None),
+                Some(end) => end,
+            };
+            ledger.end_recording(attempt.call(), Some(&told.recording), &end)?;
+            Ok(None)
+        })
     }
 
     /// What asking or fetching came to.

@@ -114,6 +114,7 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
         paused: Mutex::default(),
         sweeping: tokio::sync::Mutex::new(()),
         fetching: tokio::sync::Mutex::new(()),
+        writing: tokio::sync::Mutex::new(()),
         gone: Mutex::default(),
         seen: Mutex::default(),
         health,

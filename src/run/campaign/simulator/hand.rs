@@ -137,6 +137,7 @@ pub(super) async fn deliver(
             let folder = PathBuf::from("calls").join(about.attempt.to_string());
             facts
                 .ended(CallSummary {
+                    agent_cost: None,
                     attempt: about.attempt,
                     call: about.attempt.call(),
                     sid: Some(about.sid),
