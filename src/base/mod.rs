@@ -2,6 +2,7 @@
 
 pub mod country;
 mod damage;
+pub mod doors;
 pub mod exit;
 pub mod id;
 pub mod language;

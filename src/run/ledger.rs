@@ -79,6 +79,7 @@ impl LedgerHandle {
         T: Send + 'static,
         E: From<LedgerFault> + Send + 'static,
     {
+        crate::door!("ledger");
         let (tell, told) = oneshot::channel();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let waits = Waiting(Arc::clone(&self.waiting));

@@ -10,8 +10,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{Instrument, Span};
 
 use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
+use crate::base::doors;
 use crate::base::{AttemptId, Boot, Money, Sid, Wall, limits};
 use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
@@ -109,6 +111,8 @@ struct Stream<'a> {
     priced: Option<(&'static str, String)>,
     /// What it used up cost.
     agent_cost: Option<Money>,
+    /// From the stream's `start` to its first sound: nothing in it waits for anything else (law 8).
+    way: Option<Span>,
     /// Pieces of sound that the agent had no room for.
     unheard: u64,
     closing: bool,
@@ -133,6 +137,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         agent: None,
         priced: None,
         agent_cost: None,
+        way: None,
         unheard: 0,
         closing: false,
         last_write: now,
@@ -186,7 +191,15 @@ impl Stream<'_> {
     async fn take(&mut self, turn: Turn) {
         let now = self.shared.clock.boot();
         match turn {
-            Turn::Text(text) => self.session.handle(now, Event::Message(media::parse(&text))),
+            Turn::Text(text) => {
+                let message = media::parse(&text);
+                if let (Ok(message), None) = (&message, &self.bound)
+                    && matches!(message.event, media::Event::Start(_))
+                {
+                    self.way = Some(tracing::trace_span!(target: doors::TARGET, "first_audio"));
+                }
+                self.session.handle(now, Event::Message(message));
+            }
             Turn::NotText => self.session.handle(now, Event::Message(Err(MediaFault::Malformed))),
             Turn::Wrote => {
                 self.last_write = now;
@@ -217,60 +230,69 @@ impl Stream<'_> {
 
     async fn perform(&mut self) {
         while let Some(command) = self.session.poll() {
-            match command {
-                Command::Claim(start) => self.claim(&start),
-                Command::Play(serial, clip) => {
-                    self.outbox.play(serial, &clip);
-                    self.first_audio().await;
+            match self.way.clone() {
+                Some(way) => self.obey(command).instrument(way).await,
+                None => self.obey(command).await,
+            }
+        }
+        // Whoever is refused hears nothing.
+        self.way = None;
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Claim(start) => self.claim(&start),
+            Command::Play(serial, clip) => {
+                self.outbox.play(serial, &clip);
+                self.first_audio().await;
+            }
+            Command::Say(piece) => {
+                self.outbox.waiting.push_back(match piece {
+                    Piece::Sound(ulaw) => Out::Voice(media::media_tail(&ulaw)),
+                    Piece::Mark(serial, samples) => Out::Mark(serial, samples),
+                });
+                self.write(WRITES_A_TURN).await;
+            }
+            Command::Agent(what) => self.tell_agent(what),
+            Command::Clear => {
+                self.outbox.clear();
+                self.write(1).await;
+            }
+            Command::Judge(job) => {
+                let judging = Judging { job, back: self.judged.clone() };
+                if let Err(refused) = self.shared.judge.try_send(judging) {
+                    // One chunk per stream is out at most, so the queue has room unless the gateway is stopping.
+                    let judging = refused.into_inner();
+                    self.session.handle(self.shared.clock.boot(), Event::Judged(judging.job));
                 }
-                Command::Say(piece) => {
-                    self.outbox.waiting.push_back(match piece {
-                        Piece::Sound(ulaw) => Out::Voice(media::media_tail(&ulaw)),
-                        Piece::Mark(serial, samples) => Out::Mark(serial, samples),
-                    });
-                    self.write(WRITES_A_TURN).await;
+            }
+            Command::OptOut => self.store_opt_out(),
+            Command::OwnVoice => {
+                if let Some(bound) = &self.bound {
+                    self.shared.desk.own_voice(bound.expected.attempt);
                 }
-                Command::Agent(what) => self.tell_agent(what),
-                Command::Clear => {
-                    self.outbox.clear();
-                    self.write(1).await;
+            }
+            Command::Transfer => self.transfer(),
+            Command::Record => {
+                if let Some(bound) = &self.bound
+                    && let Some(sid) = bound.sid.clone()
+                {
+                    self.shared.desk.record(bound.expected.attempt, sid);
                 }
-                Command::Judge(job) => {
-                    let judging = Judging { job, back: self.judged.clone() };
-                    if let Err(refused) = self.shared.judge.try_send(judging) {
-                        // One chunk per stream is out at most, so the queue has room unless the gateway is stopping.
-                        let judging = refused.into_inner();
-                        self.session.handle(self.shared.clock.boot(), Event::Judged(judging.job));
-                    }
+            }
+            Command::Log(what) => self.log(what),
+            Command::Sound(them, us) => {
+                self.open_log();
+                if let Some(bound) = &mut self.bound
+                    && !self.shared.recorder.sound(bound.expected.call, them, us)
+                {
+                    bound.log_lost += 1;
                 }
-                Command::OptOut => self.store_opt_out(),
-                Command::OwnVoice => {
-                    if let Some(bound) = &self.bound {
-                        self.shared.desk.own_voice(bound.expected.attempt);
-                    }
-                }
-                Command::Transfer => self.transfer(),
-                Command::Record => {
-                    if let Some(bound) = &self.bound
-                        && let Some(sid) = bound.sid.clone()
-                    {
-                        self.shared.desk.record(bound.expected.attempt, sid);
-                    }
-                }
-                Command::Log(what) => self.log(what),
-                Command::Sound(them, us) => {
-                    self.open_log();
-                    if let Some(bound) = &mut self.bound
-                        && !self.shared.recorder.sound(bound.expected.call, them, us)
-                    {
-                        bound.log_lost += 1;
-                    }
-                }
-                Command::Close => {
-                    self.outbox.waiting.retain(|out| matches!(out, Out::Clear));
-                    self.outbox.waiting.push_back(Out::Close);
-                    self.closing = true;
-                }
+            }
+            Command::Close => {
+                self.outbox.waiting.retain(|out| matches!(out, Out::Clear));
+                self.outbox.waiting.push_back(Out::Close);
+                self.closing = true;
             }
         }
     }
@@ -326,6 +348,7 @@ impl Stream<'_> {
         let now = self.shared.clock.boot();
         let media_ms = self.session.media_ms();
         let Some(bound) = &mut self.bound else { return };
+        self.way = None;
         if wrote > 0 {
             let us = u64::try_from(now.since(bound.started).as_micros()).unwrap_or(u64::MAX);
             bound.first_audio = Some((us, media_ms));

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod doors;
 mod elevenlabs;
 mod emulator;
 mod gemini;

@@ -89,6 +89,7 @@ impl Provider {
 
     /// Opens a connection.
     pub async fn connect(&self) -> Result<AgentSocket, EngineFault> {
+        crate::door!("agent");
         let (url, dialect) = self.address().await?;
         let stream = self.service.handshake(url, dialect, limits::AGENT_MESSAGE_BYTES).await?;
         Ok(AgentSocket { stream })
@@ -121,6 +122,7 @@ impl Provider {
 impl AgentSocket {
     /// Sends one text. Errors: the connection is gone.
     pub async fn send(&mut self, text: String) -> Result<(), String> {
+        crate::door!("agent");
         self.stream.send(Message::text(text)).await.map_err(|error| printable(&error.to_string()))
     }
 

@@ -211,6 +211,7 @@ impl Service {
     /// As [`Service::send`], for a request that must not be made twice: without an answer, it says whether anything left.
     pub async fn send_told(&self, request: RequestBuilder) -> Result<Answer, Unanswered> {
         let left = |fault| Unanswered { sent: true, fault };
+        crate::door!("service");
         let mut response = request
             .send()
             .await

@@ -119,6 +119,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
     let name = line.campaign.name.to_string();
     shared.note_of(Some(campaign), &Note::Dialed { attempt, lead, campaign: name });
     shared.metrics.ordered(greeting);
+    crate::door!("carrier");
     let answer = shared.carrier.place(&order).await;
     shared.weigh_answer(attempt, &chosen.what.caller, &answer).await;
     answered(&shared, attempt, slot, answer).await;

@@ -139,6 +139,7 @@ impl CallDesk for Facts {
         }
         let Some(shared) = self.account(attempt) else { return Box::pin(async {}) };
         let work = async move {
+            crate::door!("carrier");
             if let Err(fault) = shared.carrier.end(&sid, Ending::HangUp).await {
                 tracing::warn!(%attempt, %fault, "a call could not be hung up: the carrier goes on to its apology");
             }

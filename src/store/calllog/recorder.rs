@@ -106,6 +106,7 @@ impl Recorder {
     }
 
     fn push(&self, job: Job) -> bool {
+        crate::door!("call log");
         let mut queue = lock(&self.shared.queue);
         let room = queue.len() < limits::RECORDER_QUEUE;
         if room {
@@ -259,6 +260,7 @@ fn run(shared: &Shared) {
 
 /// Does one job. After a fault the call's log goes on: what is missing is counted, and the log says so.
 pub(super) fn write(calls: &mut Calls, job: Job, scratch: &mut Vec<u8>) -> io::Result<()> {
+    crate::door!("disk");
     let (call, done) = match job {
         Job::Open(call, folder) => {
             let files = calls.entry(call).or_insert(Files { folder, open: None, bytes: 0, lost: 0, talked: false });

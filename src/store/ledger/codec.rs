@@ -168,6 +168,7 @@ impl Ledger {
         with: impl rusqlite::Params,
         read: impl Fn(&Row<'_>) -> Result<T, LedgerFault>,
     ) -> Result<Vec<T>, LedgerFault> {
+        crate::door!("database");
         let mut query = self.conn.prepare_cached(sql)?;
         let mut rows = query.query(with)?;
         let mut all = Vec::new();
@@ -184,6 +185,7 @@ impl Ledger {
         with: impl rusqlite::Params,
         read: impl Fn(&Row<'_>) -> Result<T, LedgerFault>,
     ) -> Result<Option<T>, LedgerFault> {
+        crate::door!("database");
         let mut query = self.conn.prepare_cached(sql)?;
         let found = query.query_row(with, |row| Ok(read(row))).optional()?;
         found.transpose()
@@ -191,6 +193,7 @@ impl Ledger {
 
     /// Runs one statement; returns how many rows it changed.
     pub(super) fn write(&self, sql: &str, with: impl rusqlite::Params) -> Result<usize, LedgerFault> {
+        crate::door!("database");
         Ok(self.conn.prepare_cached(sql)?.execute(with)?)
     }
 
