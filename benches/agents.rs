@@ -3,8 +3,10 @@
 //! The gateway and the agents' sessions run in a process pinned to core 0; the callers and the provider, which says each
 //! frame back as it comes, in another pinned to core 1. A frame carries its number, so the callers measure each one's
 //! whole way: carrier → gateway → agent's socket → provider → gateway → carrier. Recording, event log and voice network
-//! are on.
+//! are on. `-- barge`: what stops our voice, and how soon (line/barge.rs).
 
+#[path = "line/barge.rs"]
+mod barge;
 mod line;
 
 use std::io::{Read, Write};
@@ -32,7 +34,9 @@ fn main() {
     match args.get(1).map(String::as_str) {
         Some("serve") => serve(),
         Some("load") => load(args[2].parse().expect("an address"), args[3].parse().expect("a number")),
+        Some("relay") => relay(),
         Some("mirror") => mirror(),
+        Some("barge") => barge::all(),
         _ => all(),
     }
 }
@@ -76,8 +80,8 @@ fn serve() {
         let task = Task {
             prompt: Prompt { first: "Mirror.".to_owned(), later: None },
             language: "en".to_owned(),
-            voice: None,
             transfers: false,
+            voice: None,
         };
         let line = runtime.block_on(async { door.open(door.slot().expect("a slot"), &agent, vad, task) });
         registry.lend(attempt, line);
@@ -85,6 +89,65 @@ fn serve() {
     let gateway = serving(dir.path(), registry);
     println!("{}", gateway.addr);
     answer(|| gateway.counts().log_lost);
+}
+
+/// The least that could stand between carrier and provider, in the gateway's place: two sockets a call and nothing else, on
+/// one thread. What a frame's way takes longer through the gateway is the gateway's own share.
+fn relay() {
+    let mut asked = String::new();
+    std::io::stdin().read_line(&mut asked).expect("a line");
+    let provider = asked.trim().split(' ').next().expect("an address").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    println!("{}", listener.local_addr().expect("bound"));
+    listener.set_nonblocking(true).expect("a socket");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).expect("a socket");
+                tokio::spawn(between(stream, format!("ws://{provider}/")));
+            }
+        });
+    });
+    answer(|| 0);
+}
+
+async fn between(stream: tokio::net::TcpStream, provider: String) {
+    use futures_util::{SinkExt, StreamExt};
+    let mut caller = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+    let (mut agent, _) =
+        tokio_tungstenite::connect_async_with_config(provider, None, true).await.expect("a connection");
+    let inner = |text: &str, key: &str| {
+        text.split_once(key).and_then(|(_, rest)| rest.split_once('"')).map(|(sound, _)| sound.to_owned())
+    };
+    loop {
+        let sent = tokio::select! {
+            Some(Ok(message)) = caller.next() => match message {
+                Message::Text(text) => match inner(text.as_str(), "\"payload\":\"") {
+                    Some(sound) => agent.send(Message::text(format!("{{\"audio\":\"{sound}\"}}"))).await,
+                    None => Ok(()),
+                },
+                _ => Ok(()),
+            },
+            Some(Ok(message)) = agent.next() => match message {
+                Message::Text(text) => match inner(text.as_str(), "\"delta\":\"") {
+                    Some(sound) => {
+                        let told = format!(
+                            "{{\"event\":\"media\",\"streamSid\":\"MZ\",\"media\":{{\"payload\":\"{sound}\"}}}}"
+                        );
+                        caller.send(Message::text(told)).await
+                    }
+                    None => Ok(()),
+                },
+                _ => Ok(()),
+            },
+            else => return,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
 }
 
 /// The provider: says each frame back as it comes.
@@ -208,12 +271,12 @@ fn read(caller: &mut Caller, ways: &mut Vec<u64>) {
     caller.unread.drain(..from.max(caller.unread.len().saturating_sub(400)));
 }
 
-fn scenario(calls: u64) {
+fn scenario(calls: u64, through: &str) {
     let mut provider = pinned("1", &["mirror"]);
     let mut address = String::new();
     let mut told = std::io::BufReader::new(provider.stdout.take().expect("piped"));
     std::io::BufRead::read_line(&mut told, &mut address).expect("an address");
-    let mut server = Server::start_with(&format!("{} {calls}", address.trim()));
+    let mut server = Server::start_with(through, &format!("{} {calls}", address.trim()));
     let load = pinned("1", &["load", &server.addr, &calls.to_string()]);
     std::thread::sleep(Duration::from_secs(WARM + 2));
     let (early, clock) = (server.usage(), Instant::now());
@@ -224,7 +287,8 @@ fn scenario(calls: u64) {
     let values: Vec<f64> = text.split(' ').map(|it| it.parse().unwrap_or(f64::NAN)).collect();
     let cpu = (late.0 - early.0) / span;
     println!(
-        "| {calls} | {:.1} % | {:.3} | {:.3} | {:.3} | {:.3} | {:.0} % | {} |",
+        "| {calls} | {} | {:.1} % | {:.3} | {:.3} | {:.3} | {:.3} | {:.0} % | {} |",
+        if through == "serve" { "gateway" } else { "relay" },
         100.0 * values[1] / values[0],
         values[2] / 1e3,
         values[3] / 1e3,
@@ -240,12 +304,13 @@ fn scenario(calls: u64) {
 
 fn all() {
     println!("machine: {}; gateway and agents' sessions on core 0, callers and provider on core 1", machine());
-    println!("| conversations | frames back | p50 ms | p90 | p99 | max | CPU of core 0 | log parts lost |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| conversations | through | frames back | p50 ms | p90 | p99 | max | CPU of core 0 | log parts lost |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     let only: Vec<u64> = std::env::args().filter_map(|it| it.parse().ok()).collect();
     for calls in [20, 100, 200] {
         if only.is_empty() || only.contains(&calls) {
-            scenario(calls);
+            scenario(calls, "relay");
+            scenario(calls, "serve");
         }
     }
 }

@@ -106,6 +106,7 @@ fn claims(ledger: &mut Ledger, due: &[DueLead], mut go_on: impl FnMut() -> bool)
                 failed_ms: 1,
                 voicemail_ms: 1,
                 gap_ms: 3_600_000,
+                after: Default::default(),
             },
         };
         let begin = Instant::now();

@@ -140,16 +140,16 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
-        Server::begin(None)
+        Server::begin("serve", None)
     }
 
     /// The same, which is told a line first.
-    pub fn start_with(first: &str) -> Server {
-        Server::begin(Some(first))
+    pub fn start_with(mode: &str, first: &str) -> Server {
+        Server::begin(mode, Some(first))
     }
 
-    fn begin(first: Option<&str>) -> Server {
-        let mut child = pinned("0", &["serve"]);
+    fn begin(mode: &str, first: Option<&str>) -> Server {
+        let mut child = pinned("0", &[mode]);
         let mut ask = child.stdin.take().expect("piped");
         if let Some(first) = first {
             writeln!(ask, "{first}").expect("it runs");
