@@ -127,7 +127,6 @@ impl Line {
                 Command::OwnVoice => self.own_voices += 1,
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
-                Command::OwnVoice => {}
                 Command::Transfer => self.transfers += 1,
                 Command::Record => self.recorded.push(self.session.media_ms()),
                 Command::Log(what) => self.log.push(what),
