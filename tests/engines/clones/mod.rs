@@ -221,14 +221,16 @@ async fn a_hundred_callers_are_served_a_few_at_once_and_wanting_is_never_waiting
         it.uploads = (0..30).map(|n| Act::Slow(ms(5 + n % 3 * 5))).collect();
     });
     let cloner = house.cloner();
-    let (mut slowest, mut waiting) = (Duration::ZERO, Vec::new());
+    let (mut took, mut waiting) = (Vec::new(), Vec::new());
     for n in 0..30 {
         let began = std::time::Instant::now();
         waiting.push(cloner.want(&caller(n), None));
-        slowest = slowest.max(began.elapsed());
+        took.push(began.elapsed());
     }
-    println!("the slowest wish of 30: {slowest:?}");
-    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
+    took.sort();
+    println!("a wish: median {:?}, slowest of 30 {:?}", took[15], took[29]);
+    // The slowest may be the scheduler's; most are not.
+    assert!(took[15] < Duration::from_millis(5), "{took:?}");
     let mut voices = Vec::new();
     for state in waiting {
         let state = end(state).await;
