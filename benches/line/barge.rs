@@ -77,7 +77,11 @@ fn stopped_at(over: Over, settings: BargeIn, them: &[i16]) -> Option<u64> {
         drain(session, now)
     };
     let parameters = [("token".to_owned(), "t".to_owned())].into();
-    say(&mut session, now, media::Event::Start(Start { stream: "MZ".to_owned(), call: None, parameters, spelling: Default::default() }));
+    say(
+        &mut session,
+        now,
+        media::Event::Start(Start { stream: "MZ".to_owned(), call: None, parameters, spelling: Default::default() }),
+    );
     for (at, frame) in them.chunks_exact(160).enumerate() {
         now = now + Duration::from_millis(20);
         let ulaw: Vec<u8> = frame.iter().map(|it| g711::ulaw_encode(*it)).collect();

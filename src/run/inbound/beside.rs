@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Desks, Live, lock};
 use crate::base::{AttemptId, LeadId, limits};
+use crate::core::call::after::AfterCall;
 use crate::core::config::Failing;
 use crate::core::inbound::Ticket;
 use crate::run::agent::{Berth, Task};
@@ -193,6 +194,11 @@ impl Desks {
             menu_ms: notes.menu_ms,
             waited_ms: notes.waited_ms,
             message_ms: notes.message.map(|(from, to)| to.saturating_sub(from)),
+            after: if summary.first_audio_us.is_some() {
+                live.line.campaign.after.wanted()
+            } else {
+                AfterCall::default()
+            },
         };
         self.write_end(&live, note, end).await;
         self.release(attempt);

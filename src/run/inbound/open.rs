@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -20,9 +21,14 @@ use crate::run::clock::Clock;
 use crate::run::clone::Cloner;
 use crate::run::gateway::Registry;
 use crate::run::ledger::LedgerHandle;
+use crate::run::recordings::Which;
 use crate::run::render::VoiceKit;
+use crate::run::writings::{Pens, Scribe};
 use crate::store::ledger::LedgerFault;
 use crate::store::workspace::Workspace;
+
+/// Between two looks for calls that are to be written down.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
 
 /// What the desks share with the engine.
 pub(crate) struct Opening {
@@ -49,7 +55,18 @@ impl Opening {
     pub async fn open(self, ws: &Workspace, all: Vec<Behind>) -> Result<Arc<Desks>, Failure> {
         let mut numbers: HashMap<u64, usize> = HashMap::new();
         let mut lines = Vec::new();
+        let mut scribes = Vec::new();
         for behind in all {
+            let pens = Arc::new(Pens::open(ws, &behind.campaign.after)?);
+            if pens.any() {
+                scribes.push(Scribe {
+                    ledger: self.ledger.clone(),
+                    calls_dir: ws.calls_dir(),
+                    clock: Arc::clone(&self.clock),
+                    campaign: behind.campaign.name.clone(),
+                    pens,
+                });
+            }
             let line = self.line(behind).await?;
             for number in &line.desk.numbers {
                 if let Some(other) = numbers.insert(number.as_number(), lines.len()) {
@@ -82,6 +99,9 @@ impl Opening {
             cloner: self.cloner,
         });
         tokio::spawn(follow_tickets(Arc::downgrade(&desks)));
+        for scribe in scribes {
+            tokio::spawn(write_down(Arc::downgrade(&desks), scribe));
+        }
         Ok(desks)
     }
 
@@ -95,6 +115,17 @@ impl Opening {
         let callers = read.await.map_err(|fault| ledger_failure(&fault))?;
         let places = Places::new(desk.places);
         Ok(DeskLine { campaign, desk, carrier, account, scripts, agent, places, callers })
+    }
+}
+
+/// Writes down and sums up calls to a desk, until the desks close. What is left then is made by `calls fetch`, or by the
+/// next process.
+async fn write_down(desks: std::sync::Weak<Desks>, scribe: Scribe) {
+    while desks.strong_count() > 0 {
+        scribe.clock.sleep(WRITE_EVERY).await;
+        if let Err(fault) = scribe.look(Which::Due).await {
+            tracing::warn!(%fault, "calls to us could not be written down now");
+        }
     }
 }
 

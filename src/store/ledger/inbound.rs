@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use super::{CallNote, Ledger, LedgerFault, codec};
 use crate::base::{CallId, Country, Language, LeadId, Phone, Sid, Slug, Wall};
+use crate::core::call::after::AfterCall;
 use crate::core::dial::verdict::BlockReason;
 
 /// The `file` of the import that callers whom no list brought belong to.
@@ -47,6 +48,8 @@ pub struct InboundEnd {
     pub waited_ms: Option<u64>,
     /// Length of the message that they left, ms.
     pub message_ms: Option<u64>,
+    /// What is to be written about it.
+    pub after: AfterCall,
 }
 
 /// An inbound call in lists.
@@ -177,6 +180,7 @@ impl Ledger {
             if changed == 0 {
                 return Err(LedgerFault::Unknown("call"));
             }
+            ledger.want_inbound_writings(call, end.after, now)?;
             ledger.merge_note(call, note)
         })
     }

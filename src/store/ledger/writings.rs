@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::attempts::Known;
 use super::{Ledger, LedgerFault, codec};
 use crate::base::{CallId, Language, Money, Slug, Wall, limits};
-use crate::core::call::after::{Writing, Written};
+use crate::core::call::after::{AfterCall, Writing, Written};
 use crate::core::dial::Outcome;
 
 /// A transcript or summary whose time has come.
@@ -69,6 +69,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// A call to us in which somebody was on the line wants what its desk's campaign wants.
+    pub(super) fn want_inbound_writings(&self, call: CallId, after: AfterCall, now: Wall) -> Result<(), LedgerFault> {
+        let wanted = [(Writing::Transcript, after.transcript), (Writing::Summary, after.summary)];
+        for (kind, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
+            self.write(
+                "INSERT INTO task (call, kind, state, due, since) VALUES (?1, ?2, 'waiting', ?3, ?3) \
+                 ON CONFLICT (call, kind) DO NOTHING",
+                (call.0.as_bytes(), kind.as_str(), now.0),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Writings of a campaign that are due, the longest due first. A call whose folder is not known may still be writing it,
     /// unless its process died; a summary waits until its transcript is done or missing.
     pub fn due_writings(
@@ -80,10 +93,10 @@ impl Ledger {
         most: u32,
     ) -> Result<Vec<DueWriting>, LedgerFault> {
         self.rows(
-            "SELECT t.call, t.since, t.tries, k.folder, a.intent_at, coalesce(k.language, a.language) AS language, k.keys \
-             FROM task t JOIN call k ON k.id = t.call JOIN attempt a ON a.id = k.attempt \
+            "SELECT t.call, t.since, t.tries, k.folder, coalesce(a.intent_at, k.answered_at) AS made_at, coalesce(k.language, a.language) AS language, k.keys \
+             FROM task t JOIN call k ON k.id = t.call LEFT JOIN attempt a ON a.id = k.attempt \
              WHERE t.kind = ?1 AND t.state = 'waiting' AND t.due <= ?3 \
-               AND a.campaign = (SELECT id FROM campaign WHERE name = ?2) AND (k.folder IS NOT NULL OR t.since <= ?4) \
+               AND coalesce(a.campaign, k.campaign) = (SELECT id FROM campaign WHERE name = ?2) AND (k.folder IS NOT NULL OR t.since <= ?4) \
                AND (?1 = 'transcript' OR NOT EXISTS (SELECT 1 FROM task o WHERE o.call = t.call \
                                                      AND o.kind = 'transcript' AND o.state = 'waiting')) \
              ORDER BY t.due LIMIT ?5",
@@ -95,9 +108,9 @@ impl Ledger {
     /// How many writings of a campaign are waited for; with `by`, only those that can be made by then.
     pub fn waiting_writings(&self, campaign: &Slug, by: Option<Wall>) -> Result<u64, LedgerFault> {
         let found = self.one(
-            "SELECT count(*) AS waiting FROM task t JOIN call k ON k.id = t.call JOIN attempt a ON a.id = k.attempt \
+            "SELECT count(*) AS waiting FROM task t JOIN call k ON k.id = t.call LEFT JOIN attempt a ON a.id = k.attempt \
              WHERE t.kind IN ('transcript', 'summary') AND t.state = 'waiting' \
-               AND a.campaign = (SELECT id FROM campaign WHERE name = ?1) \
+               AND coalesce(a.campaign, k.campaign) = (SELECT id FROM campaign WHERE name = ?1) \
                AND (?2 IS NULL OR t.due <= ?2 AND k.folder IS NOT NULL)",
             (campaign.as_str(), by.map(|by| by.0)),
             |row| codec::count(row, "waiting"),
@@ -108,8 +121,8 @@ impl Ledger {
     /// Campaigns with writings that are waited for.
     pub fn campaigns_with_writings(&self) -> Result<Vec<Slug>, LedgerFault> {
         self.rows(
-            "SELECT DISTINCT c.name FROM task t JOIN call k ON k.id = t.call JOIN attempt a ON a.id = k.attempt \
-             JOIN campaign c ON c.id = a.campaign \
+            "SELECT DISTINCT c.name FROM task t JOIN call k ON k.id = t.call LEFT JOIN attempt a ON a.id = k.attempt \
+             JOIN campaign c ON c.id = coalesce(a.campaign, k.campaign) \
              WHERE t.kind IN ('transcript', 'summary') AND t.state = 'waiting' ORDER BY c.name",
             [],
             |row| codec::word(row, "name"),
@@ -161,9 +174,9 @@ impl Ledger {
     /// The newest calls of a campaign without what should have been written down, and why.
     pub fn missing_writings(&self, campaign: &Slug, most: u32) -> Result<Vec<(CallId, String, String)>, LedgerFault> {
         self.rows(
-            "SELECT t.call, t.kind, t.reason FROM task t JOIN call k ON k.id = t.call JOIN attempt a ON a.id = k.attempt \
+            "SELECT t.call, t.kind, t.reason FROM task t JOIN call k ON k.id = t.call LEFT JOIN attempt a ON a.id = k.attempt \
              WHERE t.kind IN ('transcript', 'summary') AND t.state = 'missing' \
-               AND a.campaign = (SELECT id FROM campaign WHERE name = ?1) ORDER BY t.since DESC LIMIT ?2",
+               AND coalesce(a.campaign, k.campaign) = (SELECT id FROM campaign WHERE name = ?1) ORDER BY t.since DESC LIMIT ?2",
             (campaign.as_str(), most),
             |row| Ok((CallId(codec::uuid(row, "call")?), row.get("kind")?, row.get("reason")?)),
         )
@@ -176,7 +189,7 @@ fn due_row(row: &Row<'_>) -> Result<DueWriting, LedgerFault> {
         since: codec::wall(row, "since")?,
         tries: row.get("tries")?,
         folder: row.get("folder")?,
-        made_at: codec::wall(row, "intent_at")?,
+        made_at: codec::wall(row, "made_at")?,
         language: codec::word(row, "language")?,
         keys: row.get::<_, Option<String>>("keys")?.unwrap_or_default(),
     })
