@@ -1,7 +1,7 @@
 //! The ear on labelled lines: docs/VAD.md has the figures and the commands.
 //!
 //! `cargo bench --bench ear -- clips FOLDER` has the phrases spoken; `-- scenes CLIPS SEED FOLDER [SOUNDS]` makes labelled
-//! lines of clips; `-- figures FOLDER` prints what each detector makes of them; `-- speed`; `-- committed` makes tests/data/ear
+//! lines of clips, `-- phrases CLIPS SEED FOLDER` of longer ones; `-- figures FOLDER` prints what each detector makes of them; `-- speed`; `-- committed` makes tests/data/ear
 //! anew; `-- inputs FOLDER FILE` writes what tools/ear-head.py trains on. Without arguments: figures of tests/data/ear,
 //! and speed.
 
@@ -16,7 +16,6 @@ mod speak;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use ahoy::core::config::Vad;
 use ahoy::core::replay::Track;
@@ -40,6 +39,9 @@ fn main() {
         }
         ["scenes", clips, seed, folder, sounds] => {
             set::make(Path::new(clips), seed.parse().expect("a seed"), Path::new(folder), Some(Path::new(sounds)));
+        }
+        ["phrases", clips, seed, folder] => {
+            set::make_long(Path::new(clips), seed.parse().expect("a seed"), Path::new(folder));
         }
         ["committed"] => set::committed(Path::new(COMMITTED)),
         ["figures", folder] => figures(Path::new(folder)),
@@ -98,6 +100,12 @@ fn figures(folder: &Path) {
     }
 }
 
+/// Seconds of CPU that this process has used: what a busy machine does beside does not count.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// Times real time on one core: speech without a pause, and a call with a word every three seconds.
 fn speed() {
     let golden = ahoy::core::sound::wav::read(&std::fs::read(SPEECH).expect("there")).expect("a WAV").samples;
@@ -109,18 +117,18 @@ fn speed() {
     for (what, samples) in [("speech without a pause", golden), ("half a second in three of a call", call)] {
         let long = Pcm { samples: samples.repeat(8), rate: 8_000 };
         for (name, model) in [("voice", Model::Voice), ("energy", Model::Energy)] {
-            let begin = Instant::now();
+            let begin = cpu_seconds();
             let track = Track::hear(&long, model).expect("heard");
-            let times = track.ms() as f64 / 1_000.0 / begin.elapsed().as_secs_f64();
-            println!("{name}: {what}: {times:.0} x real time, one core");
+            let times = track.ms() as f64 / 1_000.0 / (cpu_seconds() - begin);
+            println!("{name}: {what}: {times:.0} x real time by CPU time");
         }
     }
     let mut front = Front::default();
     let loud: Vec<f32> = (0..CHUNK_8K).map(|_| 0.2 * (random.f32() - 0.5)).collect();
-    let begin = Instant::now();
+    let begin = cpu_seconds();
     for _ in 0..5_000 {
-        assert!(!front.passes(&loud) || front.hear(&loud)[0].is_finite());
-        front.judge(&loud);
+        front.passes(&loud);
+        std::hint::black_box(front.judge(&loud));
     }
-    println!("voice: {:.1} µs a chunk of 32 ms that reaches the network", begin.elapsed().as_micros() as f64 / 5_000.0);
+    println!("voice: {:.1} µs a chunk of 32 ms that reaches the network", (cpu_seconds() - begin) * 1e6 / 5_000.0);
 }

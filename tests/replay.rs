@@ -236,3 +236,76 @@ fn what_cannot_be_heard_is_named_and_the_rest_goes_on() {
     assert_eq!(code(&refused), 2);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("labels beside"));
 }
+
+/// A carrier's media messages of a recording: 20 ms each.
+fn media_log(samples: &[i16]) -> String {
+    use base64::Engine;
+    let mut log = String::from("{\"event\":\"start\",\"start\":{\"streamSid\":\"MZ1\"}}\n");
+    for (nth, frame) in samples.chunks(160).enumerate() {
+        let payload = base64::engine::general_purpose::STANDARD.encode(g711::encode_ulaw(frame));
+        log.push_str(&format!(
+            "{{\"event\":\"media\",\"media\":{{\"track\":\"inbound\",\"timestamp\":\"{}\",\"payload\":\"{payload}\"}}}}\n",
+            nth * 20
+        ));
+    }
+    log
+}
+
+#[test]
+fn a_log_of_media_messages_is_heard_as_its_recording_is_and_lost_phrases_are_named() {
+    let shop = shop();
+    let folder = shop.path("labelled");
+    fs::create_dir_all(&folder).expect("made");
+    let path = recording(&folder, "one", 6, 1);
+    let sound = wav::read(&fs::read(&path).expect("there")).expect("a WAV");
+    let log = shop.path("one.jsonl");
+    fs::write(&log, media_log(&sound.samples)).expect("written");
+    fs::copy(path.with_extension("labels.txt"), log.with_extension("labels.txt")).expect("copied");
+    let ahoy = |arguments: &[&str]| run(common::ahoy(shop.dir.path()).arg("replay").args(arguments));
+    let (wav, log_name) = (path.display().to_string(), log.display().to_string());
+    let spans = |output: &std::process::Output| -> Vec<(Value, Value)> {
+        lines(output).iter().map(|it| (it["start_ms"].clone(), it["end_ms"].clone())).collect()
+    };
+    let (of_wav, of_log) = (ahoy(&["run", "--json", &wav]), ahoy(&["run", "--json", &log_name]));
+    assert_eq!((code(&of_wav), code(&of_log)), (0, 0));
+    assert_eq!(spans(&of_wav), spans(&of_log));
+    assert_eq!(spans(&of_log).len(), 6);
+    // The other side said nothing: named, not silence.
+    let us = ahoy(&["run", "--json", "--party", "us", &log_name]);
+    assert_eq!(code(&us), 3);
+    // Loudness hears the same plain words.
+    let energy = ahoy(&["run", "--json", "--detector", "energy", &wav]);
+    assert_eq!(spans(&energy).len(), 6);
+    // A phrase that is lost, by name: a silence of seven seconds makes one turn of all.
+    let labels: String = fs::read_to_string(path.with_extension("labels.txt"))
+        .expect("there")
+        .lines()
+        .enumerate()
+        .map(|(nth, line)| {
+            let times = line.rsplit_once('\t').expect("words").0;
+            format!("{times}\t{}\n", ["bg: кога?", "when?"][nth % 2])
+        })
+        .collect();
+    fs::write(path.with_extension("labels.txt"), labels).expect("written");
+    let told = lines(&ahoy(&["run", "--json", "--by", "phrase", "--silence-ms", "7000", &wav]));
+    assert_eq!((told[0]["phrase"].as_str(), told[0]["merged"].as_u64()), (Some("bg: кога"), Some(3)), "{told:?}");
+    let told = lines(&ahoy(&["run", "--json", "--by", "language", &wav]));
+    assert_eq!(told.iter().map(|it| it["owned"].as_u64()).collect::<Vec<_>>(), [Some(3), Some(3)], "{told:?}");
+    // Labels of another recording.
+    fs::write(path.with_extension("labels.txt"), "500\t501\tx\n").expect("written");
+    let refused = ahoy(&["run", &wav]);
+    assert_eq!(code(&refused), 3);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("are they of this recording"), "{refused:?}");
+    fs::write(&log, "{\"event\":\"media\"\n").expect("written");
+    let refused = ahoy(&["run", &log_name]);
+    assert!(code(&refused) == 3 && String::from_utf8_lossy(&refused.stderr).contains("line 1: no JSON"), "{refused:?}");
+}
+
+#[test]
+fn an_hour_of_silence_is_heard_in_seconds_and_is_nobody() {
+    let shop = shop();
+    let path = shop.path("hour.wav");
+    fs::write(&path, wav::write(&Pcm { samples: vec![0; 3_600 * 8_000], rate: 8_000 })).expect("written");
+    let told = run(common::ahoy(shop.dir.path()).args(["replay", "run", "--json"]).arg(&path));
+    assert_eq!((code(&told), lines(&told).len()), (0, 0));
+}

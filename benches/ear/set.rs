@@ -153,6 +153,29 @@ pub fn make(clips: &Path, seed: u64, folder: &Path, without_words: Option<&Path>
     println!("{nth} lines in {}", folder.display());
 }
 
+/// Longer phrases, for training: without them the last layer would take length for noise.
+pub fn make_long(clips: &Path, seed: u64, folder: &Path) {
+    let mut random = Rng::with_seed(seed);
+    let long = load(clips, 600..4_000);
+    let mut of: BTreeMap<&str, Vec<&Clip>> = BTreeMap::new();
+    for clip in &long {
+        of.entry(&clip.language).or_default().push(clip);
+    }
+    let mut nth = 0;
+    for kind in [Kind::Plain, Kind::Quiet, Kind::Cut, Kind::Noise, Kind::Hum] {
+        for clips in of.values() {
+            let mut clips = clips.clone();
+            random.shuffle(&mut clips);
+            clips.truncate(MOST);
+            for part in clips.chunks(WORDS) {
+                nth += 1;
+                write(folder, nth, &words(kind, part, &mut random));
+            }
+        }
+    }
+    println!("{nth} lines in {}", folder.display());
+}
+
 /// The example set of the repository: five languages of the embedded engine, within 1.5 MB.
 pub fn committed(folder: &Path) {
     let scratch = tempfile::tempdir().expect("a folder");
@@ -202,7 +225,8 @@ pub fn inputs(folder: &Path, file: &Path) {
             let inputs = front.hear(&chunk);
             let (from, to) = (at as i64 * 32, at as i64 * 32 + 32);
             // A chunk that a word only touches, and the three after a word, are nobody's mistake.
-            let (mut speech, mut weight) = (0.0_f32, if line.said.is_empty() { 2.0_f32 } else { 1.0 });
+            let noise = if line.kind.starts_with("only-recorded") { 6.0 } else { 2.0 };
+            let (mut speech, mut weight) = (0.0_f32, if line.said.is_empty() { noise } else { 1.0_f32 });
             for it in &line.said {
                 let (start, end) = (it.start_ms as i64, it.end_ms as i64);
                 let inside = (to.min(end) - from.max(start)).max(0);

@@ -1,5 +1,6 @@
 //! `ahoy replay`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::base::{Exit, Failure, Slug};
 use crate::core::config::Vad;
 use crate::core::replay::Segment;
 use crate::core::replay::labels::Utterance;
-use crate::core::replay::score::{Tally, Trouble, owned, troubles};
+use crate::core::replay::score::{By, Share, Tally, Trouble, owned, share, troubles};
 use crate::core::replay::sweep::{Case, Grid, Point, recommend};
 use crate::core::sound::wav;
 use crate::core::vad::{CHUNK_MS, Model};
@@ -29,8 +30,11 @@ Examples:
   ahoy replay run                                        every call of this workspace, as it would be cut today
   ahoy replay run call.wav --threshold 0.5 --silence-ms 700 --format timeline
   ahoy replay run recordings/ --format jsonl | jq -r .file | sort | uniq -c
+  ahoy replay run labelled/ --by phrase                  which short phrases are lost
+  ahoy replay run stream.jsonl realtime.jsonl            logs of media messages, of OpenAI's Realtime events
 
-A label file beside a recording (NAME.labels.txt of Audacity, NAME.csv, NAME.rttm) is compared with what was heard.
+A label file beside a recording (NAME.labels.txt of Audacity, NAME.csv, .rttm, .TextGrid, .srt, .vtt) is compared with what
+was heard.
 Exit codes: 0 done · 1 I/O failure · 2 usage · 3 a recording could not be heard (named)";
 
 const SWEEP_HELP: &str = "\
@@ -176,6 +180,17 @@ struct RunArgs {
     /// How segments are shown; --json is jsonl
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Show what became of each language's or phrase's utterances instead, the most lost first
+    #[arg(long, value_enum)]
+    by: Option<Grouped>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Grouped {
+    /// The tag before a label's words: `bg: кога?`
+    Language,
+    /// The words of the labels
+    Phrase,
 }
 
 #[derive(Debug, Args)]
@@ -295,6 +310,9 @@ fn ending(skipped: bool) -> Exit {
 fn run_files(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
     let vad = with(&args.settings, base(args.sounds.campaign.as_ref(), context)?);
     let (heard, skipped) = heard(&args.sounds, context)?;
+    if let Some(by) = args.by {
+        return shares_of(&heard, &vad, by, skipped, context);
+    }
     let format = if context.json() { Format::Jsonl } else { args.format };
     if format == Format::Audacity && heard.len() != 1 {
         return Err(Failure::usage(format!("{} recordings; a label file is of one", heard.len())));
@@ -329,14 +347,47 @@ fn run_files(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(ending(skipped))
 }
 
+/// Which phrases, or languages, are lost.
+fn shares_of(heard: &[Heard], vad: &Vad, by: Grouped, skipped: bool, context: &Context) -> Result<Exit, Failure> {
+    let mut shares = BTreeMap::new();
+    for it in heard {
+        let Some(said) = &it.said else { continue };
+        let by = match by {
+            Grouped::Language => By::Language,
+            Grouped::Phrase => By::Phrase,
+        };
+        share(&mut shares, by, said, &it.track.segments(vad));
+    }
+    if shares.is_empty() {
+        return Err(no_labels());
+    }
+    let mut rows: Vec<(String, Share)> = shares.into_iter().collect();
+    rows.sort_by_key(|(key, it)| (std::cmp::Reverse(it.utterances - it.owned), key.clone()));
+    if context.json() {
+        let name = if matches!(by, Grouped::Language) { "language" } else { "phrase" };
+        for (key, it) in &rows {
+            print_json(&json!({ name: key, "utterances": it.utterances, "owned": it.owned, "missed": it.missed,
+                "split": it.split, "merged": it.merged }))?;
+        }
+    } else {
+        print_line(&show::shares(&rows))?;
+    }
+    Ok(ending(skipped))
+}
+
+fn no_labels() -> Failure {
+    let kinds =
+        "NAME.labels.txt (Audacity), .csv (start_ms,end_ms,text), .rttm, .TextGrid, .srt or .vtt beside NAME.wav";
+    Failure::usage("no recording has labels beside it").next(kinds)
+}
+
 /// The labelled ones of the recordings, and whether any could not be heard.
 fn labelled(sounds: &Sounds, context: &Context) -> Result<(Vec<Case>, bool), Failure> {
     let (heard, skipped) = heard(sounds, context)?;
     let cases: Vec<Case> =
         heard.into_iter().filter_map(|it| Some(Case { name: it.name, track: it.track, said: it.said? })).collect();
     if cases.is_empty() {
-        return Err(Failure::usage("no recording has labels beside it")
-            .next("NAME.labels.txt (Audacity), NAME.csv (start_ms,end_ms,text) or NAME.rttm beside NAME.wav"));
+        return Err(no_labels());
     }
     Ok((cases, skipped))
 }

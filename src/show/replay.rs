@@ -3,7 +3,7 @@
 use super::table::table;
 use crate::core::replay::Segment;
 use crate::core::replay::labels::Utterance;
-use crate::core::replay::score::Figures;
+use crate::core::replay::score::{Figures, Share};
 use crate::core::replay::sweep::Point;
 
 /// Characters of a timeline.
@@ -25,6 +25,20 @@ pub fn segments(files: &[(String, Vec<Segment>)]) -> String {
         })
         .collect();
     table(&["file", "start s", "end s", "speech ms"], &rows, &[1, 2, 3])
+}
+
+/// One row a language or phrase.
+pub fn shares(shares: &[(String, Share)]) -> String {
+    let rows: Vec<Vec<String>> = shares
+        .iter()
+        .map(|(key, it)| {
+            let percent = 100.0 * it.owned as f64 / it.utterances.max(1) as f64;
+            let counts = [it.utterances, it.owned].map(|it| it.to_string());
+            let lost = [it.missed, it.split, it.merged].map(|it| it.to_string());
+            [vec![key.clone()], counts.to_vec(), vec![format!("{percent:.1}")], lost.to_vec()].concat()
+        })
+        .collect();
+    table(&["said", "utterances", "owned", "%", "missed", "split", "merged"], &rows, &[1, 2, 3, 4, 5, 6])
 }
 
 /// Audacity's label file of one recording.

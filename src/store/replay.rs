@@ -7,6 +7,7 @@ use crate::base::{Failure, limits};
 use crate::core::asset::Digest;
 use crate::core::replay::Track;
 use crate::core::replay::labels::{self, ENDINGS, Utterance};
+use crate::core::replay::streams::{self, Side};
 use crate::core::sound::{Pcm, wav};
 use crate::core::vad::Model;
 use crate::store::shelf::{Read1, on_all_cores, read_bounded};
@@ -73,14 +74,32 @@ fn hear_one(path: &Path, party: Party, model: Model, kept: Option<&Path>) -> Res
     let place = kept.map(|kept| kept.join(format!("{digest}.f32")));
     let name = path.display().to_string();
     if let Some(track) = place.as_deref().and_then(remembered) {
+        within(said.as_deref(), &track)?;
         return Ok(Heard { name, track, said });
     }
-    let pcm = party_of(&bytes, party)?;
+    let pcm = party_of(path, &bytes, party)?;
     let track = Track::hear(&pcm, model).map_err(|fault| fault.to_string())?;
     if let Some(place) = place {
         remember(&place, &track);
     }
+    within(said.as_deref(), &track)?;
     Ok(Heard { name, track, said })
+}
+
+/// A label may end this much behind its recording: programs round, and the last part of a sound fills no chunk.
+const PAST_END_MS: u64 = 1_000;
+
+/// Labels of another recording are told by words that lie behind the end of this one.
+fn within(said: Option<&[Utterance]>, track: &Track) -> Result<(), String> {
+    let end = track.ms() + PAST_END_MS;
+    match said.unwrap_or_default().iter().find(|it| it.end_ms > end) {
+        Some(it) => Err(format!(
+            "a label ends at {} ms, the sound at {} ms: are they of this recording?",
+            it.end_ms,
+            track.ms()
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Where the contract of a recording is: utterances that were owned when it was frozen.
@@ -109,7 +128,15 @@ pub fn freeze(recording: &str, owned: &[&Utterance]) -> Result<PathBuf, Failure>
     Ok(path)
 }
 
-fn party_of(bytes: &[u8], party: Party) -> Result<Pcm, String> {
+/// Ending of logs with sound in them: media messages, Realtime events.
+const LOG: &str = "jsonl";
+
+fn party_of(path: &Path, bytes: &[u8], party: Party) -> Result<Pcm, String> {
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(LOG)) {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+        let side = if party == Party::Us { Side::Us } else { Side::Them };
+        return streams::read(text, side);
+    }
     let sound = wav::read_repaired(bytes).map_err(|fault| fault.to_string())?;
     let rate = sound.rate;
     let mut channels = sound.channels;
@@ -127,7 +154,7 @@ pub fn piece(recording: &str, party: Party, (from, to): (u64, u64)) -> Result<Pc
         Ok(Read1::Bytes(bytes)) => bytes,
         Ok(Read1::Bad(_) | Read1::Absent) | Err(_) => return Err("it cannot be read any more".to_owned()),
     };
-    let pcm = party_of(&bytes, party)?;
+    let pcm = party_of(Path::new(recording), &bytes, party)?;
     let place =
         |ms: u64| usize::try_from(ms * u64::from(pcm.rate) / 1_000).unwrap_or(usize::MAX).min(pcm.samples.len());
     Ok(Pcm { samples: pcm.samples[place(from)..place(to.max(from))].to_vec(), rate: pcm.rate })

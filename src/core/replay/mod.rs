@@ -4,6 +4,7 @@
 
 pub mod labels;
 pub mod score;
+pub mod streams;
 pub mod sweep;
 
 use serde::{Deserialize, Serialize};

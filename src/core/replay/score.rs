@@ -3,12 +3,13 @@
 //! *Found*: a segment touches the utterance. *Owned*: exactly one does, and it holds no other utterance: an ear that is
 //! always on finds everything and owns nothing.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
 use super::Segment;
-use super::labels::Utterance;
+use super::labels::{Utterance, language_of};
 use crate::core::figures::Quantiles;
 
 /// An utterance shorter than this is short: "how much?", "when?". Milliseconds.
@@ -99,6 +100,60 @@ pub fn troubles<'a>(utterances: &'a [Utterance], segments: &[Segment]) -> Vec<(&
         (_, _) => Some(Trouble::Split),
     };
     utterances.iter().filter_map(|it| Some((it, trouble(it)?))).collect()
+}
+
+/// By what utterances are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The tag before the words, `bg: кога?`.
+    Language,
+    /// The words themselves, in small letters and without what stands around them.
+    Phrase,
+}
+
+impl By {
+    /// Where an utterance counts: `bg`, or `bg: кога`; `-` where the label does not say.
+    pub fn key(self, it: &Utterance) -> String {
+        let (language, words) = language_of(&it.text);
+        let language = language.map(str::to_lowercase);
+        let words = words.trim_matches(|ch: char| !ch.is_alphanumeric()).to_lowercase();
+        let known = |it: String| if it.is_empty() { "-".to_owned() } else { it };
+        match self {
+            By::Language => known(language.unwrap_or_default()),
+            By::Phrase => language.map_or_else(|| known(words.clone()), |it| format!("{it}: {words}")),
+        }
+    }
+}
+
+/// How many utterances of a language or phrase there were, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Utterances.
+    pub utterances: u64,
+    /// Owned.
+    pub owned: u64,
+    /// Touched by no segment.
+    pub missed: u64,
+    /// Touched by several segments.
+    pub split: u64,
+    /// Sharing their segment with another.
+    pub merged: u64,
+}
+
+/// Adds one recording's utterances to the shares by language or phrase.
+pub fn share(shares: &mut BTreeMap<String, Share>, by: By, said: &[Utterance], segments: &[Segment]) {
+    let lost: BTreeMap<u64, Trouble> =
+        troubles(said, segments).into_iter().map(|(it, trouble)| (it.start_ms, trouble)).collect();
+    for it in said {
+        let share = shares.entry(by.key(it)).or_default();
+        share.utterances += 1;
+        match lost.get(&it.start_ms) {
+            None => share.owned += 1,
+            Some(Trouble::Missed) => share.missed += 1,
+            Some(Trouble::Split) => share.split += 1,
+            Some(Trouble::Merged) => share.merged += 1,
+        }
+    }
 }
 
 impl Tally {

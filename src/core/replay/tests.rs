@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::labels::{Form, Utterance, read};
-use super::score::Tally;
+use super::score::{By, Tally, share};
 use super::sweep::{Case, Grid, judge, mark_front, recommend};
 use super::*;
 
@@ -105,4 +105,48 @@ fn labels_are_read_as_their_programs_write_them_and_mistakes_have_a_line() {
     {
         assert!(read(text, Form::Audacity).expect_err("a mistake").contains(words), "{text}");
     }
+}
+
+#[test]
+fn a_text_grid_and_subtitles_give_the_words_and_a_tag_before_them_is_their_language() {
+    let long = "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n\nxmin = 0\nxmax = 9.5\ntiers? <exists>\nsize = 2\n\
+        item []:\n  item [1]:\n class = \"IntervalTier\"\n name = \"noise\"\n xmin = 0\n xmax = 9.5\n intervals: size = 1\n\
+        intervals [1]:\n xmin = 0\n xmax = 9.5\n text = \"\"\n item [2]:\n class = \"IntervalTier\"\n name = \"words\"\n\
+        xmin = 0\n xmax = 9.5\n intervals: size = 3\n intervals [1]:\n xmin = 0\n xmax = 1.25\n text = \"\"\n\
+        intervals [2]:\n xmin = 1.25\n xmax = 1.6\n text = \"bg: \"\"кога?\"\"\"\n intervals [3]:\n xmin = 1.6\n xmax = 9.5\n text = \" \"\n";
+    let found = read(long, Form::TextGrid).expect("labels");
+    assert_eq!(found, [Utterance { text: "bg: \"кога?\"".to_owned(), ..said(1_250, 1_600) }]);
+    let short = "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n\n0\n2\n<exists>\n1\n\"IntervalTier\"\n\"a\"\n0\n2\n1\n0.5\n0.9\n\"when?\"\n";
+    assert_eq!(
+        read(short, Form::TextGrid).expect("labels"),
+        [Utterance { text: "when?".to_owned(), ..said(500, 900) }]
+    );
+    let srt = "1\n00:00:01,250 --> 00:00:01,600\nfr: c'est\ncombien ?\n\n2\n01:00.5 --> 01:01.0 align:start\nyes\n";
+    let found = read(srt, Form::Subtitles).expect("labels");
+    assert_eq!(found[0], Utterance { text: "fr: c'est combien ?".to_owned(), ..said(1_250, 1_600) });
+    assert_eq!(found[1], Utterance { text: "yes".to_owned(), ..said(60_500, 61_000) });
+    for (text, form, words) in [
+        ("hello", Form::TextGrid, "no TextGrid"),
+        ("\"ooTextFile\" \"TextGrid\" 0 1", Form::TextGrid, "no tier"),
+        ("\"ooTextFile\" \"TextGrid\" \"IntervalTier\" \"a\" 0 1 1 3 2 \"x\"", Form::TextGrid, "interval 1"),
+        ("00:02 --> 00:01", Form::Subtitles, "line 1"),
+        ("no times", Form::Subtitles, "no line"),
+        ("00:01 --> 00:03\na\n\n00:02 --> 00:04\nb", Form::Subtitles, "overlap"),
+    ] {
+        assert!(read(text, form).expect_err("a mistake").contains(words), "{text}");
+    }
+}
+
+#[test]
+fn lost_phrases_are_counted_by_their_words_and_their_language() {
+    let say = |start_ms, text: &str| Utterance { text: text.to_owned(), ..said(start_ms, start_ms + 400) };
+    let utterances = [say(1_000, "bg: Кога?"), say(3_000, "bg: кога"), say(5_000, "when?"), say(7_000, "")];
+    let segment = Segment { start_ms: 900, end_ms: 1_400, onset_ms: 1_000, told_ms: 1_064, over_ms: 2_100 };
+    let mut shares = std::collections::BTreeMap::new();
+    share(&mut shares, By::Phrase, &utterances, &[segment]);
+    let told: Vec<_> = shares.iter().map(|(key, it)| (key.as_str(), it.utterances, it.owned, it.missed)).collect();
+    assert_eq!(told, [("-", 1, 0, 1), ("bg: кога", 2, 1, 1), ("when", 1, 0, 1)]);
+    let mut shares = std::collections::BTreeMap::new();
+    share(&mut shares, By::Language, &utterances, &[segment]);
+    assert_eq!(shares.keys().collect::<Vec<_>>(), ["-", "bg"]);
 }

@@ -13,7 +13,7 @@ const INPUTS: usize = 2 * HIDDEN + MEASURES;
 pub type Inputs = [f32; INPUTS];
 
 struct Head {
-    /// `[unit][input]`.
+    /// `[input][unit]`.
     weights: Vec<f32>,
     bias: Vec<f32>,
     out: Vec<f32>,
@@ -28,16 +28,20 @@ static HEAD: LazyLock<Head> = LazyLock::new(|| {
     let out_bias = all.pop().expect("the last is the output's bias");
     let out = all.split_off(units * (INPUTS + 1));
     let bias = all.split_off(units * INPUTS);
-    Head { weights: all, bias, out, out_bias }
+    let mut weights = vec![0.0; all.len()];
+    for (unit, row) in all.chunks_exact(INPUTS).enumerate() {
+        for (input, weight) in row.iter().enumerate() {
+            weights[input * units + unit] = *weight;
+        }
+    }
+    Head { weights, bias, out, out_bias }
 });
 
 /// Probability of speech, 0 to 1.
 pub fn probability(inputs: &Inputs) -> f32 {
     let head = &*HEAD;
-    let mut sum = head.out_bias;
-    for ((row, bias), out) in head.weights.chunks_exact(INPUTS).zip(&head.bias).zip(&head.out) {
-        let unit = row.iter().zip(inputs).fold(*bias, |unit, (weight, input)| unit + weight * input);
-        sum += unit.max(0.0) * out;
-    }
+    let mut units = head.bias.clone();
+    super::silero::add_rows(&mut units, &head.weights, inputs);
+    let sum = units.iter().zip(&head.out).fold(head.out_bias, |sum, (unit, out)| sum + unit.max(0.0) * out);
     1.0 / (1.0 + (-sum).exp())
 }

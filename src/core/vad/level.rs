@@ -52,22 +52,28 @@ impl Floor {
 /// Lags of the voice's pitch in samples at 8 kHz: 400 to 50 Hz.
 const LAGS: std::ops::Range<usize> = 20..160;
 
+/// Sum of products, in eight sums side by side: compilers make vectors of them.
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
+}
+
 /// How periodic a sound is: the largest normalised autocorrelation over the lags of a voice, 0 to 1.
 ///
 /// `samples`: the chunk and the one before it, at 8 kHz.
 pub fn periodicity(samples: &[f32]) -> f32 {
     let end = samples.len();
     let now = &samples[LAGS.end..];
-    let power: f32 = now.iter().map(|it| it * it).sum();
+    let power = product(now, now);
     LAGS.step_by(2)
         .map(|lag| {
             let before = &samples[LAGS.end - lag..end - lag];
-            let (mut product, mut other) = (0.0, 0.0);
-            for (a, b) in now.iter().zip(before) {
-                product += a * b;
-                other += b * b;
-            }
-            product / (power * other).sqrt().max(1e-9)
+            product(now, before) / (power * product(before, before)).sqrt().max(1e-9)
         })
         .fold(0.0, f32::max)
 }

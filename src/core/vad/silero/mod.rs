@@ -238,7 +238,7 @@ impl Conv {
 }
 
 /// `sums[i] += x[j] * rows[j][i]` over all `j`. Four rows at a time, so that a sum is loaded and stored rarely.
-fn add_rows(sums: &mut [f32], rows: &[f32], x: &[f32]) {
+pub(super) fn add_rows(sums: &mut [f32], rows: &[f32], x: &[f32]) {
     let width = sums.len();
     let mut rows = rows[..width * x.len()].chunks_exact(width * 4);
     let (fours, rest) = x.as_chunks::<4>();
