@@ -29,6 +29,12 @@ const OURS: &[u8] = include_bytes!("../../src/core/sim/clips/voicemail.ulaw");
 /// Where a trial's sound begins in the call, ms.
 const AT_MS: usize = 2_000;
 
+/// Samples of the golden file's own noise before an utterance of it.
+const BEFORE: usize = 1_600;
+
+/// Sound with the place of its onset, samples.
+type Word = (usize, Vec<i16>);
+
 /// Who speaks over what of ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Over {
@@ -120,8 +126,8 @@ fn add(line: &mut [i16], at: usize, sound: &[i16]) {
 }
 
 /// People's words: those of the embedded carrier's callees, and the beginnings of utterances of the golden file.
-fn words() -> Vec<Vec<i16>> {
-    let mut words: Vec<Vec<i16>> = CLIPS.iter().map(|clip| g711::decode_ulaw(clip)).collect();
+fn words() -> Vec<Word> {
+    let mut words: Vec<Word> = CLIPS.iter().map(|clip| (0, g711::decode_ulaw(clip))).collect();
     let mut wav = hound::WavReader::open(GOLDEN).expect("the golden sound");
     let golden: Vec<i16> = wav.samples::<i16>().map(|it| it.expect("PCM16")).collect();
     let loud = |frame: &[i16]| {
@@ -129,13 +135,17 @@ fn words() -> Vec<Vec<i16>> {
         power.sqrt()
     };
     let levels: Vec<f64> = golden.chunks_exact(80).map(loud).collect();
+    let mut sorted = levels.clone();
+    sorted.sort_by(f64::total_cmp);
+    // An utterance begins where its energy rises to three times the noise, after 200 ms below that; with its own noise
+    // before it.
+    let floor = 3.0 * sorted[sorted.len() / 5];
     let mut quiet = 0;
     for (at, level) in levels.iter().enumerate() {
-        let begins = *level > 300.0 && quiet >= 20;
-        quiet = if *level < 100.0 { quiet + 1 } else { 0 };
-        if begins {
-            words.push(golden[at * 80..].iter().copied().take(8_000).collect());
+        if *level >= floor && quiet >= 20 && at >= 20 {
+            words.push((BEFORE, golden[at * 80 - BEFORE..].iter().copied().take(BEFORE + 8_000).collect()));
         }
+        quiet = if *level < floor { quiet + 1 } else { 0 };
     }
     words
 }
@@ -173,9 +183,9 @@ fn settings(threshold: f32, min_ms: u64) -> BargeIn {
 }
 
 /// One trial's line: noise of a quiet line, and a sound at its place.
-fn line_with(random: &mut fastrand::Rng, floor_dbov: f64, sound: &[i16]) -> Vec<i16> {
+fn line_with(random: &mut fastrand::Rng, floor_dbov: f64, sound: &[i16], onset: usize) -> Vec<i16> {
     let mut line = noise(random, (AT_MS + 2_000) * 8, floor_dbov);
-    add(&mut line, AT_MS * 8, sound);
+    add(&mut line, AT_MS * 8 - onset, sound);
     line
 }
 
@@ -192,8 +202,8 @@ pub fn all() {
             let mut random = fastrand::Rng::with_seed(7);
             let waits: Vec<u64> = words
                 .iter()
-                .filter_map(|word| {
-                    let line = line_with(&mut random, floor, &gain(word, level));
+                .filter_map(|(onset, word)| {
+                    let line = line_with(&mut random, floor, &gain(word, level), *onset);
                     stopped_at(over, settings(0.6, 64), &line).map(|at| at.saturating_sub(AT_MS as u64))
                 })
                 .collect();
@@ -209,7 +219,7 @@ pub fn all() {
 }
 
 /// Sounds that are no words, 60 of each at three levels of the line: how many stop us, by settings.
-fn false_stops(words: &[Vec<i16>]) {
+fn false_stops(words: &[Word]) {
     type Make = fn(&mut fastrand::Rng, f64) -> Vec<i16>;
     let echo = |delay_ms: usize, db: f64| {
         let own = g711::decode_ulaw(&ours(4));
@@ -241,7 +251,7 @@ fn false_stops(words: &[Vec<i16>]) {
             let lines: Vec<Vec<i16>> = (0..60)
                 .map(|_| {
                     let sound = make(&mut random, dbov);
-                    line_with(&mut random, -65.0, &sound)
+                    line_with(&mut random, -65.0, &sound, 0)
                 })
                 .collect();
             row(&format!("{title}, {dbov} dBov"), &lines);
@@ -250,11 +260,11 @@ fn false_stops(words: &[Vec<i16>]) {
     for db in [-35.0, -25.0, -15.0] {
         let mut random = fastrand::Rng::with_seed(13);
         let lines: Vec<Vec<i16>> =
-            (0..20).map(|nth| line_with(&mut random, -65.0, &echo(100 + nth * 20, db))).collect();
+            (0..20).map(|nth| line_with(&mut random, -65.0, &echo(100 + nth * 20, db), 0)).collect();
         row(&format!("echo of our own voice, {db} dB"), &lines);
     }
     let mut random = fastrand::Rng::with_seed(17);
-    let lines: Vec<Vec<i16>> = words.iter().map(|word| line_with(&mut random, -65.0, word)).collect();
+    let lines: Vec<Vec<i16>> = words.iter().map(|(onset, word)| line_with(&mut random, -65.0, word, *onset)).collect();
     row("words, for comparison", &lines);
     let waits: Vec<String> = tried
         .iter()

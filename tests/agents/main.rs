@@ -401,8 +401,8 @@ fn a_cap_on_money_counts_what_the_agent_used_up_and_pauses_the_campaign() {
     let report = run(shop.campaign(&["report", "c"]).arg("--json"));
     let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
     let agents = report["cost"]["agents"].as_i64().expect("a number");
-    assert!((30_000..90_000).contains(&agents), "what four live calls cost comes on top: {report}");
-    assert!(report["attempts"].as_u64() < Some(60), "nobody was called any more: {report}");
+    assert!((30_000..200_000).contains(&agents), "what four live calls cost comes on top: {agents}");
+    assert!(report["attempts"].as_u64() < Some(40), "nobody was called any more: {}", report["attempts"]);
     let waited = &report["latencies"]["c"];
     assert!(waited["turn_gap_ms"]["p95"].as_u64().is_some() && waited["answer_to_audio_us"]["p99"].as_u64().is_some());
     let told: Value = {
@@ -414,7 +414,7 @@ fn a_cap_on_money_counts_what_the_agent_used_up_and_pauses_the_campaign() {
     let page = shop.path("report.html");
     assert_eq!(code(&run(shop.campaign(&["report", "c", "--html"]).arg(&page))), 0);
     let page = std::fs::read_to_string(page).expect("written");
-    assert!(page.contains("Waiting, ms") && page.contains("their turn"), "the plot of latencies");
+    assert!(page.contains("Waiting, ms") && page.contains("turn → voice"), "the plot of latencies");
 }
 
 #[test]

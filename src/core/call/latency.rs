@@ -23,17 +23,17 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Each with its name, in milliseconds; what was never measured is left out.
+    /// Each with its name, short enough for a plot, in milliseconds; what was never measured is left out.
     pub fn named_ms(&self) -> Vec<(&'static str, Quantiles<f64>)> {
         let us = |it: Option<Quantiles<u64>>| it.map(|it| it.map(|us| us as f64 / 1_000.0));
         let ms = |it: Option<Quantiles<u64>>| it.map(|it| it.map(|ms| ms as f64));
         let all = [
-            ("answer → first audio", us(self.answer_to_audio_us)),
-            ("start → first audio", us(self.first_audio_us)),
+            ("answer → audio", us(self.answer_to_audio_us)),
+            ("stream → audio", us(self.first_audio_us)),
             ("speech → clear", ms(self.barge_in_ms)),
-            ("greeting over → agent", ms(self.agent_waited_ms)),
-            ("greeting over → its voice", ms(self.agent_first_ms)),
-            ("their turn → its voice", ms(self.turn_gap_ms)),
+            ("agent has line", ms(self.agent_waited_ms)),
+            ("agent's voice", ms(self.agent_first_ms)),
+            ("turn → voice", ms(self.turn_gap_ms)),
         ];
         all.into_iter().filter_map(|(name, it)| Some((name, it?))).collect()
     }

@@ -182,7 +182,9 @@ fn latencies(report: &Report) -> String {
         let subject = Subject {
             id: &format!("waiting{at}"),
             title: &title,
-            about: "How long people waited in each place of a call, milliseconds: the middle of all, within the 99th percentile.",
+            about: "How long people waited, milliseconds: from the answer and from the stream's start to our first sound, from \
+                    speech over us to our silence, from the greeting's end to the agent and to its voice, from their turn's \
+                    end to its voice. The middle of all, within the 99th percentile.",
             columns: ("from → to", "p99", Some("p50")),
         };
         out.push_str(&rows(&subject, &bars));

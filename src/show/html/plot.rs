@@ -36,13 +36,15 @@ pub struct Subject<'a> {
 pub fn rows(subject: &Subject<'_>, bars: &[Bar]) -> String {
     const ROW: f64 = 22.0;
     const LEFT: f64 = 118.0;
-    const RIGHT: f64 = 62.0;
+    // Room for the longest figure, at some 6 units a digit.
+    let longest = bars.iter().map(|bar| bar.all.to_string().len()).max().unwrap_or(0);
+    let right = (12.5 * longest as f64 + 30.0).max(62.0);
     let height = ROW * bars.len() as f64 + 4.0;
     let most = bars.iter().map(|bar| bar.all).max().unwrap_or(0).max(1);
     let mut body = String::new();
     for (at, bar) in bars.iter().enumerate() {
         let y = ROW * at as f64 + 3.0;
-        let wide = |n: u64| (WIDTH - LEFT - RIGHT) * n as f64 / most as f64;
+        let wide = |n: u64| (WIDTH - LEFT - right) * n as f64 / most as f64;
         // Where nothing stands out of the whole, the whole has the strong colour.
         let (whole, figure) = match subject.columns.2 {
             Some(_) => ("a", format!("{} / {}", bar.part, bar.all)),
