@@ -290,5 +290,8 @@ fn every_test_named_in_the_reliability_table_exists() {
             assert!(text.contains(&format!("fn {name}(")), "{file} has no test {name}");
         }
     }
-    assert_eq!(rows, 104, "the faults of the catalogue, of cloned voices, of the API, of conversations and of the desk");
+    assert_eq!(
+        rows, 104,
+        "the faults of the catalogue, of cloned voices, of the API, of conversations and of the desk"
+    );
 }

@@ -12,7 +12,8 @@ use crate::schema;
 
 pub struct ElevenLabs(BTreeMap<&'static str, jsonschema::Validator>);
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
+    "UserMessagePayload",
     "UserAudioPayload",
     "PongPayload",
     "ClientToolResultPayload",
@@ -126,6 +127,7 @@ impl Session<'_> {
             Some("pong") => "PongPayload",
             Some("client_tool_result") => "ClientToolResultPayload",
             Some("contextual_update") => "ContextualUpdatePayload",
+            Some("user_message") => "UserMessagePayload",
             Some(other) => return Err(format!("there is no `{other}`")),
         };
         let faults = schema::faults(&self.vendor.0[name], message);
@@ -134,6 +136,11 @@ impl Session<'_> {
         }
         let Some(audio) = message["user_audio_chunk"].as_str() else {
             self.notes.message(message);
+            if message["type"] == "user_message" {
+                self.turns += 1;
+                self.event += 1;
+                self.speak().await;
+            }
             return Ok(());
         };
         let ulaw = STANDARD.decode(audio).map_err(|error| error.to_string())?;
@@ -183,6 +190,10 @@ impl Session<'_> {
             Act::Limited => return self.error(1_008, "This request exceeds your quota.").await,
             _ => {}
         }
+        self.speak().await;
+    }
+
+    async fn speak(&mut self) {
         let event = json!({ "agent_response": format!("agent turn {}", self.turns), "event_id": self.event });
         self.say("AgentResponsePayload", json!({ "type": "agent_response", "agent_response_event": event })).await;
         if self.act == Act::Silent {

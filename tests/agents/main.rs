@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod desk;
 mod doors;
 mod elevenlabs;
 mod emulator;
