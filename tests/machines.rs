@@ -64,3 +64,28 @@ fn a_word_that_comes_after_the_call_corrects_its_outcome() {
     // Whoever asked never to be called again did so, whatever the carrier calls them.
     assert!(report["outcomes"]["opted_out"].as_u64().unwrap_or(0) > 0, "{report}");
 }
+
+#[test]
+fn a_fax_is_known_by_its_tone_and_left_and_who_rings_too_long_is_not_waited_for() {
+    let carrier = "kind = \"sim\"\nseed = 5\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 40\n\
+                   faults = { callee_fax = 1.0, long_ring = 0.3 }\nring_timeout = \"30s\"";
+    let shop = Shop::open(&Wish { carrier, campaign: "", leads: 40 });
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let (lines, _) = line::read(&std::fs::read_to_string(shop.path("sim.jsonl")).expect("the log"));
+    let faxes: BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| matches!(&line.what, What::Created { behaviour: Behaviour::Fax, .. }))
+        .map(|line| line.sid.as_str())
+        .collect();
+    let heard = lines.iter().filter(|line| matches!(line.what, What::StreamStarted { .. }));
+    let heard = heard.filter(|line| faxes.contains(line.sid.as_str())).count();
+    assert!(heard > 5, "{heard}");
+    let calls = run(common::ahoy(shop.dir.path()).args(["calls", "list", "--limit", "1000", "--json"]));
+    let calls = String::from_utf8(calls.stdout).expect("UTF-8");
+    let calls = calls.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let known = calls.filter(|call| call["report"]["answerer"] == "fax" && call["report"]["cause"] == "machine");
+    assert_eq!(known.count(), heard, "each is left by our own ear");
+    let rang = lines.iter().filter(|line| matches!(&line.what, What::Ended { cause, .. } if cause == "ring_timeout"));
+    assert!(rang.count() > 8, "those who ring for 45 s are let be after 30");
+}

@@ -397,6 +397,7 @@ async fn tell_answerer(world: Arc<World>, sid: String, url: String, script: Scri
         Behaviour::Voicemail if wrong => ("human", script.delay_ms + 1_200),
         _ if wrong => ("machine_start", script.delay_ms + 2_400),
         Behaviour::Voicemail => ("machine_start", script.delay_ms + 2_400),
+        Behaviour::Fax => ("fax", 1_200),
         Behaviour::HangsUpAtOnce => ("unknown", 5_000),
         _ => ("human", script.delay_ms + 1_200),
     };

@@ -241,6 +241,7 @@ impl CallMachine {
                 | Behaviour::AsksForAgent
                 | Behaviour::LeavesMessage
                 | Behaviour::Voicemail
+                | Behaviour::Fax
                 | Behaviour::HangsUpAtOnce
                 | Behaviour::Busy
                 | Behaviour::NoAnswer => {
@@ -280,6 +281,7 @@ impl CallMachine {
             | Behaviour::AsksForAgent
             | Behaviour::LeavesMessage
             | Behaviour::Voicemail
+            | Behaviour::Fax
             | Behaviour::HangsUpAtOnce
             | Behaviour::Invalid
             | Behaviour::Fails => {}

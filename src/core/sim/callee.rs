@@ -1,10 +1,12 @@
 //! The people who are called: how they answer follows from the seed and the number, what they do on the line is
 //! counted in frames of 20 ms (160 samples), never in time of arrival.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::chance;
-use crate::core::sound::tone;
+use crate::core::sound::{g711, tone};
 
 /// Samples of one frame.
 pub const FRAME: usize = 160;
@@ -48,6 +50,8 @@ pub enum Behaviour {
     LeavesMessage,
     /// A machine: greeting, beep, then it records.
     Voicemail,
+    /// A fax: its tone, again and again. Only where a fault asks for it.
+    Fax,
     /// Answers and hangs up at once.
     HangsUpAtOnce,
     /// Busy.
@@ -120,6 +124,7 @@ pub fn script(seed: u64, number: &str) -> Script {
         Behaviour::HangsUpAtOnce => rng.u64(100..900),
         Behaviour::Listens
         | Behaviour::Converses
+        | Behaviour::Fax
         | Behaviour::Busy
         | Behaviour::NoAnswer
         | Behaviour::Invalid
@@ -151,6 +156,7 @@ pub fn caller(seed: u64, number: &str) -> Script {
             | Behaviour::Invalid
             | Behaviour::Fails
             | Behaviour::Voicemail
+            | Behaviour::Fax
             | Behaviour::HangsUpAtOnce => Behaviour::Listens,
             other => other,
         },
@@ -180,6 +186,8 @@ pub enum Clip {
     Voicemail,
     /// The tone: 1 kHz, 400 ms.
     Beep,
+    /// A fax's answer: 2.1 kHz for 3 s (T.30, CED), then a pause.
+    Fax,
 }
 
 impl Clip {
@@ -193,9 +201,17 @@ impl Clip {
             Clip::Who => include_bytes!("clips/who.ulaw"),
             Clip::Voicemail => include_bytes!("clips/voicemail.ulaw"),
             Clip::Beep => &tone::BEEP,
+            Clip::Fax => &FAX,
         }
     }
 }
+
+/// 2 100 Hz at −22 dBov for 3 s, and 2 s of silence.
+static FAX: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let tone = |n: u32| 3_680.0 * libm::sin(f64::from(n) * std::f64::consts::TAU * 2_100.0 / 8_000.0);
+    let samples: Vec<i16> = (0..40_000).map(|n| if n < 24_000 { tone(n) as i16 } else { 0 }).collect();
+    g711::encode_ulaw(&samples)
+});
 
 /// What the callee hears in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -292,6 +308,7 @@ impl Callee {
                 self.acted = true;
                 self.saying = vec![Clip::Voicemail, Clip::Beep];
             }
+            Behaviour::Fax if self.saying.is_empty() => self.saying = vec![Clip::Fax],
             Behaviour::TalksOver if !self.acted && since_heard.is_some_and(|since| since >= delay) => {
                 self.acted = true;
                 self.saying = vec![self.script.words];
@@ -324,13 +341,14 @@ impl Callee {
             | Behaviour::AsksForAgent
             | Behaviour::LeavesMessage
             | Behaviour::Voicemail
+            | Behaviour::Fax
             | Behaviour::HangsUpAtOnce
             | Behaviour::Busy
             | Behaviour::NoAnswer
             | Behaviour::Invalid
             | Behaviour::Fails => {}
         }
-        let person = self.script.behaviour != Behaviour::Voicemail;
+        let person = !matches!(self.script.behaviour, Behaviour::Voicemail | Behaviour::Fax);
         if person && !self.asked && self.first_heard.is_none() && now * FRAME_MS >= PUZZLED_MS {
             self.asked = true;
             self.saying = vec![Clip::Hello];

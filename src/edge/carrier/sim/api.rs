@@ -153,6 +153,12 @@ impl World {
         if listens && self.faults.strikes("callee_converses", &order.to, 0) {
             script.behaviour = Behaviour::Converses;
         }
+        if listens && self.faults.strikes("callee_fax", &order.to, 0) {
+            script.behaviour = Behaviour::Fax;
+        }
+        if self.faults.strikes("long_ring", &order.to, 0) {
+            script.ring_ms = LONG_RING_MS;
+        }
         let now = self.now();
         let sid = self.id("CA", now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]);
         let own = self.own_ms(now.boot);
@@ -383,6 +389,9 @@ async fn create(
     }
     world.taken(&entry, nth)
 }
+
+/// Longer than most let it ring.
+const LONG_RING_MS: u64 = 45_000;
 
 /// Longer than anybody waits for the answer to an order.
 const SLOW_ANSWER: Duration = Duration::from_secs(12);
