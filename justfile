@@ -26,6 +26,10 @@ doc:
 demo *ARGS:
     cargo run --locked --release -- demo {{ARGS}}
 
+# The ear on the committed example set; docs/VAD.md has the larger sets
+ear *ARGS:
+    cargo bench --locked --bench ear -- {{ARGS}}
+
 # Benchmarks; results with machine and date belong in docs/BENCHMARKS.md
 bench *ARGS:
     cargo bench --locked {{ARGS}}

@@ -69,6 +69,8 @@ pub enum Kind {
     Cut,
     /// Words 12 to 20 dB over line noise.
     Noise,
+    /// Words 2 to 22 dB over a street, or a fan.
+    Loud,
     /// Words over the mains' hum at −45 dBov.
     Hum,
     /// Words between breaths, clicks, coughs and keys.
@@ -98,7 +100,7 @@ pub enum Kind {
 }
 
 use Kind::{
-    Cut, Echo, Hum, Mixed, Noise, OnlyBreath, OnlyClicks, OnlyCough, OnlyHum, OnlyKeys, OnlyMusic, OnlyNoise,
+    Cut, Echo, Hum, Loud, Mixed, Noise, OnlyBreath, OnlyClicks, OnlyCough, OnlyHum, OnlyKeys, OnlyMusic, OnlyNoise,
     OnlyRingback, Plain, Quiet, RecordedMusic, RecordedSounds, Sparse,
 };
 
@@ -117,6 +119,7 @@ impl Kind {
             Sparse => "sparse",
             Cut => "cut",
             Noise => "noise",
+            Loud => "loud",
             Hum => "hum",
             Mixed => "mixed",
             OnlyHum => "only-hum",
@@ -175,6 +178,7 @@ pub fn words(kind: Kind, clips: &[&Clip], random: &mut Rng) -> Scene {
     }
     let floor = match kind {
         Noise => -50.0 + 8.0 * random.f32(),
+        Loud => -40.0 + 8.0 * random.f32(),
         Quiet | Sparse => -68.0 + 6.0 * random.f32(),
         _ => -66.0 + 8.0 * random.f32(),
     };

@@ -150,6 +150,11 @@ pub fn make(clips: &Path, seed: u64, folder: &Path, without_words: Option<&Path>
             keep(&scene);
         }
     }
+    for clips in of.values() {
+        for part in clips[..clips.len().min(MOST)].chunks(WORDS) {
+            keep(&words(Kind::Loud, part, &mut random));
+        }
+    }
     println!("{nth} lines in {}", folder.display());
 }
 
@@ -162,7 +167,7 @@ pub fn make_long(clips: &Path, seed: u64, folder: &Path) {
         of.entry(&clip.language).or_default().push(clip);
     }
     let mut nth = 0;
-    for kind in [Kind::Plain, Kind::Quiet, Kind::Cut, Kind::Noise, Kind::Hum] {
+    for kind in [Kind::Plain, Kind::Quiet, Kind::Cut, Kind::Noise, Kind::Loud, Kind::Hum] {
         for clips in of.values() {
             let mut clips = clips.clone();
             random.shuffle(&mut clips);

@@ -38,7 +38,7 @@ impl Model {
     /// Its version: kept probabilities of another one do not count. Change it with anything that changes a probability.
     pub fn version(self) -> &'static str {
         match self {
-            Model::Voice => "voice-2",
+            Model::Voice => "voice-3",
             Model::Energy => "energy-1",
         }
     }
