@@ -373,5 +373,5 @@ async fn a_restarted_carrier_knows_its_calls_and_has_ended_the_live_ones() {
 async fn unknown_faults_are_refused_with_the_list() {
     let folder = tempfile::tempdir().expect("a folder");
     let refused = start(options(&folder.path().join("l"), &[("typo", 1.0)]), Arc::new(MachineClock)).await;
-    assert!(refused.err().expect("a typo").next.is_some_and(|next| next.contains("lost_answer")));
+    assert!(refused.expect_err("a typo").next.is_some_and(|next| next.contains("lost_answer")));
 }

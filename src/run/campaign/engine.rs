@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::facts::Facts;
+use super::hand::{limit, obey};
 use super::hub::Hub;
 use super::order::Orders;
 use super::registers;
@@ -21,7 +22,7 @@ use super::setup::{
     AccountSetup, check_rules, check_start, line, open_ledger, refuse_missing_greetings, refuse_stopped, reopen,
 };
 use super::{Shared, Told, Urls, account_loop, ledger_failure, lock};
-use crate::base::{Exit, Failure, Slug, Wall, limits};
+use crate::base::{Exit, Failure, Slug, Wall};
 use crate::core::config::{Campaign, CarrierKind};
 use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
@@ -100,7 +101,7 @@ pub struct Run {
     pub(super) campaigns: Vec<Campaign>,
     pub(super) started: Wall,
     pub(super) lines: Vec<(Arc<Shared>, usize)>,
-    out_of_time: AtomicBool,
+    pub(super) out_of_time: AtomicBool,
     pub(super) watcher: Arc<dyn Watcher>,
     names: Names,
 }
@@ -519,62 +520,6 @@ pub enum Word {
     Resume,
     /// Stop this far.
     Stop(Stop),
-}
-
-/// Ends a run in time: nobody new once a call might outlast it (at the earliest after half of it).
-async fn limit(run: Weak<Run>, clock: Arc<dyn Clock>, span: Duration) {
-    let longest = run.upgrade().map_or(Duration::ZERO, |run| {
-        run.lines.iter().map(|(shared, _)| shared.longest_call()).max().unwrap_or_default()
-    });
-    let began = clock.boot();
-    let steps = [
-        (span.saturating_sub(longest).max(span / 2), Stop::Drain),
-        (span.saturating_sub(limits::RUNTIME_UNANSWERED), Stop::Unanswered),
-        (span.saturating_sub(limits::RUNTIME_HANG_UP), Stop::Cancel),
-        (span, Stop::Exit),
-    ];
-    for (at, stop) in steps {
-        clock.sleep(at.saturating_sub(clock.boot().since(began))).await;
-        let Some(run) = run.upgrade() else { return };
-        // A hand that was quicker keeps its reason.
-        if run.stopped() == Stop::No {
-            run.out_of_time.store(true, Ordering::Release);
-        }
-        run.stop(stop).await;
-    }
-}
-
-/// Passes a run's own stop on to its campaigns.
-async fn obey(run: Arc<Run>, mut stop: watch::Receiver<Stop>) {
-    loop {
-        let wish = *stop.borrow_and_update();
-        if wish > Stop::No {
-            run.stop(wish).await;
-        }
-        if stop.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-impl Run {
-    /// Asks its campaigns to stop. Only gets firmer.
-    pub async fn stop(&self, wish: Stop) {
-        for (shared, at) in &self.lines {
-            shared.stop_line(*at, wish).await;
-        }
-        self.watcher.note(&Note::Stopping(wish));
-    }
-
-    /// The firmest stop that any of its campaigns was asked for.
-    fn stopped(&self) -> Stop {
-        self.lines.iter().map(|(shared, at)| shared.stop_of(&shared.line(*at))).max().unwrap_or(Stop::No)
-    }
-
-    /// Whether it stopped because the time that it was given was over.
-    pub(super) fn is_out_of_time(&self) -> bool {
-        self.out_of_time.load(Ordering::Acquire)
-    }
 }
 
 /// Runs campaigns to their end, in an engine of their own that no other terminal can reach.

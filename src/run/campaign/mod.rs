@@ -9,6 +9,7 @@ mod attempt;
 mod desks;
 mod engine;
 mod facts;
+mod hand;
 pub(crate) mod hub;
 mod late;
 mod order;

@@ -51,7 +51,9 @@ impl Callers {
 
 /// Open tickets by number, newest first.
 #[derive(Default)]
-pub(super) struct Tickets(RwLock<(i64, HashMap<u64, Arc<[Ticket]>>)>);
+pub(super) struct Tickets(RwLock<(i64, ByNumber)>);
+
+type ByNumber = HashMap<u64, Arc<[Ticket]>>;
 
 impl Tickets {
     /// Reads them, unless nothing has changed since the last time. Gives whether it did.

@@ -24,7 +24,6 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::recordings::Which;
 use crate::run::render::VoiceKit;
 use crate::run::writings::{Pens, Scribe};
-use crate::store::ledger::LedgerFault;
 use crate::store::workspace::Workspace;
 
 /// Between two looks for calls that are to be written down.
@@ -111,7 +110,7 @@ impl Opening {
         let desk = campaign.inbound.clone().ok_or_else(bug)?;
         let scripts = scripts(&campaign, &desk, &kit)?;
         let name = campaign.name.clone();
-        let read = self.ledger.run(move |ledger| Ok::<_, LedgerFault>(Callers::read(ledger, &name)?));
+        let read = self.ledger.run(move |ledger| Callers::read(ledger, &name));
         let callers = read.await.map_err(|fault| ledger_failure(&fault))?;
         let places = Places::new(desk.places);
         Ok(DeskLine { campaign, desk, carrier, account, scripts, agent, places, callers })

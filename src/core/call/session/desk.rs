@@ -66,7 +66,7 @@ impl Session {
             Some(until) if at < until || self.speaking => {}
             Some(_) if said < again => self.offer_menu(said + 1),
             Some(_) => match no_key {
-                NoKey::GoOn => self.to_the_agent(None),
+                NoKey::GoOn => self.ask_for_agent(None),
                 NoKey::Message => self.ask_for_message(),
                 NoKey::Goodbye => self.go_on(Then::Goodbye),
             },
@@ -80,7 +80,7 @@ impl Session {
         match self.owner {
             Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } if go_on == Some(key) => {
                 self.chosen();
-                self.to_the_agent(Some(now));
+                self.ask_for_agent(Some(now));
             }
             // Who has waited long enough may leave a message after all.
             Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } | Owner::Bridge { .. }
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// `now`: a key asked for it.
-    fn to_the_agent(&mut self, now: Option<Boot>) {
+    fn ask_for_agent(&mut self, now: Option<Boot>) {
         if self.talk.expected {
             self.desk.asked = true;
             self.hand_over(self.media_ms(), now.is_some());
