@@ -281,11 +281,14 @@ fn an_order_has_its_turn_at_the_accounts_pace_and_its_campaign_asks_for_no_leads
     for candidate in candidates(0..3) {
         desk.handle(Boot(0), Event::Ordered { campaign: 0, candidate });
     }
-    let first = dialed(&drain(&mut desk, 0));
-    assert_eq!(first.len(), 1, "one a second");
-    assert_eq!(dialed(&drain(&mut desk, SECOND)).len(), 1);
+    for (at, now) in [(1, 0), (2, SECOND)] {
+        let rung = dialed(&drain(&mut desk, now));
+        assert_eq!(rung.len(), 1, "one a second");
+        desk.handle(Boot(now), Event::Opened { slot: rung[0].2, attempt: attempt(at) });
+        desk.handle(Boot(now), Event::Answered { slot: rung[0].2 });
+    }
     assert!(dialed(&drain(&mut desk, 5 * SECOND)).is_empty(), "two at once");
-    desk.handle(Boot(5 * SECOND), Event::NotSent { slot: first[0].2 });
+    desk.handle(Boot(5 * SECOND), Event::Closed(attempt(1)));
     assert_eq!(dialed(&drain(&mut desk, 6 * SECOND)).len(), 1);
     assert!(!desk.is_over(0), "it goes on without work");
 }
