@@ -28,8 +28,8 @@ impl Engine {
     /// Errors: as for a campaign (exit 13 for a phrase that is not on the shelf, 12 for an account), and two campaigns that
     /// answer one number.
     pub async fn open_desks(&self, ws: &Workspace) -> Result<Option<DeskLook>, Failure> {
-        let with_desk: Vec<Campaign> =
-            ws.campaigns(&[])?.into_iter().filter(|campaign| campaign.inbound.is_some()).collect();
+        let all = ws.campaign_names()?.iter().map(|name| ws.campaign(name)).collect::<Result<Vec<_>, _>>()?;
+        let with_desk: Vec<Campaign> = all.into_iter().filter(|campaign| campaign.inbound.is_some()).collect();
         if with_desk.is_empty() {
             return Ok(None);
         }
