@@ -26,6 +26,7 @@ impl Desk {
     pub fn serve(shop: &Shop) -> Desk {
         let mut child = ahoy(shop.dir.path())
             .args(["--json", "serve"])
+            .env("AHOY_TEST_AGENT", "sk-test-of-agents")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -33,7 +33,17 @@ fn heard(outcome: Option<Outcome>) -> AttemptFacts {
 
 fn busy() -> AttemptFacts {
     let facts = heard(Some(Outcome::Busy));
-    AttemptFacts { answered_at: None, stream_at: None, first_audio_us: None, duration_s: None, price: None, ..facts }
+    let (agent_cost, words_cost) = Default::default();
+    AttemptFacts {
+        answered_at: None,
+        stream_at: None,
+        first_audio_us: None,
+        duration_s: None,
+        price: None,
+        agent_cost,
+        words_cost,
+        ..facts
+    }
 }
 
 #[test]

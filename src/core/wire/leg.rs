@@ -263,12 +263,12 @@ mod tests {
         let (mut leg, writer) = (leg(), Writer::new("L1"));
         leg.said(&writer.media(&media_tail(&[0x10; 8_000])), Boot(US));
         leg.said(&writer.mark("a"), Boot(US));
-        assert!(leg.frame(Boot(2 * US)).is_some());
-        leg.said(&writer.clear(), Boot(2 * US));
+        assert!(leg.frame(Boot(US)).is_some());
+        leg.said(&writer.clear(), Boot(US));
         assert_eq!(marks(&mut leg), ["a"]);
-        assert_eq!(leg.frame(Boot(3 * US)), None);
-        leg.said(&writer.media(&media_tail(&[0x10; 160])), Boot(2 * US + 1));
-        assert_eq!(leg.next_due(), Boot(3 * US), "a frame after the last one");
+        assert_eq!(leg.frame(Boot(2 * US)), None);
+        leg.said(&writer.media(&media_tail(&[0x10; 160])), Boot(US + 1));
+        assert_eq!(leg.next_due(), Boot(2 * US), "a frame after the last one");
     }
 
     #[test]
