@@ -95,7 +95,7 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
     let shop = shop();
     let folder = shop.path("labelled");
     fs::create_dir_all(&folder).expect("made");
-    for (name, count, down) in [("a", 8, 1), ("b", 12, 12), ("c", 6, 40)] {
+    for (name, count, down) in [("a", 8, 1), ("b", 12, 12), ("c", 6, 400)] {
         recording(&folder, name, count, down);
     }
     let ahoy = |arguments: &[&str]| {

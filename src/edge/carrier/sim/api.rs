@@ -20,7 +20,7 @@ use super::callbacks::Webhooks;
 use super::form::refuse;
 use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
-use super::{numbers, recordings, ring};
+use super::{caller, numbers, recordings};
 use crate::base::limits::{SIM_CALLS, SIM_EVENTS, WEBHOOK_BYTES};
 use crate::base::{Boot, Secret, Wall};
 use crate::core::dial::CallStatus;
@@ -232,7 +232,7 @@ fn router(world: Arc<World>) -> Router {
         Dialect::Telnyx => telnyxs(),
     };
     router
-        .route("/sim/calls", post(ring::ring))
+        .route("/sim/calls", post(caller::calls))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(WEBHOOK_BYTES))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&world), date_of))

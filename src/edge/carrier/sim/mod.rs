@@ -4,13 +4,13 @@
 pub mod api;
 pub mod book;
 pub mod callbacks;
+mod caller;
 mod form;
 pub mod listener;
 pub mod log;
 pub mod media;
 mod numbers;
 pub mod recordings;
-mod ring;
 
 use std::time::Duration;
 

@@ -76,7 +76,7 @@ impl World {
 }
 
 /// The request.
-pub(super) async fn ring(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn calls(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     if let Err(fault) = authorise(&world, &world.account, &headers) {
         return logged(&world, "", fault);
     }
