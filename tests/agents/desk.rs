@@ -129,8 +129,9 @@ fn who_presses_1_waits_for_their_voice_and_the_agent_speaks_with_it_first() {
     assert_eq!(sessions.len(), CALLERS, "one session a call, begun when the voice was there");
     for session in &sessions {
         assert_eq!(voice_of(session), Some(VOICE));
-        assert!(session.messages.iter().any(|it| it["type"] == "user_message"), "they asked for it: it speaks first");
-        assert!(session.spoken >= 1);
+        // Who said something while they waited is answered; who did not is spoken to first.
+        let asked = session.messages.iter().any(|it| it["type"] == "user_message");
+        assert!(session.spoken >= 1 && (asked || session.turns >= 1), "{session:?}");
     }
     for row in &rows {
         let id = row["call"].as_str().expect("an id");
