@@ -139,7 +139,7 @@ fn who_presses_1_waits_for_their_voice_and_the_agent_speaks_with_it_first() {
         let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
         let kinds: Vec<&str> =
             shown["clone_events"].as_array().expect("events").iter().filter_map(|it| it["event"].as_str()).collect();
-        assert!(kinds.contains(&"ready") && kinds.contains(&"transfer"), "{shown}");
+        assert!(kinds.contains(&"clone-ready") && kinds.contains(&"clone-transfer"), "{shown}");
         assert!(shown["report"]["agent"]["turns"].as_u64() >= Some(1), "{shown}");
     }
 }
