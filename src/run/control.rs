@@ -326,7 +326,7 @@ pub async fn serve_engine(
     if let Some(desks) = engine.desks() {
         desks.close();
         // People who are on the line finish; a second signal ends their calls politely.
-        while desks.calls() > 0 && *stop.borrow() <= Stop::Drain {
+        while desks.speaking() > 0 && *stop.borrow() <= Stop::Drain {
             engine.clock().sleep(Duration::from_millis(50)).await;
         }
     }

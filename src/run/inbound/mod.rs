@@ -262,6 +262,11 @@ impl Desks {
         self.closing.store(true, Ordering::Release);
     }
 
+    /// People on the line.
+    pub fn speaking(&self) -> usize {
+        lock(&self.live).values().filter(|live| live.streamed).count()
+    }
+
     /// Calls that are not over.
     pub fn calls(&self) -> usize {
         lock(&self.live).len()
