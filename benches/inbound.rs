@@ -7,13 +7,12 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use ahoy::core::sim::line::{self, What};
-use common::desk::{Desk, inbound, over, person, ring};
+use common::desk::{Desk, consents, inbound, over, person, ring};
 use common::{Shop, Sim, Wish, carrier_at, run};
 
 const CALLERS: usize = 300;
@@ -40,7 +39,7 @@ fn row(name: &str, clones: bool) {
         "{carrier}\n[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://{service}\"\nat_once = 32\ntimeout = \"120s\"\n"
     );
     let shop = Shop::open(&Wish { carrier: &carrier, campaign: &section, leads: 1 });
-    samples(&shop);
+    consents(&shop, CLONES + CALLERS);
     run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]));
     let desk = Desk::serve(&shop);
     let before = if clones { CLONES } else { 0 };
@@ -111,23 +110,4 @@ fn slow_service() -> SocketAddr {
         }
     });
     addr
-}
-
-/// Everybody who may be cloned: one sample, and their consent.
-fn samples(shop: &Shop) {
-    let folder = shop.path("samples");
-    std::fs::create_dir_all(&folder).expect("made");
-    let mut list = "caller,consented_on,consent,sample\n".to_owned();
-    for at in 0..CLONES + CALLERS {
-        writeln!(list, "{},2026-11-01,a test,voice.wav", person(at)).expect("a String takes all");
-    }
-    std::fs::write(folder.join("samples.csv"), list).expect("written");
-    let samples = (0..12 * 8_000_u32).map(|at| (((at % 80) * 300) as i16) - 12_000);
-    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + data.len() as u32).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data");
-    wav.extend((data.len() as u32).to_le_bytes());
-    wav.extend(data);
-    std::fs::write(folder.join("voice.wav"), wav).expect("written");
 }

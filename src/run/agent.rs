@@ -35,6 +35,11 @@ pub struct Berth {
 }
 
 impl Berth {
+    /// Ready when the call is over.
+    pub async fn left(&self) {
+        self.says.closed().await;
+    }
+
     /// There will be no session.
     pub async fn gone(self, why: &str) {
         // A call that is over does not need to know.

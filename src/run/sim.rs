@@ -55,30 +55,17 @@ pub struct SimOptions {
 }
 
 /// A running carrier; it stops when this is dropped or [`SimHandle::stop`] is called.
+#[derive(Debug)]
 pub struct SimHandle {
     /// Where it listens.
     pub addr: SocketAddr,
     /// `http://…`, for a carrier's `base_url`.
     pub base_url: String,
-    world: Arc<World>,
     stop: Option<oneshot::Sender<()>>,
     tasks: tokio::task::JoinHandle<()>,
 }
 
-impl std::fmt::Debug for SimHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimHandle").field("addr", &self.addr).finish_non_exhaustive()
-    }
-}
-
 impl SimHandle {
-    /// Somebody calls `to`, a number of the account, whose webhook is `url`. Gives the call's id.
-    pub fn ring_in(&self, from: &str, to: &str, url: &str) -> Result<String, Failure> {
-        self.world
-            .ring_in(from, to, url)
-            .map_err(|fault| Failure::bug(format!("the embedded carrier: {}", fault.message)))
-    }
-
     /// Stops listening and drops every live call; they are ended (`failed`) when the log is next opened.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -144,8 +131,8 @@ pub async fn start(options: SimOptions, clock: Arc<dyn Clock>) -> Result<SimHand
         }
     }
     let (stop, stopped) = oneshot::channel();
-    let tasks = tokio::spawn(serve(Arc::clone(&world), listener, tasks, stopped));
-    Ok(SimHandle { addr, world, base_url: format!("http://{addr}"), stop: Some(stop), tasks })
+    let tasks = tokio::spawn(serve(world, listener, tasks, stopped));
+    Ok(SimHandle { addr, base_url: format!("http://{addr}"), stop: Some(stop), tasks })
 }
 
 type Life = (Arc<World>, Started);

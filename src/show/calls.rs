@@ -88,6 +88,9 @@ pub fn show(call: CallId, report: &Report, lines: &[Line], beside: &Beside<'_>) 
     row("speech", format!("{} segments", report.speech_segments));
     row("keys", if report.keys.is_empty() { "none".to_owned() } else { report.keys.clone() });
     row("answered by", answerer(report));
+    if let Some((from_ms, to_ms)) = report.message_taken {
+        row("message", format!("left by the caller: {from_ms} to {to_ms} ms of the recording"));
+    }
     row("end", cause(report));
     let agent = &report.agent;
     if let Some(waited) = agent.waited_ms {

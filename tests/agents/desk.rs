@@ -8,7 +8,7 @@ use std::time::Duration;
 use ahoy::core::sim::callee::{Behaviour, caller};
 use serde_json::{Value, json};
 
-use crate::common::desk::{Desk, inbound, over, person, ring};
+use crate::common::desk::{Desk, consents, inbound, over, person, ring};
 use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use crate::elevenlabs::ElevenLabs;
 use crate::emulator::{Act, Provider, Seen, Vendor};
@@ -71,18 +71,6 @@ fn studio(takes: Duration) -> SocketAddr {
     addr
 }
 
-/// Everybody who may be cloned: one sample, and their consent.
-fn consents(shop: &Shop) {
-    let folder = shop.path("samples");
-    std::fs::create_dir_all(&folder).expect("made");
-    let rows: String = (0..200).map(|at| format!("{},2026-11-01,may clone my voice,voice.wav\n", person(at))).collect();
-    std::fs::write(folder.join("samples.csv"), format!("caller,consented_on,consent,sample\n{rows}")).expect("written");
-    let wave = |at: usize| (if at % 1_600 < 1_200 { (at as f64 * 0.3).sin() * 8_000.0 } else { 0.0 }) as i16;
-    let samples = (0..12 * 8_000).map(wave).collect();
-    let sound = ahoy::core::sound::wav::write(&ahoy::core::sound::Pcm { samples, rate: 8_000 });
-    std::fs::write(folder.join("voice.wav"), sound).expect("written");
-}
-
 /// Calls of people who press 1 at a desk with these settings: what the agent's sessions saw, and the calls.
 fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
     let provider = Provider::start(Vendor::ElevenLabs(ElevenLabs::new()), vec![Act::Well]);
@@ -99,7 +87,7 @@ fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
          [inbound]\nclone = true\n{settings}\n[inbound.menu]\n"
     );
     let shop = Shop::open(&Wish { carrier: &carrier, campaign: &campaign, leads: 1 });
-    consents(&shop);
+    consents(&shop, 200);
     let generated = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]));
     assert_eq!(code(&generated), 0);
     let desk = Desk::serve(&shop);

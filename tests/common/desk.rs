@@ -137,3 +137,16 @@ pub fn inbound(shop: &Shop, calls: usize) -> Vec<Value> {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+/// Everybody who may be cloned: one sample, and their consent.
+pub fn consents(shop: &Shop, people: usize) {
+    let folder = shop.path("samples");
+    std::fs::create_dir_all(&folder).expect("made");
+    let rows: String =
+        (0..people).map(|at| format!("{},2026-11-01,may clone my voice,voice.wav\n", person(at))).collect();
+    std::fs::write(folder.join("samples.csv"), format!("caller,consented_on,consent,sample\n{rows}")).expect("written");
+    let wave = |at: usize| (if at % 1_600 < 1_200 { (at as f64 * 0.3).sin() * 8_000.0 } else { 0.0 }) as i16;
+    let samples = (0..12 * 8_000).map(wave).collect();
+    let sound = ahoy::core::sound::wav::write(&ahoy::core::sound::Pcm { samples, rate: 8_000 });
+    std::fs::write(folder.join("voice.wav"), sound).expect("written");
+}

@@ -148,6 +148,22 @@ fn subject(caller: &Caller<'_>, ticket: &Ticket, now: Wall) -> Subject {
     }
 }
 
+/// What greets a caller, the best first: the phrase in their language, its base language or the desk's own; a phrase without
+/// such a sound gives way to the greeting.
+pub fn choices<'a>(
+    desk: &'a Inbound,
+    phrase: &Slug,
+    language: Option<&'a Language>,
+) -> impl Iterator<Item = (Slug, Language)> + use<'a> {
+    let base = language.and_then(|language| language.primary().parse::<Language>().ok());
+    let languages = [language.cloned(), base, Some(desk.language.clone())];
+    let greeting: Slug = GREETING.parse().expect("a constant slug");
+    [phrase.clone(), greeting].into_iter().flat_map(move |key| {
+        let languages = languages.clone().into_iter().flatten();
+        languages.map(move |language| (key.clone(), language))
+    })
+}
+
 /// Whether the house's own words about the menu are true of this desk.
 pub fn is_house_menu(campaign: &Campaign) -> bool {
     let menu = campaign.inbound.as_ref().and_then(|desk| desk.menu.as_ref());

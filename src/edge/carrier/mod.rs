@@ -2,6 +2,7 @@
 
 pub mod asterisk;
 pub mod card;
+mod client;
 pub mod signalwire;
 pub mod sim;
 pub mod telnyx;

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url, header};
+use reqwest::{Response, Url, header};
 
+use super::client::House;
 use super::{
     AskFault, Boxed, CallerStanding, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order,
     OwnTag, PlaceFault, Placed, RecordingState, Refusal, RemoteCall, Signature, SoundFile, StreamProof, Throttled,
@@ -97,31 +98,16 @@ impl TwilioOptions {
 #[derive(Debug)]
 pub struct Twilio {
     options: TwilioOptions,
-    base: Url,
-    client: Client,
+    house: House,
     card: ContractCard,
 }
 
 impl Twilio {
     /// Makes the client. Errors: the base URL is no URL, or the TLS library cannot start.
     pub fn new(options: TwilioOptions) -> Result<Twilio, Failure> {
-        crate::edge::install_tls();
-        let base = Url::parse(options.base_url.trim_end_matches('/'))
-            .ok()
-            .filter(|url| url.has_host() && !url.cannot_be_a_base())
-            .ok_or_else(|| Failure::usage(format!("base_url `{}` is no http(s) URL", options.base_url)))?;
-        let client = Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(PLACE_CONNECT_TIMEOUT.min(options.timeout / 2))
-            .timeout(options.timeout)
-            .tcp_nodelay(true)
-            .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
-        Ok(Twilio { options, base, client, card: CARD })
+        let connect = PLACE_CONNECT_TIMEOUT.min(options.timeout / 2);
+        let house = House::at(&options.base_url, connect, options.timeout)?;
+        Ok(Twilio { options, house, card: CARD })
     }
 
     /// The same carrier under another contract (the embedded carrier has its own kind).
@@ -131,13 +117,7 @@ impl Twilio {
     }
 
     fn url(&self, path: &str) -> Url {
-        let path = self.options.dialect.path(path);
-        let mut url = self.base.clone();
-        let prefix = self.base.path().trim_end_matches('/').to_owned();
-        let (path, query) = path.split_once('?').map_or((&*path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{prefix}{path}"));
-        url.set_query(query);
-        url
+        self.house.url(&self.options.dialect.path(path))
     }
 
     /// A request with the account's credentials.
@@ -154,7 +134,7 @@ impl Twilio {
             Dialect::Twilio | Dialect::SignalWire => "application/x-www-form-urlencoded",
             Dialect::Telnyx => "application/json",
         };
-        self.known(self.client.post(self.url(path)))
+        self.known(self.house.client.post(self.url(path)))
             .header(header::CONTENT_TYPE, form)
             .header(header::ACCEPT, "application/json")
             .body(body)
@@ -163,7 +143,7 @@ impl Twilio {
     }
 
     async fn ask_for(&self, url: Url) -> Result<Response, AskFault> {
-        self.known(self.client.get(url))
+        self.known(self.house.client.get(url))
             .header(header::ACCEPT, "application/json")
             .send()
             .await
@@ -258,9 +238,9 @@ impl Twilio {
             return Err(foreign());
         }
         let url = self.url(next);
-        let same = url.scheme() == self.base.scheme()
-            && url.host() == self.base.host()
-            && url.port_or_known_default() == self.base.port_or_known_default();
+        let same = url.scheme() == self.house.base.scheme()
+            && url.host() == self.house.base.host()
+            && url.port_or_known_default() == self.house.base.port_or_known_default();
         if same { Ok(url) } else { Err(foreign()) }
     }
 

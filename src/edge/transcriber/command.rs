@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::{Transcriber, Transcript, length_ms};
-use crate::base::{limits, text::printable};
+use crate::base::limits;
 use crate::core::config::EngineConfig;
 use crate::edge::engine::child;
 use crate::edge::engine::command::child_fault;
@@ -20,15 +20,11 @@ pub(super) struct Program {
 
 impl Program {
     pub fn open(name: &str, config: &EngineConfig) -> Result<Program, EngineFault> {
-        let missing = |why: String| EngineFault::Missing { engine: name.to_owned(), why };
-        let (first, args) = config
-            .command
-            .split_first()
-            .ok_or_else(|| missing(format!("[transcribers.{name}] needs command = [\"program\", …]")))?;
-        let program = child::find(first, std::env::var_os("PATH").as_deref())
-            .ok_or_else(|| missing(format!("there is no program `{}`; install it", printable(first))))?;
+        let (program, _) = child::program_of(&format!("[transcribers.{name}]"), &config.command)
+            .map_err(|why| EngineFault::Missing { engine: name.to_owned(), why })?;
         let concurrency = config.concurrency.unwrap_or(1);
-        Ok(Program { name: name.to_owned(), program, args: args.to_vec(), concurrency })
+        // Kept as text: each call has its own language.
+        Ok(Program { name: name.to_owned(), program, args: config.command[1..].to_vec(), concurrency })
     }
 }
 

@@ -1,12 +1,13 @@
 //! One attempt: claim, fence, one request, and what its answer means. Never a second request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::late::Readiness;
 use super::order::{Ordered, Seat};
-use super::{Active, Chosen, Line, Shared, Told, lock};
-use crate::base::{AttemptId, Boot, LeadId, Wall, limits};
+use super::{Active, Chosen, Line, Shared, Told, Urls, lock};
+use crate::base::{AttemptId, Boot, Language, LeadId, Wall, limits};
+use crate::core::asset::book::house_text;
 use crate::core::call::CallScript;
 use crate::core::config::{Caps, Detect};
 use crate::core::dial::attempt::{Input, Refused, Source};
@@ -16,7 +17,7 @@ use crate::core::dial::note::Note;
 use crate::core::dial::pacing::Slot;
 use crate::core::rules::{Place, book};
 use crate::core::wire::{token, twiml};
-use crate::edge::carrier::{Order, PlaceFault, Placed, Refusal, StreamProof, Throttled};
+use crate::edge::carrier::{ContractCard, Order, PlaceFault, Placed, Refusal, StreamProof, Throttled};
 use crate::run::agent::Task;
 use crate::run::gateway::Expected;
 use crate::run::metrics::GreetingFrom;
@@ -53,7 +54,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
         None => None,
     };
     let claimed_at = shared.boot();
-    let attempt = mint(&shared);
+    let attempt = mint(&shared.random, shared.wall());
     let claim = claim_of(&shared, line, attempt, &chosen);
     // Until what became of the request is written down, by every way out of here.
     let _ordering = shared.asker.ordering(attempt);
@@ -125,10 +126,11 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
     answered(&shared, attempt, slot, answer).await;
 }
 
-fn mint(shared: &Shared) -> AttemptId {
-    let mut random = [0; 10];
-    lock(&shared.random).fill(&mut random);
-    AttemptId::mint(u64::try_from(shared.wall().0).unwrap_or(0), random)
+/// An id of now.
+pub(crate) fn mint(random: &Mutex<fastrand::Rng>, now: Wall) -> AttemptId {
+    let mut bytes = [0; 10];
+    lock(random).fill(&mut bytes);
+    AttemptId::mint(u64::try_from(now.0).unwrap_or(0), bytes)
 }
 
 fn claim_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Claim {
@@ -173,28 +175,37 @@ fn caps_of(line: &Line, chosen: &Chosen) -> Caps {
     caps_for(&line.campaign, &book().terms(&place, &line.campaign.set_aside))
 }
 
-fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Order {
-    let token = token::mint(&shared.token_key, attempt);
+/// What happens on a call: our stream; and if it never opens or breaks, the carrier's own voice apologises.
+pub(crate) fn document(
+    urls: &Urls,
+    card: &ContractCard,
+    attempt: AttemptId,
+    token: &str,
+    language: &Language,
+) -> String {
     let stream = twiml::Stream {
-        url: match shared.carrier.card().stream {
-            StreamProof::Signed => shared.urls.stream.clone(),
-            StreamProof::Token => format!("{}/{token}", shared.urls.stream),
+        url: match card.stream {
+            StreamProof::Signed => urls.stream.clone(),
+            StreamProof::Token => format!("{}/{token}", urls.stream),
         },
         name: Some(attempt.to_string()),
-        parameters: vec![("token".to_owned(), token.clone())],
-        form: shared.carrier.card().stream_form,
+        parameters: vec![("token".to_owned(), token.to_owned())],
+        form: card.stream_form,
     };
-    // Heard only if our socket never opened or broke: then the carrier's own voice apologises.
-    let apology = Line::apology(&chosen.what.language);
-    let language = Some(chosen.what.language.to_string());
-    let fallback = [twiml::Verb::Say { text: apology, language }, twiml::Verb::Hangup];
+    let text = house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.").to_owned();
+    let fallback = [twiml::Verb::Say { text, language: Some(language.to_string()) }, twiml::Verb::Hangup];
+    twiml::connect_stream(&stream, &fallback).expect("our own words fit into the document")
+}
+
+fn order_of(shared: &Shared, line: &Line, attempt: AttemptId, chosen: &Chosen) -> Order {
+    let token = token::mint(&shared.token_key, attempt);
     Order {
         attempt,
         to: chosen.what.phone.clone(),
         from: chosen.what.caller.clone(),
         ring_timeout: shared.ring_timeout,
         time_limit: line.campaign.max_call + Duration::from_secs(5),
-        twiml: twiml::connect_stream(&stream, &fallback).expect("our own words fit into the document"),
+        twiml: document(&shared.urls, shared.carrier.card(), attempt, &token, &chosen.what.language),
         status_url: format!("{}{token}", shared.urls.status),
         reason: line.campaign.reason.clone(),
         machines: line.campaign.machines.detect == Detect::Both,

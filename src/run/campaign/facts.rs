@@ -336,15 +336,12 @@ async fn opt_out(shared: Arc<Shared>, attempt: AttemptId) -> Result<(), Overload
     })
 }
 
-async fn ended(shared: Arc<Shared>, summary: CallSummary) {
-    let attempt = summary.attempt;
-    if let Some(first) = summary.first_audio_us {
-        let line = lock(&shared.streams).get(&attempt).copied().flatten();
-        shared.note_of(line, &Note::FirstAudio(attempt, first));
-    }
-    let notes = summary.notes;
+/// What a stream came to, as the ledger keeps it. The folder is below that of call logs: the workspace can be moved.
+pub(crate) fn note_of(summary: &CallSummary, calls_dir: &Path) -> CallNote {
+    let notes = &summary.notes;
     let onset_to_clear = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
-    let note = CallNote {
+    let folder = summary.folder.strip_prefix(calls_dir).unwrap_or(&summary.folder);
+    CallNote {
         stream_at: summary.stream_at,
         first_audio_us: summary.first_audio_us,
         heard_ms: Some(notes.greeting_heard_ms),
@@ -355,21 +352,25 @@ async fn ended(shared: Arc<Shared>, summary: CallSummary) {
         message_left: notes.message_left,
         unheard: summary.first_audio_us.is_none(),
         keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
-        folder: Some(shared.in_calls(&summary.folder)),
+        folder: Some(folder.display().to_string()),
         duration_ms: Some(notes.media_ms),
         agent_cost: summary.agent_cost,
         language: None,
-    };
+    }
+}
+
+async fn ended(shared: Arc<Shared>, summary: CallSummary) {
+    let attempt = summary.attempt;
+    if let Some(first) = summary.first_audio_us {
+        let line = lock(&shared.streams).get(&attempt).copied().flatten();
+        shared.note_of(line, &Note::FirstAudio(attempt, first));
+    }
+    let note = note_of(&summary, &shared.calls_dir);
     shared.write_note(attempt, note).await;
     lock(&shared.streams).remove(&attempt);
 }
 
 impl Shared {
-    /// A call's folder as the ledger keeps it: below the folder of call logs, so that the workspace can be moved.
-    fn in_calls(&self, folder: &Path) -> String {
-        folder.strip_prefix(&self.calls_dir).unwrap_or(folder).display().to_string()
-    }
-
     /// Somebody answered and our sound never came: our fault, said so in the ledger.
     pub(super) async fn note_unheard(&self, attempt: AttemptId) {
         self.write_note(attempt, CallNote { unheard: true, ..CallNote::default() }).await;

@@ -39,7 +39,6 @@ use uuid::Uuid;
 
 use crate::base::{AttemptId, Boot, Failure, Language, LeadId, Phone, Slug, Wall};
 use crate::core::agent::Prompt;
-use crate::core::asset::book::house_text;
 use crate::core::call::CallScript;
 use crate::core::config::Campaign;
 use crate::core::dial::desk::{Candidate, Command, Desk, Event, Stop};
@@ -58,8 +57,10 @@ use crate::run::writings::Pens;
 use crate::store::ledger::{LedgerFault, Settled};
 use late::LateGreeting;
 
+pub(crate) use attempt::{document, mint};
 pub use desks::DeskLook;
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
+pub(crate) use facts::note_of;
 pub(crate) use order::Ordered;
 pub use plan::{CampaignPlan, plan};
 pub use refill::judge;
@@ -153,11 +154,6 @@ impl Line {
     /// How far its own run was asked to stop.
     pub fn stop(&self) -> Stop {
         *lock(&self.hand)
-    }
-
-    /// What the carrier's own voice says if our sound never came.
-    fn apology(language: &Language) -> String {
-        house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.").to_owned()
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Desks, Live, lock};
 use crate::base::{AttemptId, LeadId, limits};
-use crate::core::call::after::AfterCall;
 use crate::core::config::Failing;
 use crate::core::inbound::Ticket;
 use crate::run::agent::{Berth, Task};
+use crate::run::campaign::note_of;
 use crate::run::clone::CloneState;
 use crate::run::gateway::{CallSummary, Overloaded};
 use crate::run::render::{About, prompt_for};
@@ -56,12 +56,7 @@ impl Desks {
     async fn write_down(&self, live: &Live) -> Option<LeadId> {
         let taken = Arc::clone(&live.taken);
         match self.write(move |ledger| ledger.take_call(&taken)).await {
-            Ok(lead) => {
-                if let (Some(lead), Some(phone)) = (lead, &live.taken.caller) {
-                    live.line.callers.is_lead(phone, lead);
-                }
-                lead
-            }
+            Ok(lead) => lead,
             Err(fault) => {
                 tracing::error!(call = %live.taken.call, %fault, "a call to us could not be written down yet");
                 None
@@ -88,7 +83,7 @@ impl Desks {
         let language = &live.taken.language;
         let prompt = prompt_for(&line.campaign, language, &about).unwrap_or_default();
         let transfers = line.campaign.transfer.is_some();
-        let Ok(voice) = self.voice_for(live).await else {
+        let Ok(voice) = self.voice_for(live, &berth).await else {
             return berth.gone("there is no voice of the caller's").await;
         };
         let task = Task { prompt, language: language.to_string(), transfers, voice };
@@ -97,7 +92,7 @@ impl Desks {
 
     /// The caller's own voice, waited for by notification, if the desk clones voices; `Err`: there is none, and the desk
     /// wants no other.
-    async fn voice_for(&self, live: &Live) -> Result<Option<String>, ()> {
+    async fn voice_for(&self, live: &Live, berth: &Berth) -> Result<Option<String>, ()> {
         let cloner = self.cloner.as_ref().filter(|_| live.line.desk.clone);
         let Some((cloner, caller)) = cloner.zip(live.taken.caller.as_ref()) else { return Ok(None) };
         let since = self.clock.boot();
@@ -114,6 +109,8 @@ impl Desks {
                     break Err("the cloner has ended".to_owned());
                 },
                 () = live.own_voice.notified() => break Err("it was not there in time".to_owned()),
+                // Their slot is somebody else's now; the voice is made to its end for their next call.
+                () = berth.left() => return Err(()),
             }
         };
         let (told, took) = (made.as_ref().map(|_| ()).map_err(Clone::clone), self.clock.boot().since(since));
@@ -171,22 +168,7 @@ impl Desks {
     pub(super) async fn call_is_over(&self, live: Live, summary: CallSummary) {
         let attempt = summary.attempt;
         let notes = &summary.notes;
-        let folder = summary.folder.strip_prefix(&self.calls_dir).unwrap_or(&summary.folder);
-        let tails = notes.barge_ins.iter().map(|it| it.clear_media_ms.saturating_sub(it.speech_onset_media_ms));
-        let note = CallNote {
-            stream_at: summary.stream_at,
-            first_audio_us: summary.first_audio_us,
-            heard_ms: Some(notes.greeting_heard_ms),
-            barged_in: Some(!notes.barge_ins.is_empty()),
-            barge_tail_ms: tails.max(),
-            opted_out: notes.opted_out,
-            unheard: summary.first_audio_us.is_none(),
-            keys: (!notes.keys.is_empty()).then(|| notes.keys.clone()),
-            folder: Some(folder.display().to_string()),
-            duration_ms: Some(notes.media_ms),
-            agent_cost: summary.agent_cost,
-            ..CallNote::default()
-        };
+        let note = note_of(&summary, &self.calls_dir);
         let cause = notes.cause.and_then(|cause| serde_json::to_value(cause).ok());
         let end = InboundEnd {
             at: None,
@@ -194,11 +176,7 @@ impl Desks {
             menu_ms: notes.menu_ms,
             waited_ms: notes.waited_ms,
             message_ms: notes.message.map(|(from, to)| to.saturating_sub(from)),
-            after: if summary.first_audio_us.is_some() {
-                live.line.campaign.after.wanted()
-            } else {
-                AfterCall::default()
-            },
+            after: summary.first_audio_us.map(|_| live.line.campaign.after.wanted()).unwrap_or_default(),
         };
         self.write_end(&live, note, end).await;
         self.release(attempt);

@@ -1,51 +1,36 @@
-//! Who may call, in memory: leads of the desk's campaign by number, and open tickets by number.
+//! Who may call, in memory: languages of the leads of the desk's campaign, and open tickets, by number.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::Desks;
-use crate::base::{Language, LeadId, Phone, Slug};
+use crate::base::{Language, Phone, Slug};
 use crate::core::inbound::Ticket;
 use crate::store::ledger::{Ledger, LedgerFault};
 
 /// Between two looks for tickets that another process has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What is known of a number: some thirty bytes, so that a desk with a million leads fits into memory.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known {
-    /// Its lead; `None` = the number is new.
-    pub lead: Option<LeadId>,
-    pub language: Option<Arc<Language>>,
-}
-
-/// Leads of one campaign by number.
+/// Languages of the leads of one campaign, by number: some twenty bytes each, so that a desk with a million leads fits into
+/// memory. Whose lead a caller is, the ledger says when the call is written down.
 #[derive(Default)]
-pub(super) struct Callers(RwLock<HashMap<u64, Known>>);
+pub(super) struct Callers(HashMap<u64, Arc<Language>>);
 
 impl Callers {
     /// Reads them from the ledger.
     pub fn read(ledger: &Ledger, campaign: &Slug) -> Result<Callers, LedgerFault> {
         let (mut known, mut languages) = (HashMap::new(), HashMap::<Language, Arc<Language>>::new());
-        ledger.visit_callers(campaign, |phone, lead, language| {
-            let language =
-                language.map(|own| Arc::clone(languages.entry(own.clone()).or_insert_with(|| Arc::new(own))));
-            known.insert(phone.as_number(), Known { lead: Some(lead), language });
+        ledger.visit_callers(campaign, |phone, language| {
+            let shared = languages.entry(language.clone()).or_insert_with(|| Arc::new(language));
+            known.insert(phone.as_number(), Arc::clone(shared));
         })?;
-        Ok(Callers(RwLock::new(known)))
+        Ok(Callers(known))
     }
 
-    /// What is known of a number.
-    pub fn know(&self, phone: &Phone) -> Known {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&phone.as_number()).cloned().unwrap_or_default()
-    }
-
-    /// Its row was written.
-    pub fn is_lead(&self, phone: &Phone, lead: LeadId) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // First wins: a number keeps its lead.
-        known.entry(phone.as_number()).or_default().lead.get_or_insert(lead);
+    /// The language of a number's lead.
+    pub fn language(&self, phone: &Phone) -> Option<Arc<Language>> {
+        self.0.get(&phone.as_number()).cloned()
     }
 }
 

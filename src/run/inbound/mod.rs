@@ -20,20 +20,20 @@ use tokio::sync::Notify;
 
 use self::callers::{Callers, Tickets};
 use self::places::{Places, Repeats};
-use super::campaign::{Urls, lock};
+use super::campaign::{Urls, document, lock, mint};
 use super::clock::Clock;
 use super::gateway::{CallSummary, Expected, Overloaded, Registry};
 use super::ledger::LedgerHandle;
 use crate::base::{AttemptId, Language, Phone, Sid, Slug, limits};
-use crate::core::asset::book::{CLOSED, GREETING, house_text};
+use crate::core::asset::book::CLOSED;
 use crate::core::call::CallScript;
 use crate::core::config::account::account_id;
 use crate::core::config::{Campaign, Inbound};
-use crate::core::inbound::{Caller, Reception, caller_of, receive};
+use crate::core::inbound::{Caller, Reception, caller_of, choices, receive};
 use crate::core::wire::token::TokenKey;
 use crate::core::wire::twiml::{RejectReason, Verb};
 use crate::core::wire::{form, token, twiml};
-use crate::edge::carrier::{Boxed, Carrier, ContractCard, Ending, StreamProof};
+use crate::edge::carrier::{Boxed, Carrier, Ending};
 use crate::run::agent::AgentDoor;
 use crate::run::clone::Cloner;
 use crate::store::ledger::InboundCall;
@@ -113,8 +113,8 @@ impl Desks {
 
     fn receive(self: &Arc<Self>, line: &Arc<DeskLine>, sid: Sid, called: Phone, caller: Option<Phone>) -> String {
         let now = self.clock.wall();
-        let known = caller.as_ref().map(|phone| line.callers.know(phone)).unwrap_or_default();
-        let language = known.language.as_deref().cloned().or_else(|| caller.as_ref()?.country()?.language());
+        let own = caller.as_ref().and_then(|phone| line.callers.language(phone));
+        let language = own.as_deref().cloned().or_else(|| caller.as_ref()?.country()?.language());
         let country = caller.as_ref().and_then(Phone::country);
         let tickets = caller.as_ref().map(|phone| self.tickets.of(phone)).unwrap_or_default();
         let about = Caller {
@@ -132,7 +132,7 @@ impl Desks {
             return busy();
         };
         let Some(place) = line.places.take() else { return busy() };
-        let attempt = self.mint(now);
+        let attempt = mint(&self.random, now);
         let token = token::mint(&self.token_key, attempt);
         let (call, proof) = (attempt.call(), line.carrier.card().stream);
         let expires = self.clock.boot() + limits::INBOUND_START;
@@ -164,28 +164,7 @@ impl Desks {
         place.keep();
         lock(&self.live).insert(attempt, live.clone());
         self.spawn_beside(attempt, live, tickets, berth);
-        self.document(&token, attempt, line.carrier.card(), language)
-    }
-
-    fn document(&self, token: &str, attempt: AttemptId, card: &ContractCard, language: &Language) -> String {
-        let stream = twiml::Stream {
-            url: match card.stream {
-                StreamProof::Signed => self.urls.stream.clone(),
-                StreamProof::Token => format!("{}/{token}", self.urls.stream),
-            },
-            name: Some(attempt.to_string()),
-            parameters: vec![("token".to_owned(), token.to_owned())],
-            form: card.stream_form,
-        };
-        let apology = house_text("apology", language).unwrap_or("We are sorry, something went wrong. Goodbye.");
-        let said = Verb::Say { text: apology.to_owned(), language: Some(language.to_string()) };
-        twiml::connect_stream(&stream, &[said, Verb::Hangup]).expect("our own words fit into the document")
-    }
-
-    fn mint(&self, now: crate::base::Wall) -> AttemptId {
-        let mut random = [0; 10];
-        lock(&self.random).fill(&mut random);
-        AttemptId::mint(u64::try_from(now.0).unwrap_or(0), random)
+        document(&self.urls, line.carrier.card(), attempt, &token, language)
     }
 
     /// Whether this is a call to a desk.
@@ -274,20 +253,10 @@ impl Desks {
 }
 
 impl DeskLine {
-    /// The script of a phrase in a caller's language, in the desk's own, or in any that it has; a phrase without sound is
-    /// the greeting.
+    /// The script of a phrase for a caller: the first of core's choices that there is.
     fn script(&self, phrase: &Slug, language: Option<&Language>) -> Option<(&Language, &Spoken)> {
-        let greeting: Slug = GREETING.parse().expect("a constant slug");
-        let base = language.and_then(|language| language.primary().parse().ok());
-        let languages = [language, base.as_ref(), Some(&self.desk.language)];
-        for key in [phrase, &greeting] {
-            for language in languages.into_iter().flatten() {
-                if let Some(((_, language), script)) = self.scripts.get_key_value(&(key.clone(), language.clone())) {
-                    return Some((language, script));
-                }
-            }
-        }
-        None
+        let found = choices(&self.desk, phrase, language).find_map(|choice| self.scripts.get_key_value(&choice));
+        found.map(|((_, language), spoken)| (language, spoken))
     }
 }
 

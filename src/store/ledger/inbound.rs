@@ -210,20 +210,15 @@ impl Ledger {
         )
     }
 
-    /// Shows each lead of a campaign to `visit`: number, row, language. Nothing is kept but what `visit` keeps.
-    pub fn visit_callers(
-        &self,
-        campaign: &Slug,
-        mut visit: impl FnMut(&Phone, LeadId, Option<Language>),
-    ) -> Result<(), LedgerFault> {
+    /// Shows each lead of a campaign that has a language to `visit`: number, language. Nothing is kept but what `visit` keeps.
+    pub fn visit_callers(&self, campaign: &Slug, mut visit: impl FnMut(&Phone, Language)) -> Result<(), LedgerFault> {
         let mut query = self.conn.prepare(
-            "SELECT id, phone, language FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) \
+            "SELECT phone, language FROM lead WHERE language IS NOT NULL AND campaign = (SELECT id FROM campaign WHERE name = ?1) \
              AND phone NOT LIKE '+0%'",
         )?;
         let mut rows = query.query([campaign.as_str()])?;
         while let Some(row) = rows.next()? {
-            let phone = codec::phone(row, "phone")?;
-            visit(&phone, LeadId(row.get("id")?), codec::maybe_word(row, "language")?);
+            visit(&codec::phone(row, "phone")?, codec::word(row, "language")?);
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub enum Came {
 impl Asterisk {
     /// Opens the socket of our application's events. Errors: what failed, in words.
     pub async fn listen(&self) -> Result<EventSocket, String> {
-        let base = self.base.as_str().trim_end_matches('/').replacen("http", "ws", 1);
+        let base = self.house.base.as_str().trim_end_matches('/').replacen("http", "ws", 1);
         let url = format!("{base}{}", ari::path("events", &[("app", &self.options.app)]));
         let mut request = url.into_client_request().map_err(|error| error.to_string())?;
         let user = STANDARD.encode(format!("{}:{}", self.options.user, self.options.password.reveal()));

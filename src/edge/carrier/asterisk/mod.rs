@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, Url, header};
+use reqwest::{Method, Response, header};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::client::House;
 use super::{
     AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
     PlaceFault, Placed, Refusal, RemoteCall, Signature, StreamProof, Throttled,
@@ -64,8 +65,7 @@ pub struct AsteriskOptions {
 /// An Asterisk.
 pub struct Asterisk {
     options: AsteriskOptions,
-    base: Url,
-    client: Client,
+    house: House,
     /// Whether its events reach us: without them an answered call would be hung up on.
     told: AtomicBool,
     /// Legs that were asked for, by the name that their socket will say.
@@ -77,26 +77,10 @@ pub struct Asterisk {
 impl Asterisk {
     /// Makes the client. Errors: the base URL is no URL, or the TLS library cannot start.
     pub fn new(options: AsteriskOptions) -> Result<Asterisk, Failure> {
-        crate::edge::install_tls();
-        let base = Url::parse(options.base_url.trim_end_matches('/'))
-            .ok()
-            .filter(|url| url.has_host() && !url.cannot_be_a_base())
-            .ok_or_else(|| Failure::usage(format!("base_url `{}` is no http(s) URL", options.base_url)))?;
-        let client = Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(PLACE_CONNECT_TIMEOUT)
-            .timeout(PLACE_TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
+        let house = House::at(&options.base_url, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT)?;
         Ok(Asterisk {
             options,
-            base,
-            client,
+            house,
             told: AtomicBool::new(false),
             legs: Mutex::default(),
             media_address: OnceLock::new(),
@@ -124,12 +108,8 @@ impl Asterisk {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Response, reqwest::Error> {
-        let mut url = self.base.clone();
-        let prefix = self.base.path().trim_end_matches('/').to_owned();
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{prefix}{path}"));
-        url.set_query(query);
-        let request = self.client.request(method, url).header(header::ACCEPT, "application/json");
+        let request =
+            self.house.client.request(method, self.house.url(path)).header(header::ACCEPT, "application/json");
         request.basic_auth(&self.options.user, Some(self.options.password.reveal())).send().await
     }
 

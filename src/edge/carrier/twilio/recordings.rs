@@ -53,7 +53,7 @@ impl Twilio {
     pub(super) async fn fetch_sound_once(&self, recording: &Sid, sound: &mut dyn SoundFile) -> Result<(), AskFault> {
         let path = wire::path(&self.options.account_sid, recording.as_str(), "wav?RequestedChannels=2");
         let held = sound.held();
-        let mut request = self.known(self.client.get(self.url(&path))).timeout(RECORDING_FETCH);
+        let mut request = self.known(self.house.client.get(self.url(&path))).timeout(RECORDING_FETCH);
         if held > 0 {
             request = request.header(header::RANGE, format!("bytes={held}-"));
         }
