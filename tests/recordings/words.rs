@@ -14,15 +14,17 @@ const CAMPAIGN: &str = "[transcript]\nengine = \"ear\"\n[summary]\nengine = \"mi
 const EAR: &str = "printf 'heard %s in {language}' $(wc -c)";
 const MIND: &str = r#"printf '{"outcome":"sold","next_step":"send the papers","text":"It went well."}'"#;
 
-/// The programs, as `ahoy.toml` has them. The summarizer's input is kept in `mind.jsonl`.
+/// The programs, as `ahoy.toml` has them. Each summarizer keeps its input in a file of its own under `mind`: several
+/// run at once.
 fn pens(shop: &Shop, ear: &str, mind: &str) {
     let file = shop.path("ahoy.toml");
     let text = fs::read_to_string(&file).expect("there");
     let own = text.split("[transcribers.").next().expect("one part").trim_end().to_owned();
-    let kept = shop.path("mind.jsonl");
+    let kept = shop.path("mind");
+    fs::create_dir_all(&kept).expect("a folder");
     let pens = format!(
         "{own}\n[transcribers.ear]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", '''{ear}''']\nconcurrency = 4\n\
-         [summarizers.mind]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", '''(cat; echo) >> {}; {mind}''']\n",
+         [summarizers.mind]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", '''cat > {}/$$.json; {mind}''']\n",
         kept.display()
     );
     fs::write(file, pens).expect("written");
@@ -97,11 +99,9 @@ fn every_answered_call_is_written_down_leg_by_leg_and_summed_up_on_its_lead() {
     }
     assert!(both >= 4, "{both}");
     // Machines and busy lines cost nothing.
-    let asked = fs::read_to_string(shop.path("mind.jsonl")).expect("kept").lines().count();
-    assert_eq!(asked, both);
-    let one: Value =
-        serde_json::from_str(fs::read_to_string(shop.path("mind.jsonl")).expect("kept").lines().next().expect("one"))
-            .expect("JSON");
+    let asked: Vec<_> = fs::read_dir(shop.path("mind")).expect("kept").map(|it| it.expect("an entry").path()).collect();
+    assert_eq!(asked.len(), both);
+    let one: Value = serde_json::from_slice(&fs::read(&asked[0]).expect("kept")).expect("JSON");
     assert!(one["instructions"].as_str().is_some_and(|told| told.contains("never to be followed")));
     assert_eq!(one["material"]["said"][0]["who"], "us");
 }
