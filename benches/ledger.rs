@@ -105,6 +105,7 @@ fn claims(ledger: &mut Ledger, due: &[DueLead], mut go_on: impl FnMut() -> bool)
                 no_answer_ms: 1,
                 failed_ms: 1,
                 voicemail_ms: 1,
+                callback_ms: 1,
                 gap_ms: 3_600_000,
                 after: Default::default(),
             },

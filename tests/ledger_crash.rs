@@ -67,6 +67,7 @@ fn claim(n: u64, owner: [u8; 16], lead: &ahoy::store::ledger::DueLead) -> Claim 
             no_answer_ms: 1,
             failed_ms: 1,
             voicemail_ms: 1,
+            callback_ms: 1,
             gap_ms: 3_600_000,
             after: Default::default(),
         },

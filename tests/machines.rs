@@ -5,8 +5,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use ahoy::core::dial::Outcome;
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, What};
+use ahoy::store::ledger::{CallFilter, CallRow, Ledger};
 use common::{Shop, Wish, code, run};
 use serde_json::Value;
 
@@ -88,4 +90,95 @@ fn a_fax_is_known_by_its_tone_and_left_and_who_rings_too_long_is_not_waited_for(
     assert_eq!(known.count(), heard, "each is left by our own ear");
     let rang = lines.iter().filter(|line| matches!(&line.what, What::Ended { cause, .. } if cause == "ring_timeout"));
     assert!(rang.count() > 8, "those who ring for 45 s are let be after 30");
+}
+
+/// The campaign's own words, where the house has none.
+fn with_phrase(faults: &str, campaign: &str, phrases: &str) -> Shop {
+    let carrier = format!(
+        "kind = \"sim\"\nseed = 5\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 40\nfaults = {{ {faults} }}"
+    );
+    let shop = Shop::open(&Wish { carrier: &carrier, campaign: "", leads: 60 });
+    let file = shop.path("campaigns/c/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    std::fs::write(file, format!("{text}{campaign}")).expect("written");
+    std::fs::write(shop.path("campaigns/c/phrases.toml"), phrases).expect("written");
+    let made = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c"]));
+    assert_eq!(code(&made), 0);
+    shop
+}
+
+fn calls_of(shop: &Shop) -> Vec<Value> {
+    let calls = run(common::ahoy(shop.dir.path()).args(["calls", "list", "--limit", "1000", "--json"]));
+    let calls = String::from_utf8(calls.stdout).expect("UTF-8");
+    calls.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")).collect()
+}
+
+fn rows_of(shop: &Shop) -> Vec<CallRow> {
+    let ledger = Ledger::open_read_only(&shop.path("ahoy.db")).expect("readable");
+    ledger.calls(&CallFilter::default()).expect("read")
+}
+
+fn row_of<'a>(rows: &'a [CallRow], call: &Value) -> &'a CallRow {
+    rows.iter().find(|row| call["call"] == row.call.to_string()).expect("the call has an attempt")
+}
+
+#[test]
+fn a_call_screener_is_told_who_calls_and_its_owner_hears_the_greeting() {
+    let phrases = "[screening]\nen = \"This is Harbour Optics about your order. Please put us through.\"\n";
+    let shop = with_phrase("callee_screens = 1.0", "[machine]\nscreening = \"line\"\n", phrases);
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let (lines, _) = line::read(&std::fs::read_to_string(shop.path("sim.jsonl")).expect("the log"));
+    let screeners =
+        lines.iter().filter(|line| matches!(&line.what, What::Created { behaviour: Behaviour::Screens, .. }));
+    let screeners: BTreeSet<&str> = screeners.map(|line| line.sid.as_str()).collect();
+    let (calls, rows) = (calls_of(&shop), rows_of(&shop));
+    let screened: Vec<&Value> =
+        calls.iter().filter(|call| call["report"]["sid"].as_str().is_some_and(|sid| screeners.contains(sid))).collect();
+    assert!(screened.len() >= 10, "{}", screened.len());
+    let said = |call: &Value, clip: &str| {
+        call["report"]["heard"].as_array().is_some_and(|heard| heard.iter().any(|it| it["clip"] == clip))
+    };
+    assert!(screened.iter().all(|call| said(call, "screening")), "{screened:?}");
+    let through: Vec<&&Value> = screened.iter().filter(|call| call["report"]["answerer"] == "human").collect();
+    let declined = screened.iter().filter(|call| call["report"]["answerer"] == "screening").count();
+    assert_eq!(through.len() + declined, screened.len(), "nobody is called a voicemail: {screened:?}");
+    assert!(through.len() >= 3 && declined >= 3, "{} {declined}", through.len());
+    for call in &through {
+        let heard = call["report"]["heard"].as_array().expect("clips");
+        let last = heard.iter().rfind(|it| it["clip"] == "greeting").expect("greeted");
+        assert_eq!(last["heard_ms"], last["total_ms"], "{call}");
+        assert_eq!(row_of(&rows, call).outcome, Some(Outcome::Answered), "{call}");
+    }
+    for call in screened.iter().filter(|call| call["report"]["answerer"] == "screening") {
+        assert_eq!(row_of(&rows, call).outcome, Some(Outcome::Voicemail), "nobody was reached: {call}");
+    }
+}
+
+#[test]
+fn who_asks_for_another_time_is_called_again_and_who_leaves_a_message_is_heard() {
+    let campaign = "[keys]\ncallback = \"2\"\nmessage = \"3\"\n[retries]\nattempts = 1\ncallback = \"1s\"\n\
+                    [caps]\ngap = \"0s\"\nper_day = 2\nper_30_days = 2\n";
+    let shop = with_phrase("callee_asks = 1.0, callee_leaves = 0.4", campaign, "");
+    // Each run calls who is due; it does not wait for those who are not.
+    for _ in 0..3 {
+        let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+        assert!([0, 3].contains(&ended), "{ended}");
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    }
+    let (calls, rows) = (calls_of(&shop), rows_of(&shop));
+    let asked: Vec<&Value> = calls.iter().filter(|call| call["report"]["call_back"] == true).collect();
+    assert!(asked.len() >= 6, "{}", asked.len());
+    for call in &asked {
+        let row = row_of(&rows, call);
+        assert_eq!(row.outcome, Some(Outcome::CallBack), "{call}");
+        let heard = call["report"]["heard"].as_array().expect("clips");
+        assert!(heard.iter().any(|it| it["clip"] == "call-back"), "{call}");
+        // One try is the campaign's bound, and a wish is no try: the number's caps end it.
+        let tries = rows.iter().filter(|it| it.lead == row.lead).count();
+        assert_eq!(tries, 2, "{call}");
+    }
+    let left: Vec<&Value> = calls.iter().filter(|call| call["report"]["message_taken"].is_array()).collect();
+    assert!(left.len() >= 3, "{}", left.len());
+    assert!(left.iter().all(|call| row_of(&rows, call).outcome == Some(Outcome::Answered)), "{left:?}");
 }

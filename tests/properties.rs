@@ -102,6 +102,7 @@ fn policy() -> VerdictPolicy {
         no_answer_ms: minutes(120),
         failed_ms: minutes(30),
         voicemail_ms: minutes(240),
+        callback_ms: minutes(240),
         gap_ms: minutes(60),
         after: Default::default(),
     }
@@ -224,7 +225,7 @@ proptest! {
         suppressed: bool,
     ) {
         let [busy_ms, no_answer_ms, failed_ms, voicemail_ms, gap_ms] = waits;
-        let policy = VerdictPolicy { attempts, busy_ms, no_answer_ms, failed_ms, voicemail_ms, gap_ms, after: Default::default() };
+        let policy = VerdictPolicy { attempts, busy_ms, no_answer_ms, failed_ms, voicemail_ms, callback_ms: voicemail_ms, gap_ms, after: Default::default() };
         let at = Wall(at);
         let ended = Ended { outcome, used, at, after: after.map(Duration::from_millis), suppressed };
         match verdict(ended, &policy) {
@@ -232,7 +233,7 @@ proptest! {
                 prop_assert!(!suppressed);
                 prop_assert!(due >= at);
                 if outcome.uses_attempt() {
-                    prop_assert!(used < attempts);
+                    prop_assert!(used < attempts || outcome == Outcome::CallBack);
                     prop_assert!(due >= at + Duration::from_millis(gap_ms));
                 } else {
                     prop_assert!(due <= at + Duration::from_secs(900), "a try that was not made comes back soon");

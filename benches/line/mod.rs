@@ -65,13 +65,15 @@ pub fn script(greeting: Arc<[u8]>) -> CallScript {
         barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
         listen_after: Duration::from_secs(3_600),
         max_call: Duration::from_secs(3_600),
-        machines: MachinePlan { speech: Some(Duration::from_secs(4)), message: None },
+        machines: MachinePlan { speech: Some(Duration::from_secs(4)), ..MachinePlan::default() },
         recording: Recording::default(),
         agent: None,
         desk: None,
         transfers: false,
         bridge: None,
         apology: None,
+        call_back: None,
+        message: None,
     }
 }
 

@@ -138,6 +138,12 @@ pub const TRANSFER_WAIT: Duration = Duration::from_secs(10);
 pub const BEEP_WAIT: Duration = Duration::from_secs(45);
 /// A machine that has been silent for so long has no beep: we speak.
 pub const BEEPLESS_SILENCE: Duration = Duration::from_millis(2_500);
+/// A machine that asks who calls is silent for so long when it has asked; voicemails beep before.
+pub const ASKED_SILENCE: Duration = Duration::from_millis(1_500);
+/// How long its owner may take to come to the line.
+pub const SCREENING_WAIT: Duration = Duration::from_secs(30);
+/// Longest "hello?" of an owner; the screener's own "please stay on the line" is longer.
+pub const HELLO_AT_MOST: Duration = Duration::from_millis(1_200);
 /// Bytes of one media message (Twilio sends about 400; 64 KiB leaves room for two seconds of sound).
 pub const MEDIA_MESSAGE_BYTES: usize = 64 << 10;
 /// A request's head must be there within this time; a connection that asks nothing for so long is closed.

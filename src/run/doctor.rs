@@ -423,6 +423,8 @@ fn tone() -> CallScript {
         transfers: false,
         bridge: None,
         apology: None,
+        call_back: None,
+        message: None,
     }
 }
 

@@ -108,6 +108,8 @@ pub fn script() -> Arc<CallScript> {
         transfers: false,
         bridge: None,
         apology: None,
+        call_back: None,
+        message: None,
     })
 }
 

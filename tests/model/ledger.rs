@@ -78,6 +78,7 @@ pub fn policy(tries: u8) -> VerdictPolicy {
         no_answer_ms: tick,
         failed_ms: tick,
         voicemail_ms: tick,
+        callback_ms: tick,
         gap_ms: tick,
         after: Default::default(),
     }

@@ -19,6 +19,10 @@ pub enum Answerer {
     Voicemail,
     /// A machine that hung up without a tone: nothing can be left there.
     FullBox,
+    /// A machine that asks who calls, and may put its owner through.
+    Screening,
+    /// A machine that offers keys.
+    Menu,
     /// A fax or a modem.
     Fax,
     /// Nobody could tell; treated as a person.
@@ -32,6 +36,8 @@ impl Answerer {
             "human" => Answerer::Human,
             "fax" => Answerer::Fax,
             "machine" => Answerer::Voicemail,
+            // Telnyx, where it listens for Apple's screener.
+            "screening" => Answerer::Screening,
             word if word.starts_with("machine_") => Answerer::Voicemail,
             _ => Answerer::Unsure,
         }
@@ -43,6 +49,8 @@ impl Answerer {
             Answerer::Human => "human",
             Answerer::Voicemail => "voicemail",
             Answerer::FullBox => "full_box",
+            Answerer::Screening => "screening",
+            Answerer::Menu => "menu",
             Answerer::Fax => "fax",
             Answerer::Unsure => "unsure",
         }
@@ -52,6 +60,7 @@ impl Answerer {
     pub fn is_machine(self) -> bool {
         match self {
             Answerer::Voicemail | Answerer::FullBox | Answerer::Fax => true,
+            Answerer::Screening | Answerer::Menu => true,
             Answerer::Human | Answerer::Unsure => false,
         }
     }

@@ -163,6 +163,8 @@ pub enum What {
     OptOut,
     /// The suppression is durable.
     OptOutStored,
+    /// The key for a call another time was pressed.
+    CallBack,
     /// Who answered, new or corrected.
     Answerer {
         /// Who.

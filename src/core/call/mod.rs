@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::agent::AgentPlan;
+use crate::core::asset::book::{SCREENING, VOICEMAIL};
 use crate::core::config::{
-    BargeIn, Detect, Failing, Keys, Machines, MenuPlan, MessagePlan, OnVoicemail, Recording, SpeaksFirst, Vad,
+    BargeIn, Detect, Failing, Keys, Machines, MenuPlan, MessagePlan, OnScreening, OnVoicemail, Recording, SpeaksFirst,
+    Vad,
 };
 
 pub mod after;
@@ -60,6 +62,10 @@ pub struct CallScript {
     pub bridge: Option<Arc<PreparedClip>>,
     /// Said when there is no agent.
     pub apology: Option<Arc<PreparedClip>>,
+    /// Said after the key for a call another time; `None`: the key means nothing.
+    pub call_back: Option<Arc<PreparedClip>>,
+    /// How a message is taken; `None`: none is.
+    pub message: Option<MessageScript>,
 }
 
 /// What a desk offers a caller after the first words.
@@ -81,8 +87,6 @@ pub struct DeskScript {
     pub comforting: Option<Arc<PreparedClip>>,
     /// What happens when there is no voice in time.
     pub failing: Failing,
-    /// How a message is taken; `None`: none is.
-    pub message: Option<MessageScript>,
 }
 
 /// How a message is taken.
@@ -103,14 +107,17 @@ pub struct MachinePlan {
     pub speech: Option<Duration>,
     /// Left on a voicemail after its beep; `None`: we hang up.
     pub message: Option<Arc<PreparedClip>>,
+    /// Said to a machine that asks and then waits in silence; `None`: it gets what a voicemail gets.
+    pub screening: Option<Arc<PreparedClip>>,
 }
 
 impl MachinePlan {
-    /// As a campaign wants it; `message`: its phrase for a voicemail.
-    pub fn of(machines: &Machines, message: Option<Arc<PreparedClip>>) -> MachinePlan {
+    /// As a campaign wants it; `clip`: its phrases.
+    pub fn of(machines: &Machines, clip: impl Fn(&str) -> Option<Arc<PreparedClip>>) -> MachinePlan {
         MachinePlan {
             speech: (machines.detect != Detect::Off).then_some(machines.speech),
-            message: message.filter(|_| machines.voicemail == OnVoicemail::Message),
+            message: (machines.voicemail == OnVoicemail::Message).then(|| clip(VOICEMAIL)).flatten(),
+            screening: (machines.screening == OnScreening::Line).then(|| clip(SCREENING)).flatten(),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Report {
     pub keys: String,
     /// Whether the opt-out key was pressed.
     pub opted_out: bool,
+    /// Whether they asked to be called another time.
+    pub call_back: bool,
     /// Length of the recording, as far as the events tell.
     pub media_ms: u64,
     /// Parts of the log that are missing: the recorder or its disk had no room for them.
@@ -165,6 +167,7 @@ impl Report {
                 What::SpeechOff { .. } => report.speech_segments += 1,
                 What::Dtmf { key } => report.keys.push(*key),
                 What::OptOut => report.opted_out = true,
+                What::CallBack => report.call_back = true,
                 What::End { cause } => report.cause = Some(*cause),
                 What::Answered => answered = answered.or(Some(line.ms)),
                 What::Play { .. } | What::Mark { .. } | What::SpeechOn { .. } | What::Clear => {}

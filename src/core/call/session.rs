@@ -307,7 +307,7 @@ impl Session {
         }
     }
 
-    fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
+    fn note_speech(&mut self, start_ms: u64, end_ms: u64) {
         self.speaking = false;
         self.talk.speech_from = None;
         self.end_turn();
@@ -315,9 +315,14 @@ impl Session {
             self.notes.speech_segments.push((start_ms, end_ms));
         }
         self.log(What::SpeechOff { start_ms, end_ms });
+    }
+
+    fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
+        self.note_speech(start_ms, end_ms);
         if let Some(answerer) = &mut self.answerer {
             answerer.speech_off(end_ms);
         }
+        self.heard_after_our_word(start_ms, end_ms);
         let listen_after = self.listen_after();
         if let Owner::Person { until, then, .. } = &mut self.owner {
             match then {
@@ -402,57 +407,6 @@ impl Session {
         self.owner = Owner::Person { until, at_most: until + extra, then };
     }
 
-    fn key(&mut self, now: Boot, key: char) {
-        if self.notes.keys.len() < 64 {
-            self.notes.keys.push(key);
-        }
-        self.log(What::Dtmf { key });
-        let person = self.answerer.as_mut().is_some_and(AnswererEar::pressed_a_key);
-        let opt_out = self.script.as_ref().and_then(|script| script.keys.opt_out);
-        if opt_out == Some(key) && !self.notes.opted_out {
-            self.notes.opted_out = true;
-            // First of all: the wish is on its way to the ledger.
-            self.commands.push_back(Command::OptOut);
-            self.stop_playing();
-            self.keep_message();
-            self.log(What::OptOut);
-            self.owner = Owner::StoringOptOut { by: now + limits::OPT_OUT_WAIT };
-        }
-        let keys = self.script.as_ref().map(|script| script.keys).unwrap_or_default();
-        if keys.transfer == Some(key) {
-            self.transfer(now, false);
-        } else if keys.repeat == Some(key) {
-            self.repeat();
-        } else if opt_out != Some(key) {
-            self.desk_key(now, key);
-        }
-        if person {
-            self.answered_by(Answerer::Human);
-        }
-    }
-
-    /// The greeting once more, for whoever has not been given to an agent.
-    fn repeat(&mut self) {
-        if let (Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } | Owner::Goodbye, Some(script)) =
-            (self.owner, &self.script)
-        {
-            let greeting = script.greeting.clone();
-            self.stop_playing();
-            self.owner = Owner::Greeting;
-            self.play(greeting);
-        }
-    }
-
-    fn confirm_opt_out(&mut self) {
-        match self.script.as_ref().and_then(|script| script.opt_out_confirmed.clone()) {
-            Some(clip) => {
-                self.owner = Owner::Confirming;
-                self.play(clip);
-            }
-            None => self.end(EndCause::OptedOut),
-        }
-    }
-
     /// Moves on when a clip is over or the listening is.
     fn advance(&mut self) {
         while let Some(heard) = self.playout.finished(self.place.samples) {
@@ -476,7 +430,9 @@ impl Session {
             Owner::Confirming if silent => self.end(EndCause::OptedOut),
             Owner::Machine { until } => self.wait_for_beep(until),
             Owner::Message if silent => self.message_is_left(),
-            Owner::Message => {}
+            Owner::Introducing if silent => self.wait_to_be_put_through(),
+            Owner::Screened { until, .. } if at >= until && !self.speaking => self.is_not_put_through(),
+            Owner::Message | Owner::Introducing | Owner::Screened { .. } => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
             Owner::Apology | Owner::Transferring { .. } => {}
@@ -509,11 +465,12 @@ impl Session {
         let over = match self.owner {
             Owner::Opening => (now >= self.opened + limits::STREAM_START).then_some(EndCause::NeverStarted),
             Owner::StoringOptOut { by } if now >= by => Some(EndCause::OptedOut),
-            Owner::Transferring { by, taken: false } if now >= by => return self.apologise(),
+            Owner::Transferring { by, taken: false } if now >= by => return self.no_agent(),
             Owner::Transferring { .. } => self.too_long(now),
             Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
             Owner::Machine { .. } | Owner::Message => self.too_long(now),
+            Owner::Introducing | Owner::Screened { .. } => self.too_long(now),
             Owner::Bridge { .. } | Owner::Agent | Owner::Apology => self.too_long(now),
             Owner::Menu { .. } | Owner::AskMessage | Owner::Taking { .. } | Owner::MessageTaken => self.too_long(now),
         };
@@ -541,7 +498,7 @@ impl Session {
         // Nobody would hear the answer.
         self.talk.turn_open = false;
         if let Some(Edge::Off { start_ms, end_ms }) = self.segmenter.as_mut().and_then(Segmenter::finish) {
-            self.speech_off(start_ms, end_ms);
+            self.note_speech(start_ms, end_ms);
         }
         self.hand_over_sound();
         self.keep_message();
@@ -554,6 +511,7 @@ impl Session {
 }
 
 mod desk;
+mod keys;
 mod machine;
 mod sound;
 mod talk;

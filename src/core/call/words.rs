@@ -62,6 +62,15 @@ pub enum Owner {
     },
     /// Our message on the machine.
     Message,
+    /// Our word to a machine that asks who calls.
+    Introducing,
+    /// It has our word, and may put its owner through. Places are samples.
+    Screened {
+        /// No longer than this.
+        until: u64,
+        /// It has said something since: whoever speaks next is its owner.
+        replied: bool,
+    },
     /// A desk's menu, or the wait for a key.
     Menu {
         /// How often it was said again.
@@ -171,6 +180,9 @@ pub struct Notes {
     pub barge_ins: Vec<BargeInNote>,
     /// The opt-out key was pressed.
     pub opted_out: bool,
+    /// They want to be called another time.
+    #[serde(default)]
+    pub call_back: bool,
     /// All keys, in order.
     pub keys: String,
     /// Segments of speech: start and end, milliseconds of inbound sound.

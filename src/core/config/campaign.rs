@@ -10,11 +10,11 @@ use super::agent::TypedAgent;
 use super::greeting::check_greeting;
 use super::hours::TypedHours;
 use super::inbound;
-use super::inbound::{TypedInbound, TypedReturning};
+use super::inbound::{TypedInbound, TypedMessage, TypedReturning};
 use super::keys::TypedKeys;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{After, Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, Recording, Span};
+use super::{After, Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, MessagePlan, Recording, Span};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::call::after::AfterCall;
 use crate::core::lead::filter::{Filter, FilterFault};
@@ -59,6 +59,8 @@ pub struct Campaign {
     pub reason: Option<String>,
     /// Keys a callee may press.
     pub keys: Keys,
+    /// How callees leave a message, by key or when nobody can take them; `None` = they leave none.
+    pub message: Option<MessagePlan>,
     /// The desk that answers calls to its numbers; `None` = nobody answers.
     pub inbound: Option<Inbound>,
     /// Who callees are connected with on their wish, by key or by the agent.
@@ -181,6 +183,8 @@ pub struct Retries {
     pub failed: Duration,
     /// Wait after a voicemail. Default 4 h.
     pub voicemail: Duration,
+    /// Wait after `[keys] callback`. Default 2 h.
+    pub callback: Duration,
 }
 
 /// Upper bounds per phone number over all campaigns of the ledger.
@@ -257,6 +261,7 @@ struct Typed {
     transcript: TypedTranscript,
     summary: TypedSummary,
     keys: TypedKeys,
+    message: Option<TypedMessage>,
     inbound: Option<TypedInbound>,
     returning: Vec<TypedReturning>,
     transfer: TypedTransfer,
@@ -296,6 +301,7 @@ struct TypedRetries {
     no_answer: Option<Span>,
     failed: Option<Span>,
     voicemail: Option<Span>,
+    callback: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]
@@ -403,6 +409,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
         protect: typed.barge_in.protect.map_or(Duration::ZERO, |s| s.0),
     };
+    let message = typed.message.or(keys.message.map(|_| TypedMessage::default())).map(TypedMessage::check).transpose();
+    let message = message.map_err(|(key, what)| about(&format!("message.{key}"), format!("[message] {what}")))?;
     let agent = typed.agent.check().map_err(|(key, what)| about(&format!("agent.{key}"), what))?;
     let machines = typed.machine.check().map_err(|(key, what)| about(&format!("machine.{key}"), what))?;
     let inbound = inbound::check(
@@ -467,6 +475,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             no_answer: typed.retries.no_answer.map_or(secs(2 * 3600), |s| s.0),
             failed: typed.retries.failed.map_or(secs(30 * 60), |s| s.0),
             voicemail: typed.retries.voicemail.map_or(secs(4 * 3600), |s| s.0),
+            callback: typed.retries.callback.map_or(secs(2 * 3600), |s| s.0),
         },
         caps: Caps { per_day, per_30_days, gap: typed.caps.gap.map_or(secs(3600), |s| s.0) },
         vad,
@@ -476,6 +485,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         after,
         reason,
         keys,
+        message,
         inbound,
         transfer,
         max_call,

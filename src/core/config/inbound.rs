@@ -145,7 +145,7 @@ struct TypedMenu {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct TypedMessage {
+pub(super) struct TypedMessage {
     most: Option<Span>,
     silence: Option<Span>,
 }
@@ -207,10 +207,7 @@ pub(super) fn check(
         }
     };
     let hours = typed.hours.map(|open| open.check().map_err(|(key, what)| fault(&format!("hours.{key}"), what)));
-    let message = MessagePlan {
-        most: span("message.most", typed.message.most, 120, 600)?,
-        silence: span("message.silence", typed.message.silence, 4, 30)?,
-    };
+    let message = typed.message.check().map_err(|(key, what)| fault(&format!("message.{key}"), what))?;
     let menu = typed.menu.map(|menu| menu.check(around)).transpose();
     let menu = menu.map_err(|(key, what)| fault(&format!("menu.{key}"), what))?;
     if typed.clone && !around.answers {
@@ -251,6 +248,23 @@ impl TypedOpen {
     }
 }
 
+impl TypedMessage {
+    /// Errors: the key, and what is wrong with it.
+    pub(super) fn check(self) -> Result<MessagePlan, (&'static str, String)> {
+        let span = |key: &'static str, typed: Option<Span>, usual: u64, least: u64, most: u64| {
+            let span = typed.map_or(Duration::from_secs(usual), |span| span.0);
+            match (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span) {
+                true => Ok(span),
+                false => Err((key, format!("{key} of a message is {least}s to {most}s"))),
+            }
+        };
+        Ok(MessagePlan {
+            most: span("most", self.most, 120, 5, 600)?,
+            silence: span("silence", self.silence, 4, 1, 30)?,
+        })
+    }
+}
+
 impl TypedMenu {
     fn check(self, around: &Around<'_>) -> Result<MenuPlan, (&'static str, String)> {
         let key = |name: &'static str, key: char| match key {
@@ -270,8 +284,7 @@ impl TypedMenu {
         if !around.answers {
             return Err(("go_on", "menu needs an [agent] or [transfer] to: nobody would come to the line".to_owned()));
         }
-        let own = [Some(go_on), message, around.keys.opt_out, around.keys.repeat, around.keys.transfer];
-        let mut own: Vec<char> = own.into_iter().flatten().collect();
+        let mut own: Vec<char> = [Some(go_on), message].into_iter().flatten().chain(around.keys.all()).collect();
         own.sort_unstable();
         if let Some(pair) = own.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(("go_on", format!("`{}` means two things: see [keys]", pair[0])));

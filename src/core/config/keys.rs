@@ -11,6 +11,17 @@ pub struct Keys {
     pub repeat: Option<char>,
     /// To a person: `[transfer] to`.
     pub transfer: Option<char>,
+    /// "Call me another time": `[retries] callback` later.
+    pub callback: Option<char>,
+    /// To leave a message.
+    pub message: Option<char>,
+}
+
+impl Keys {
+    /// Those that mean something.
+    pub fn all(&self) -> impl Iterator<Item = char> + use<> {
+        [self.opt_out, self.repeat, self.transfer, self.callback, self.message].into_iter().flatten()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -19,6 +30,8 @@ pub(super) struct TypedKeys {
     opt_out: Option<String>,
     repeat: Option<String>,
     transfer: Option<String>,
+    callback: Option<String>,
+    message: Option<String>,
 }
 
 impl TypedKeys {
@@ -35,11 +48,13 @@ impl TypedKeys {
             opt_out: key("opt_out", &self.opt_out, Some('9'))?,
             repeat: key("repeat", &self.repeat, None)?,
             transfer: key("transfer", &self.transfer, None)?,
+            callback: key("callback", &self.callback, None)?,
+            message: key("message", &self.message, None)?,
         };
         if marketing && keys.opt_out.is_none() {
             return Err(("opt_out", "a marketing campaign must have an opt-out key".to_owned()));
         }
-        let mut pressed: Vec<char> = [keys.opt_out, keys.repeat, keys.transfer].into_iter().flatten().collect();
+        let mut pressed: Vec<char> = keys.all().collect();
         pressed.sort_unstable();
         match pressed.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(("opt_out", format!("[keys] uses `{}` for two things", pair[0]))),

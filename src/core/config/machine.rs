@@ -15,6 +15,8 @@ pub struct Machines {
     pub speech: Duration,
     /// What a voicemail gets.
     pub voicemail: OnVoicemail,
+    /// What a call screener gets.
+    pub screening: OnScreening,
 }
 
 /// Who tells a machine from a person.
@@ -41,12 +43,24 @@ pub enum OnVoicemail {
     Message,
 }
 
+/// What a call screener gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnScreening {
+    /// What a voicemail gets.
+    #[default]
+    HangUp,
+    /// The phrase `screening`: who calls, and why. Whoever is put through hears the greeting.
+    Line,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TypedMachines {
     detect: Detect,
     speech: Option<Span>,
     voicemail: OnVoicemail,
+    screening: OnScreening,
 }
 
 impl TypedMachines {
@@ -62,6 +76,9 @@ impl TypedMachines {
                 "[machine] detect = \"off\" finds no voicemail to leave a message on".to_owned(),
             ));
         }
-        Ok(Machines { detect: self.detect, speech, voicemail: self.voicemail })
+        if self.detect == Detect::Off && self.screening == OnScreening::Line {
+            return Err(("screening", "[machine] detect = \"off\" finds no call screener to answer".to_owned()));
+        }
+        Ok(Machines { detect: self.detect, speech, voicemail: self.voicemail, screening: self.screening })
     }
 }

@@ -34,7 +34,7 @@ pub use greeting::{Greeting, OnMissing};
 pub use hours::Hours;
 pub use inbound::{Failing, Inbound, MenuPlan, MessagePlan, NoKey, Returning, SpeaksFirst};
 pub use keys::Keys;
-pub use machine::{Detect, Machines, OnVoicemail};
+pub use machine::{Detect, Machines, OnScreening, OnVoicemail};
 pub use mapping::Mapping;
 pub use recording::Recording;
 pub use typed::Span;

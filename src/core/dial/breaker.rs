@@ -216,6 +216,7 @@ fn weighs(outcome: Outcome) -> Option<bool> {
         | Outcome::Voicemail
         | Outcome::MessageLeft
         | Outcome::OptedOut
+        | Outcome::CallBack
         | Outcome::Busy
         | Outcome::NoAnswer
         | Outcome::Invalid

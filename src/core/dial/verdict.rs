@@ -23,6 +23,8 @@ pub enum Outcome {
     MessageLeft,
     /// Somebody answered and asked never to be called again.
     OptedOut,
+    /// Somebody answered and asked to be called another time.
+    CallBack,
     /// Somebody answered, but our sound never reached them: our fault.
     Unheard,
     /// The line was busy.
@@ -56,11 +58,12 @@ pub enum Outcome {
 }
 
 /// Every outcome.
-pub const OUTCOMES: [Outcome; 19] = [
+pub const OUTCOMES: [Outcome; 20] = [
     Outcome::Answered,
     Outcome::Voicemail,
     Outcome::MessageLeft,
     Outcome::OptedOut,
+    Outcome::CallBack,
     Outcome::Unheard,
     Outcome::Busy,
     Outcome::NoAnswer,
@@ -103,6 +106,7 @@ impl Outcome {
             Outcome::Voicemail => "voicemail",
             Outcome::MessageLeft => "message_left",
             Outcome::OptedOut => "opted_out",
+            Outcome::CallBack => "call_back",
             Outcome::Unheard => "unheard",
             Outcome::Busy => "busy",
             Outcome::NoAnswer => "no_answer",
@@ -142,6 +146,7 @@ impl Outcome {
             | Outcome::Voicemail
             | Outcome::MessageLeft
             | Outcome::OptedOut
+            | Outcome::CallBack
             | Outcome::Unheard
             | Outcome::Busy
             | Outcome::NoAnswer
@@ -169,6 +174,7 @@ impl Outcome {
             | Outcome::Voicemail
             | Outcome::MessageLeft
             | Outcome::OptedOut
+            | Outcome::CallBack
             | Outcome::Busy
             | Outcome::NoAnswer
             | Outcome::Canceled
@@ -211,11 +217,19 @@ pub struct VerdictPolicy {
     pub failed_ms: u64,
     /// Wait after a voicemail, ms.
     pub voicemail_ms: u64,
+    /// Wait after somebody asked for a call another time, ms.
+    #[serde(default = "callback_ms")]
+    pub callback_ms: u64,
     /// Least time between two tries, ms.
     pub gap_ms: u64,
     /// What is written down after an answered call: no verdict on the lead, but decided by the same moment.
     #[serde(default, skip_serializing_if = "AfterCall::is_nothing")]
     pub after: AfterCall,
+}
+
+/// Of attempts from before there was a key for it: nobody could ask.
+fn callback_ms() -> u64 {
+    2 * 3_600_000
 }
 
 impl VerdictPolicy {
@@ -228,6 +242,7 @@ impl VerdictPolicy {
             no_answer_ms: ms(retries.no_answer),
             failed_ms: ms(retries.failed),
             voicemail_ms: ms(retries.voicemail),
+            callback_ms: ms(retries.callback),
             gap_ms: ms(gap),
             after: AfterCall::default(),
         }
@@ -372,6 +387,8 @@ pub fn verdict(ended: Ended, policy: &VerdictPolicy) -> Verdict {
             Verdict::Done(outcome)
         }
         Outcome::Voicemail => again(policy.voicemail_ms),
+        // A wish is no try of ours: only the caps of the number bound it.
+        Outcome::CallBack => Verdict::ReadyAt(at + Duration::from_millis(policy.callback_ms.max(policy.gap_ms))),
         Outcome::Busy => again(policy.busy_ms),
         Outcome::NoAnswer => again(policy.no_answer_ms),
         Outcome::Failed | Outcome::Unheard => again(policy.failed_ms),
@@ -407,6 +424,7 @@ mod tests {
             no_answer_ms: minutes(120),
             failed_ms: minutes(30),
             voicemail_ms: minutes(240),
+            callback_ms: minutes(120),
             gap_ms: minutes(60),
             after: AfterCall::default(),
         }

@@ -71,7 +71,12 @@ impl AttemptFacts {
     pub fn answered(&self) -> bool {
         let by_outcome = match self.outcome {
             Some(
-                Outcome::Answered | Outcome::Voicemail | Outcome::MessageLeft | Outcome::OptedOut | Outcome::Unheard,
+                Outcome::Answered
+                | Outcome::Voicemail
+                | Outcome::MessageLeft
+                | Outcome::OptedOut
+                | Outcome::CallBack
+                | Outcome::Unheard,
             ) => true,
             Some(
                 Outcome::Busy

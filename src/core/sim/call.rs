@@ -241,6 +241,7 @@ impl CallMachine {
                 | Behaviour::AsksForAgent
                 | Behaviour::LeavesMessage
                 | Behaviour::Voicemail
+                | Behaviour::Screens
                 | Behaviour::Fax
                 | Behaviour::HangsUpAtOnce
                 | Behaviour::Busy
@@ -281,6 +282,7 @@ impl CallMachine {
             | Behaviour::AsksForAgent
             | Behaviour::LeavesMessage
             | Behaviour::Voicemail
+            | Behaviour::Screens
             | Behaviour::Fax
             | Behaviour::HangsUpAtOnce
             | Behaviour::Invalid

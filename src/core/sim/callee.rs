@@ -18,6 +18,8 @@ const TURN_MS: u64 = 700;
 const WAITS_MS: u64 = 12_000;
 /// … and interrupts us after so much of our voice, in ms, if they are of that kind.
 const INTERRUPTS_MS: u64 = 900;
+/// A machine that asks who calls wants at least so much of an answer.
+const NAME_MS: u64 = 1_000;
 /// What they say, in turn.
 const TURNS: [Clip; 3] = [Clip::HowMuch, Clip::Who, Clip::Yes];
 /// A callee who never hears anything says "hello?" after this long, in ms.
@@ -50,6 +52,9 @@ pub enum Behaviour {
     LeavesMessage,
     /// A machine: greeting, beep, then it records.
     Voicemail,
+    /// A machine that asks who calls, and when it has heard us puts half of them through: "hello?", and they listen. Only
+    /// where a fault asks for it.
+    Screens,
     /// A fax: its tone, again and again. Only where a fault asks for it.
     Fax,
     /// Answers and hangs up at once.
@@ -124,6 +129,7 @@ pub fn script(seed: u64, number: &str) -> Script {
         Behaviour::HangsUpAtOnce => rng.u64(100..900),
         Behaviour::Listens
         | Behaviour::Converses
+        | Behaviour::Screens
         | Behaviour::Fax
         | Behaviour::Busy
         | Behaviour::NoAnswer
@@ -156,6 +162,7 @@ pub fn caller(seed: u64, number: &str) -> Script {
             | Behaviour::Invalid
             | Behaviour::Fails
             | Behaviour::Voicemail
+            | Behaviour::Screens
             | Behaviour::Fax
             | Behaviour::HangsUpAtOnce => Behaviour::Listens,
             other => other,
@@ -184,6 +191,8 @@ pub enum Clip {
     Who,
     /// "Hi, I cannot take your call right now. Please leave a message after the tone."
     Voicemail,
+    /// "Hello. If you say your name and why you call, I will see whether this person is available."
+    Screener,
     /// The tone: 1 kHz, 400 ms.
     Beep,
     /// A fax's answer: 2.1 kHz for 3 s (T.30, CED), then a pause.
@@ -200,6 +209,7 @@ impl Clip {
             Clip::NoThanks => include_bytes!("clips/no_thanks.ulaw"),
             Clip::Who => include_bytes!("clips/who.ulaw"),
             Clip::Voicemail => include_bytes!("clips/voicemail.ulaw"),
+            Clip::Screener => include_bytes!("clips/screener.ulaw"),
             Clip::Beep => &tone::BEEP,
             Clip::Fax => &FAX,
         }
@@ -308,6 +318,18 @@ impl Callee {
                 self.acted = true;
                 self.saying = vec![Clip::Voicemail, Clip::Beep];
             }
+            Behaviour::Screens if !self.acted && now >= delay => {
+                self.acted = true;
+                self.saying = vec![Clip::Screener];
+            }
+            // What sounds while it asks is no answer.
+            Behaviour::Screens if !self.saying.is_empty() => (self.answered, self.voice) = (false, 0),
+            Behaviour::Screens if self.turns == 0 && self.voice >= NAME_MS / FRAME_MS && self.is_their_turn() => {
+                self.turns = 1;
+                let comes = self.script.noise.is_multiple_of(2);
+                self.leaving = !comes;
+                self.saying = if comes { vec![Clip::Hello] } else { Vec::new() };
+            }
             Behaviour::Fax if self.saying.is_empty() => self.saying = vec![Clip::Fax],
             Behaviour::TalksOver if !self.acted && since_heard.is_some_and(|since| since >= delay) => {
                 self.acted = true;
@@ -341,6 +363,7 @@ impl Callee {
             | Behaviour::AsksForAgent
             | Behaviour::LeavesMessage
             | Behaviour::Voicemail
+            | Behaviour::Screens
             | Behaviour::Fax
             | Behaviour::HangsUpAtOnce
             | Behaviour::Busy
@@ -348,7 +371,7 @@ impl Callee {
             | Behaviour::Invalid
             | Behaviour::Fails => {}
         }
-        let person = !matches!(self.script.behaviour, Behaviour::Voicemail | Behaviour::Fax);
+        let person = !matches!(self.script.behaviour, Behaviour::Voicemail | Behaviour::Screens | Behaviour::Fax);
         if person && !self.asked && self.first_heard.is_none() && now * FRAME_MS >= PUZZLED_MS {
             self.asked = true;
             self.saying = vec![Clip::Hello];
@@ -398,6 +421,7 @@ impl Callee {
         // Half of those who leave a message hang up before we have thanked them.
         let waits = match self.script.behaviour {
             Behaviour::Converses | Behaviour::AsksForAgent => true,
+            Behaviour::Screens => self.turns == 0,
             Behaviour::LeavesMessage => self.turns == 0 || self.script.noise.is_multiple_of(2),
             _ => false,
         };

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 40] = [
+pub const FAULTS: [(&str, &str); 43] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -44,6 +44,9 @@ pub const FAULTS: [(&str, &str); 40] = [
     ("recording_cut", "the connection breaks half-way through a recording's sound"),
     ("recording_untold", "nobody is told that the recording is ready"),
     ("callee_converses", "no fault: whoever listens talks with us, three turns long"),
+    ("callee_asks", "no fault: whoever listens presses 2, for a call another time"),
+    ("callee_leaves", "no fault: whoever listens presses 3, and leaves a message"),
+    ("callee_screens", "no fault: whoever listens has a machine that asks who calls"),
     ("callee_fax", "no fault: whoever listens is a fax"),
     ("long_ring", "no fault: it rings for 45 seconds before somebody answers"),
     ("repeat_order", "as if a proxy had sent the order twice: two calls"),

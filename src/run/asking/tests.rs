@@ -179,6 +179,7 @@ fn policy(attempts: u32) -> VerdictPolicy {
         no_answer_ms: 7_200_000,
         failed_ms: 1_800_000,
         voicemail_ms: 14_400_000,
+        callback_ms: 14_400_000,
         gap_ms: 3_600_000,
         after: Default::default(),
     }

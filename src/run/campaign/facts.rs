@@ -348,6 +348,7 @@ pub(crate) fn note_of(summary: &CallSummary, calls_dir: &Path) -> CallNote {
         barged_in: Some(!notes.barge_ins.is_empty()),
         barge_tail_ms: onset_to_clear.max(),
         opted_out: notes.opted_out,
+        call_back: notes.call_back,
         answerer: notes.answerer,
         message_left: notes.message_left,
         unheard: summary.first_audio_us.is_none(),

@@ -67,8 +67,8 @@ pub use refill::judge;
 pub use registers::StaleRegister;
 pub use report::RunReport;
 pub use rules::{findings_of, narrow, refuse_by_rule, set_aside};
-pub(crate) use setup::script;
 pub use setup::{check_rules, open_ledger};
+pub(crate) use setup::{message, script};
 pub(crate) use view::Halt;
 
 /// Between two looks at the open attempts.

@@ -10,9 +10,9 @@ use super::account::Health;
 use super::late::LateGreeting;
 use super::{Active, INBOX, Line, Lines, Seen, Shared, Urls, ledger_failure, lock, plan};
 use crate::base::{Exit, Failure, Language, Slug, Wall};
-use crate::core::asset::book::{APOLOGY, BRIDGE, VOICEMAIL};
-use crate::core::call::{CallScript, MachinePlan, PreparedClip};
-use crate::core::config::Campaign;
+use crate::core::asset::book::{APOLOGY, BRIDGE, CALL_BACK, LEAVE_MESSAGE, MESSAGE_TAKEN};
+use crate::core::call::{CallScript, MachinePlan, MessageScript, PreparedClip};
+use crate::core::config::{Campaign, MessagePlan};
 use crate::core::dial::VerdictPolicy;
 use crate::core::dial::desk::{Desk, Event, Stop};
 use crate::core::dial::note::{Note, Opening, Watcher};
@@ -282,6 +282,13 @@ fn scripts(campaign: &Campaign, kit: &VoiceKit) -> Result<BTreeMap<Language, Arc
     Ok(scripts)
 }
 
+/// What it takes to let somebody leave a message, if the kit has its phrases.
+pub(crate) fn message(plan: MessagePlan, kit: &VoiceKit, language: &Language) -> Option<MessageScript> {
+    let (ask, taken) = (kit.clip(LEAVE_MESSAGE, language)?, kit.clip(MESSAGE_TAKEN, language)?);
+    let (ask, taken) = (Arc::new(PreparedClip::then_tone(ask)), Arc::new(PreparedClip::new(taken)));
+    Some(MessageScript { plan, ask, taken })
+}
+
 /// What a call in a language plays, with these first words.
 pub(crate) fn script(
     campaign: &Campaign,
@@ -299,12 +306,14 @@ pub(crate) fn script(
         barge_in: campaign.barge_in,
         listen_after: campaign.listen_after,
         max_call: campaign.max_call,
-        machines: MachinePlan::of(&campaign.machines, clip(VOICEMAIL)),
+        machines: MachinePlan::of(&campaign.machines, clip),
         recording: campaign.recording,
         agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
         desk: None,
         transfers: campaign.transfer.is_some(),
         bridge: clip(BRIDGE),
         apology: clip(APOLOGY),
+        call_back: campaign.keys.callback.and(clip(CALL_BACK)),
+        message: campaign.message.and_then(|plan| message(plan, kit, language)),
     }
 }

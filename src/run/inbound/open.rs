@@ -10,13 +10,13 @@ use super::callers::{Callers, Tickets, follow_tickets};
 use super::places::{Places, Repeats};
 use super::{DeskLine, Desks, Spoken};
 use crate::base::{Exit, Failure, Language, Slug};
-use crate::core::asset::book::{CLOSED, GREETING, LEAVE_MESSAGE, MENU, MESSAGE_TAKEN, STILL_PREPARING};
-use crate::core::call::{DeskScript, MachinePlan, MessageScript, PreparedClip};
+use crate::core::asset::book::{CLOSED, GREETING, MENU, STILL_PREPARING};
+use crate::core::call::{DeskScript, MachinePlan, PreparedClip};
 use crate::core::config::{Campaign, Inbound, Recording};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::Carrier;
 use crate::run::agent::AgentDoor;
-use crate::run::campaign::{Urls, ledger_failure, script};
+use crate::run::campaign::{Urls, ledger_failure, message, script};
 use crate::run::clock::Clock;
 use crate::run::clone::Cloner;
 use crate::run::gateway::Registry;
@@ -150,6 +150,9 @@ fn scripts(campaign: &Campaign, desk: &Inbound, kit: &VoiceKit) -> Result<HashMa
             let mut made = script(campaign, kit, language, Arc::new(PreparedClip::new(first)));
             made.desk = Some(desk_script(desk, kit, language, phrase == closed));
             made.machines = MachinePlan::default();
+            made.message = message(desk.message, kit, language);
+            // Who has called us is called back by a list, or by a person.
+            made.call_back = None;
             // The carrier's own recording hangs on an attempt of ours.
             made.recording = Recording::Own;
             if phrase == closed {
@@ -163,13 +166,7 @@ fn scripts(campaign: &Campaign, desk: &Inbound, kit: &VoiceKit) -> Result<HashMa
 }
 
 fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool) -> DeskScript {
-    let sound = |key: &str| kit.clip(key, language);
-    let clip = |key: &str| sound(key).map(|clip| Arc::new(PreparedClip::new(clip)));
-    let message = sound(LEAVE_MESSAGE).zip(clip(MESSAGE_TAKEN)).map(|(ask, taken)| MessageScript {
-        plan: desk.message,
-        ask: Arc::new(PreparedClip::then_tone(ask)),
-        taken,
-    });
+    let clip = |key: &str| kit.clip(key, language).map(|clip| Arc::new(PreparedClip::new(clip)));
     DeskScript {
         closed,
         speaks_first: desk.speaks_first,
@@ -179,6 +176,5 @@ fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool
         comfort: desk.comfort,
         comforting: clip(STILL_PREPARING),
         failing: desk.failing,
-        message,
     }
 }

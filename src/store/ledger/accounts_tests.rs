@@ -64,6 +64,7 @@ fn claim(lead: usize, caller: usize, at: Wall) -> Claim {
         no_answer_ms: 1,
         failed_ms: 1,
         voicemail_ms: 1,
+        callback_ms: 1,
         gap_ms: 0,
         after: Default::default(),
     };

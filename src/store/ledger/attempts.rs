@@ -296,9 +296,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// A call that its person wants to have another time is no try.
     fn count_tries(&self, lead: LeadId) -> Result<u32, LedgerFault> {
         let tries = self.one(
-            "SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome IS NOT NULL",
+            "SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome IS NOT NULL \
+             AND outcome <> 'call_back'",
             [lead.0],
             |row| Ok(row.get::<_, u32>(0)?),
         )?;
@@ -309,11 +311,17 @@ impl Ledger {
     pub(super) fn refined(&self, attempt: AttemptId, outcome: Outcome) -> Result<Outcome, LedgerFault> {
         let notes = self.one(
             "SELECT opted_out, unheard AND first_audio_us IS NULL AS unheard, coalesce(machine, 0) AS machine, \
-                    message_left FROM call WHERE attempt = ?1",
+                    message_left, call_back FROM call WHERE attempt = ?1",
             [attempt.0.as_bytes()],
             |row| {
-                let machine = row.get::<_, bool>("machine")?.then_some(row.get::<_, bool>("message_left")?);
-                Ok((row.get::<_, bool>("opted_out")?, row.get::<_, bool>("unheard")?, machine))
+                Ok(match row.get::<_, bool>("opted_out")? {
+                    true => Some(Outcome::OptedOut),
+                    false if row.get("unheard")? => Some(Outcome::Unheard),
+                    false if row.get("machine")? && row.get("message_left")? => Some(Outcome::MessageLeft),
+                    false if row.get("machine")? => Some(Outcome::Voicemail),
+                    false if row.get("call_back")? => Some(Outcome::CallBack),
+                    false => None,
+                })
             },
         )?;
         let by_account = outcome == Outcome::Failed
@@ -324,12 +332,10 @@ impl Ledger {
                     |_| Ok(()),
                 )?
                 .is_some();
-        Ok(match (outcome, notes) {
-            (_, Some((true, _, _))) => Outcome::OptedOut,
+        Ok(match (outcome, notes.flatten()) {
+            (_, Some(Outcome::OptedOut)) => Outcome::OptedOut,
             (_, _) if by_account => Outcome::AccountRefused,
-            (Outcome::Answered, Some((false, true, _))) => Outcome::Unheard,
-            (Outcome::Answered, Some((false, false, Some(true)))) => Outcome::MessageLeft,
-            (Outcome::Answered, Some((false, false, Some(false)))) => Outcome::Voicemail,
+            (Outcome::Answered, Some(finer)) => finer,
             (outcome, _) => outcome,
         })
     }

@@ -108,7 +108,7 @@ impl Ledger {
         self.write(
             "UPDATE call SET first_audio_us = coalesce(first_audio_us, ?2), heard_ms = coalesce(?3, heard_ms), \
                  barged_in = max(barged_in, coalesce(?4, 0)), barge_tail_ms = coalesce(barge_tail_ms, ?5), \
-                 opted_out = max(opted_out, ?6), \
+                 opted_out = max(opted_out, ?6), call_back = max(call_back, ?17), \
                  machine = CASE WHEN coalesce(?9, keys) IS NULL THEN coalesce(?7, machine) ELSE 0 END, unheard = max(unheard, ?8), \
                  keys = coalesce(?9, keys), folder = coalesce(?10, folder), duration_ms = coalesce(?11, duration_ms), \
                  language = coalesce(?12, language), stream_at = coalesce(stream_at, ?13), \
@@ -131,6 +131,7 @@ impl Ledger {
                 note.answerer.map(Answerer::as_str),
                 note.message_left,
                 note.agent_cost.map(|cost| cost.0),
+                note.call_back,
             ],
         )?;
         Ok(())

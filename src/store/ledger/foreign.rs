@@ -241,7 +241,7 @@ impl Ledger {
                 )?;
                 ledger.write(
                     "UPDATE lead SET state = 'ready', reason = NULL, due = ?2, changed_at = ?2, \
-                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome <> 'unresolved') \
+                         tries = (SELECT count(*) FROM attempt WHERE lead = ?1 AND uses = 1 AND outcome NOT IN ('unresolved', 'call_back')) \
                      WHERE id = ?1",
                     (lead.0, now.0),
                 )?;

@@ -276,6 +276,8 @@ pub struct CallNote {
     pub barge_tail_ms: Option<u64>,
     /// They asked never to be called again.
     pub opted_out: bool,
+    /// They asked to be called another time.
+    pub call_back: bool,
     /// Who answered.
     pub answerer: Option<Answerer>,
     /// Our message was left on a machine.

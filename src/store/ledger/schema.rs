@@ -30,6 +30,7 @@ pub const STEPS: &[&str] = &[
         include_str!("schema/6-api.sql"),
     ),
     include_str!("schema/7-talk.sql"),
+    include_str!("schema/8-keys.sql"),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.

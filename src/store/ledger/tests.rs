@@ -94,6 +94,7 @@ fn claim_of(n: u8, campaign: &str, lead: &DueLead, at: Wall) -> Claim {
             no_answer_ms: 7_200_000,
             failed_ms: 1_800_000,
             voicemail_ms: 14_400_000,
+            callback_ms: 14_400_000,
             gap_ms: 3_600_000,
             after: Default::default(),
         },

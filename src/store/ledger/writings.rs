@@ -47,7 +47,7 @@ impl Ledger {
     pub(super) fn want_writings(&self, known: &Known, outcome: Outcome, now: Wall) -> Result<(), LedgerFault> {
         let after = known.policy.after;
         let wanted = [(Writing::Transcript, after.transcript), (Writing::Summary, after.summary)];
-        let spoken = matches!(outcome, Outcome::Answered | Outcome::OptedOut);
+        let spoken = matches!(outcome, Outcome::Answered | Outcome::OptedOut | Outcome::CallBack);
         let machine = matches!(outcome, Outcome::Voicemail | Outcome::MessageLeft);
         for (kind, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
             let call = known.attempt.call();

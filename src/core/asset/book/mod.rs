@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::base::text::printable;
 use crate::base::{Language, Slug, limits};
-use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing, OnVoicemail};
+use crate::core::config::{Campaign, ConfigFault, Greeting, OnMissing, OnScreening, OnVoicemail};
 use crate::core::inbound;
 
 pub use lexicon::{Lexicon, Takes};
@@ -42,6 +42,10 @@ pub const STILL_PREPARING: &str = "still-preparing";
 pub const LEAVE_MESSAGE: &str = "leave-message";
 /// What they hear when it is taken.
 pub const MESSAGE_TAKEN: &str = "message-taken";
+/// Said to a machine that asks who calls.
+pub const SCREENING: &str = "screening";
+/// Said after the key for a call another time.
+pub const CALL_BACK: &str = "call-back";
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
 const ISO_639_1: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
 da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik \
@@ -156,9 +160,9 @@ impl PhraseBook {
             lines.insert(Line { key: key.clone(), language: language.clone(), text: text.to_owned(), said });
             Ok::<(), ConfigFault>(())
         };
-        // Without a fall-back each language needs each phrase; the message has no text of the house to fall back to.
+        // Without a fall-back each language needs each phrase; what says who we are has no text of the house to fall back to.
         let lacks = |key: &str| match &campaign.greeting.fallback {
-            Some(fallback) => key == VOICEMAIL && self.text(key, fallback).is_none(),
+            Some(fallback) => [VOICEMAIL, SCREENING].contains(&key) && self.text(key, fallback).is_none(),
             None => true,
         };
         let greeting: Slug = GREETING.parse().expect("a constant slug");
@@ -174,8 +178,13 @@ impl PhraseBook {
             let agents =
                 if campaign.agent.is_some() || campaign.transfer.is_some() { &[BRIDGE, APOLOGY][..] } else { &[] };
             let agents = agents.iter().copied().filter(|key| Some(*key) != late);
-            let desk = campaign.inbound.as_ref().map(inbound::phrases).unwrap_or_default();
-            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(agents).chain(desk) {
+            let mut desk = campaign.inbound.as_ref().map(inbound::phrases).unwrap_or_default();
+            if campaign.message.is_some() && !desk.contains(&LEAVE_MESSAGE) {
+                desk.extend([LEAVE_MESSAGE, MESSAGE_TAKEN]);
+            }
+            desk.extend(campaign.keys.callback.map(|_| CALL_BACK));
+            let line = (campaign.machines.screening == OnScreening::Line).then_some(SCREENING);
+            for key in ALWAYS_NEEDED.into_iter().chain(late).chain(message).chain(line).chain(agents).chain(desk) {
                 let slug: Slug = key.parse().expect("a constant slug");
                 let own = self.phrases.get(key).is_some_and(|phrase| phrase.texts.contains_key(language));
                 if key == MENU && !own && !inbound::is_house_menu(campaign) {
@@ -262,6 +271,7 @@ mod tests {
             "menu",
             "leave-message",
             "message-taken",
+            "call-back",
         ] {
             for language in ["en", "fr", "de", "es", "it", "bg", "he"] {
                 let language: Language = language.parse().expect("tag");

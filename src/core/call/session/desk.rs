@@ -1,4 +1,4 @@
-//! A desk's part of a call: the menu, the wait for a voice, a message.
+//! A desk's part of a call: the menu, the wait for a voice. And a message, which callees leave too.
 
 use super::{Command, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
 use crate::base::Boot;
@@ -128,7 +128,7 @@ impl Session {
     pub(super) fn waiting(&mut self, at: u64, silent: bool, until: u64) {
         let Some(desk) = self.desk() else {
             if at >= until {
-                self.apologise();
+                self.no_agent();
             }
             return;
         };
@@ -152,16 +152,20 @@ impl Session {
 
     /// Somebody wants an agent, and there is none: a message, where one is taken, else an apology.
     pub(super) fn no_agent(&mut self) {
-        if self.desk().is_some_and(|desk| desk.message.is_some()) {
+        if self.message_script().is_some() {
             self.ask_for_message();
         } else {
             self.apologise();
         }
     }
 
-    fn ask_for_message(&mut self) {
+    fn message_script(&self) -> Option<&MessageScript> {
+        self.script.as_ref().and_then(|script| script.message.as_ref())
+    }
+
+    pub(super) fn ask_for_message(&mut self) {
         self.stop_playing();
-        match self.desk().and_then(|desk| desk.message.clone()) {
+        match self.message_script().cloned() {
             Some(MessageScript { ask, .. }) => {
                 self.owner = Owner::AskMessage;
                 self.play(ask);
@@ -172,14 +176,14 @@ impl Session {
 
     /// The tone is over: from here on every sound is theirs.
     pub(super) fn listen_for_message(&mut self) {
-        let Some(plan) = self.desk().and_then(|desk| desk.message.as_ref()).map(|message| message.plan) else { return };
+        let Some(plan) = self.message_script().map(|message| message.plan) else { return };
         let from = self.place.samples;
         self.owner = Owner::Taking { from, until: from + samples(plan.most) };
     }
 
     /// A message is over after its longest time, or after a silence.
     pub(super) fn taking(&mut self, at: u64, from: u64, until: u64) {
-        let pause = self.desk().and_then(|desk| desk.message.as_ref()).map_or(0, |it| samples(it.plan.silence));
+        let pause = self.message_script().map_or(0, |it| samples(it.plan.silence));
         let spoken = self.spoken_until();
         let pause = if spoken > from { pause } else { FIRST_WORDS * pause };
         if at >= until || (!self.speaking && at.saturating_sub(spoken.max(from)) >= pause) {
@@ -194,7 +198,7 @@ impl Session {
 
     fn message_is_taken(&mut self) {
         self.keep_message();
-        let taken = self.desk().and_then(|desk| desk.message.as_ref()).map(|message| message.taken.clone());
+        let taken = self.message_script().map(|message| message.taken.clone());
         match taken.filter(|_| self.notes.message.is_some()) {
             Some(clip) => {
                 self.owner = Owner::MessageTaken;

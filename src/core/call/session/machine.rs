@@ -3,6 +3,7 @@
 use super::super::answerer::Heard;
 use super::{Answerer, AnswererEar, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
 use crate::base::limits;
+use crate::core::call::MachinePlan;
 
 impl Session {
     /// Does what our ear for machines has found out.
@@ -19,6 +20,8 @@ impl Session {
                     match self.owner {
                         // A beep after its last pause: what we had begun to say is not on the tape.
                         Owner::Machine { .. } | Owner::Message => self.leave_message(),
+                        // It asked for a message, not for our name.
+                        Owner::Introducing | Owner::Screened { .. } => self.leave_message(),
                         Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
                         Owner::Confirming | Owner::Goodbye | Owner::Over => {}
                         Owner::Bridge { .. } | Owner::Agent | Owner::Apology | Owner::Transferring { .. } => {}
@@ -36,9 +39,9 @@ impl Session {
         match (self.owner, who) {
             (
                 Owner::Greeting | Owner::Person { .. } | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent,
-                Answerer::Voicemail,
+                Answerer::Voicemail | Answerer::Screening,
             ) => {
-                if self.script.as_ref().is_some_and(|script| script.machines.message.is_some()) {
+                if self.machines().is_some_and(|it| it.message.is_some() || it.screening.is_some()) {
                     self.let_it_speak();
                 } else {
                     self.end(EndCause::Machine);
@@ -53,8 +56,9 @@ impl Session {
                     self.hear_person(Then::Goodbye);
                 }
             }
-            (_, Answerer::Fax | Answerer::FullBox) => self.end(EndCause::Machine),
-            (_, Answerer::Human | Answerer::Unsure | Answerer::Voicemail) => {}
+            (Owner::Introducing | Owner::Screened { .. }, Answerer::Human) => self.is_put_through(),
+            (_, Answerer::Fax | Answerer::FullBox | Answerer::Menu) => self.end(EndCause::Machine),
+            (_, Answerer::Human | Answerer::Unsure | Answerer::Voicemail | Answerer::Screening) => {}
         }
     }
 
@@ -84,20 +88,69 @@ impl Session {
         self.owner = Owner::Machine { until: self.place.samples + wait * SAMPLES_PER_MS };
     }
 
-    /// Machines without a beep are silent instead.
+    fn machines(&self) -> Option<&MachinePlan> {
+        self.script.as_ref().map(|script| &script.machines)
+    }
+
+    /// Machines without a beep are silent instead; one that asked who calls waits for our word.
     pub(super) fn wait_for_beep(&mut self, until: u64) {
         let spoken_until = self.answerer.as_ref().map_or(0, AnswererEar::ended_at);
         let quiet_ms = self.media_ms().saturating_sub(spoken_until);
-        if !self.speaking && u128::from(quiet_ms) >= limits::BEEPLESS_SILENCE.as_millis() {
+        let quiet = |least: std::time::Duration| !self.speaking && u128::from(quiet_ms) >= least.as_millis();
+        let beeped = self.answerer.as_ref().is_some_and(AnswererEar::has_beeped);
+        if let Some(line) = self.machines().and_then(|it| it.screening.clone())
+            && !beeped
+            && quiet(limits::ASKED_SILENCE)
+        {
+            if let Some(ear) = &mut self.answerer {
+                ear.told(Answerer::Screening);
+            }
+            self.notes.answerer = Some(Answerer::Screening);
+            self.log(What::Answerer { who: Answerer::Screening });
+            self.owner = Owner::Introducing;
+            self.play(line);
+        } else if quiet(limits::BEEPLESS_SILENCE) {
             self.leave_message();
         } else if self.place.samples >= until {
             self.end(EndCause::Machine);
         }
     }
 
+    /// Our word was said.
+    pub(super) fn wait_to_be_put_through(&mut self) {
+        let wait = u64::try_from(limits::SCREENING_WAIT.as_millis()).unwrap_or(u64::MAX / 64);
+        self.owner = Owner::Screened { until: self.place.samples + wait * SAMPLES_PER_MS, replied: false };
+    }
+
+    /// Nobody came. What is said now is heard by whoever listens later.
+    pub(super) fn is_not_put_through(&mut self) {
+        self.leave_message();
+    }
+
+    /// Something was said after our word: "hello?" is short, and so is what a person says after the screener's own words.
+    pub(super) fn heard_after_our_word(&mut self, start_ms: u64, end_ms: u64) {
+        if let Owner::Screened { until, replied } = self.owner {
+            let length = u128::from(end_ms.saturating_sub(start_ms));
+            if replied || length <= limits::HELLO_AT_MOST.as_millis() {
+                if let Some(ear) = &mut self.answerer {
+                    ear.told(Answerer::Human);
+                }
+                self.answered_by(Answerer::Human);
+            } else {
+                self.owner = Owner::Screened { until, replied: true };
+            }
+        }
+    }
+
+    /// The owner of the line hears what anybody hears first.
+    fn is_put_through(&mut self) {
+        self.stop_playing();
+        self.go_on(Then::Greet);
+    }
+
     fn leave_message(&mut self) {
         self.stop_playing();
-        match self.script.as_ref().and_then(|script| script.machines.message.clone()) {
+        match self.machines().and_then(|it| it.message.clone()) {
             Some(message) => {
                 self.owner = Owner::Message;
                 self.play(message);

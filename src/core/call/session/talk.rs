@@ -168,16 +168,7 @@ impl Session {
 
     /// Connects the callee with somebody else, if the campaign names somebody.
     pub(super) fn transfer(&mut self, now: Boot, agent: bool) {
-        let listens = matches!(
-            self.owner,
-            Owner::Greeting
-                | Owner::Person { .. }
-                | Owner::Menu { .. }
-                | Owner::Goodbye
-                | Owner::Bridge { .. }
-                | Owner::Agent
-        );
-        if !listens || !self.script.as_ref().is_some_and(|script| script.transfers) {
+        if !self.listens() || !self.script.as_ref().is_some_and(|script| script.transfers) {
             return;
         }
         self.log(What::Transfer { agent });
@@ -195,7 +186,7 @@ impl Session {
                 // The carrier ends the stream now.
                 self.owner = Owner::Transferring { by, taken };
             } else {
-                self.apologise();
+                self.no_agent();
             }
         }
     }
@@ -255,7 +246,7 @@ impl Session {
                 self.finish_voice();
                 self.conversation(self.place.samples);
             }
-            Owner::Agent => self.apologise(),
+            Owner::Agent => self.no_agent(),
             Owner::Bridge { .. } => self.no_agent(),
             _ => {}
         }

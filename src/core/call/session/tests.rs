@@ -31,11 +31,14 @@ fn script() -> Arc<CallScript> {
         transfers: false,
         bridge: None,
         apology: None,
+        call_back: None,
+        message: None,
     })
 }
 
 mod agent;
 mod desk;
+mod keys;
 mod machine;
 mod recording;
 
@@ -163,6 +166,26 @@ impl Line {
 
     fn mark(&mut self, serial: u32, ms: u64) {
         self.say(media::Event::Mark(mark_name(serial, ms * 8).into()));
+    }
+
+    fn key(&mut self, key: char) {
+        self.say(media::Event::Dtmf(key));
+    }
+
+    /// Lets it play what it last began, and one frame more.
+    fn hear_out(&mut self, ms: u64) {
+        let serial = self.played.last().expect("something plays").0;
+        self.silence(ms + 20);
+        self.mark(serial, ms);
+        self.silence(20);
+    }
+
+    fn last(&self) -> &str {
+        self.played.last().map_or("", |(_, key, _)| key)
+    }
+
+    fn agent(&mut self, told: FromAgent) {
+        self.event(Event::Agent(told));
     }
 
     fn cause(&self) -> Option<EndCause> {

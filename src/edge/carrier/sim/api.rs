@@ -150,11 +150,18 @@ impl World {
             return Err(ApiFault::new(400, 21_210, "The source phone number provided is not yet verified"));
         }
         let listens = matches!(script.behaviour, Behaviour::Listens | Behaviour::SaysHello);
-        if listens && self.faults.strikes("callee_converses", &order.to, 0) {
-            script.behaviour = Behaviour::Converses;
-        }
-        if listens && self.faults.strikes("callee_fax", &order.to, 0) {
-            script.behaviour = Behaviour::Fax;
+        for (fault, behaviour, key) in [
+            ("callee_converses", Behaviour::Converses, None),
+            ("callee_asks", Behaviour::PressesOther, Some('2')),
+            ("callee_leaves", Behaviour::LeavesMessage, Some('3')),
+            ("callee_screens", Behaviour::Screens, None),
+            ("callee_fax", Behaviour::Fax, None),
+        ] {
+            if listens && self.faults.strikes(fault, &order.to, 0) {
+                script.behaviour = behaviour;
+                script.key = key.unwrap_or(script.key);
+                script.delay_ms = if key.is_some() { KEY_MS } else { script.delay_ms };
+            }
         }
         if self.faults.strikes("long_ring", &order.to, 0) {
             script.ring_ms = LONG_RING_MS;
@@ -392,6 +399,8 @@ async fn create(
 
 /// Longer than most let it ring.
 const LONG_RING_MS: u64 = 45_000;
+/// Those who are made to press a key do so when they have heard us for so long.
+const KEY_MS: u64 = 1_500;
 
 /// Longer than anybody waits for the answer to an order.
 const SLOW_ANSWER: Duration = Duration::from_secs(12);

@@ -78,6 +78,8 @@ pub(in super::super) fn shared(parts: SharedParts) -> (Arc<Shared>, mpsc::Receiv
             transfers: false,
             bridge: None,
             apology: None,
+            call_back: None,
+            message: None,
             max_call: campaign.max_call,
         };
         let kit = VoiceKit::of_clips(campaign.greeting.clone(), [clip.clone()]);

@@ -104,7 +104,12 @@ fn fits(call: &Call, outcome: Option<Outcome>) -> bool {
         CallStatus::Completed => {
             matches!(
                 outcome,
-                Outcome::Answered | Outcome::OptedOut | Outcome::Unheard | Outcome::Voicemail | Outcome::MessageLeft
+                Outcome::Answered
+                    | Outcome::OptedOut
+                    | Outcome::Unheard
+                    | Outcome::Voicemail
+                    | Outcome::MessageLeft
+                    | Outcome::CallBack
             )
         }
         CallStatus::Busy => outcome == Outcome::Busy,

@@ -20,10 +20,6 @@ fn with_agent() -> Arc<CallScript> {
 }
 
 impl Line {
-    fn agent(&mut self, told: FromAgent) {
-        self.event(Event::Agent(told));
-    }
-
     fn agent_speaks(&mut self, turn: &str, ms: usize) {
         self.agent(FromAgent::Sound { turn: turn.into(), ulaw: vec![0x20; ms * 8] });
     }

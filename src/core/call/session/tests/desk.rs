@@ -17,11 +17,15 @@ fn desk() -> DeskScript {
         comfort: secs(8),
         comforting: Some(clip("still-preparing", 1_000)),
         failing: Failing::OwnVoice,
-        message: Some(MessageScript {
-            plan: MessagePlan { most: secs(20), silence: secs(3) },
-            ask: clip("leave-message", 1_500),
-            taken: clip("message-taken", 800),
-        }),
+    }
+}
+
+fn message() -> MessageScript {
+    let secs = Duration::from_secs;
+    MessageScript {
+        plan: MessagePlan { most: secs(20), silence: secs(3) },
+        ask: clip("leave-message", 1_500),
+        taken: clip("message-taken", 800),
     }
 }
 
@@ -34,30 +38,15 @@ fn script_of(change: impl FnOnce(&mut DeskScript)) -> Arc<CallScript> {
         bridge: Some(clip("bridge", 600)),
         apology: Some(clip("apology", 800)),
         desk: Some(desk),
+        message: Some(message()),
         max_call: Duration::from_secs(300),
         ..CallScript::clone(&script())
     })
 }
 
 impl Line {
-    fn key(&mut self, key: char) {
-        self.say(media::Event::Dtmf(key));
-    }
-
-    /// Lets it play what it last began, and one frame more.
-    fn hear_out(&mut self, ms: u64) {
-        let serial = self.played.last().expect("something plays").0;
-        self.silence(ms + 20);
-        self.mark(serial, ms);
-        self.silence(20);
-    }
-
     fn keys_played(&self) -> Vec<&str> {
         self.played.iter().map(|(_, key, _)| key.as_str()).collect()
-    }
-
-    fn last(&self) -> &str {
-        self.played.last().map_or("", |(_, key, _)| key)
     }
 
     /// Greeting and menu are said.
@@ -106,10 +95,8 @@ fn a_voice_that_never_comes_is_given_up_for_the_agents_own_and_then_for_a_messag
     line.key('1');
     line.silence(30_100);
     assert_eq!((line.own_voices, line.last()), (0, "leave-message"));
-    let mut line = Line::at_the_menu(script_of(|desk| {
-        desk.failing = Failing::Message;
-        desk.message = None;
-    }));
+    let takes_none = script_of(|desk| desk.failing = Failing::Message);
+    let mut line = Line::at_the_menu(Arc::new(CallScript { message: None, ..CallScript::clone(&takes_none) }));
     line.key('1');
     line.silence(30_100);
     assert_eq!(line.last(), "apology", "nobody is left in silence");

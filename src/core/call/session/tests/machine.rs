@@ -9,7 +9,7 @@ const HELLO: &[u8] = include_bytes!("../../../sim/clips/hello.ulaw");
 
 fn on_machine(message: Option<usize>) -> Arc<CallScript> {
     let message = message.map(|ms| clip("voicemail", ms));
-    let machines = MachinePlan { speech: Some(Duration::from_millis(3_000)), message };
+    let machines = MachinePlan { speech: Some(Duration::from_millis(3_000)), message, ..MachinePlan::default() };
     Arc::new(CallScript { machines, ..CallScript::clone(&script()) })
 }
 
@@ -201,4 +201,101 @@ fn without_a_listener_a_machine_is_greeted_like_anybody() {
     line.hear(&beep());
     line.silence(500);
     assert_eq!((line.who(), line.closed), (vec![], false));
+}
+
+const SCREENER: &[u8] = include_bytes!("../../../sim/clips/screener.ulaw");
+
+/// A campaign that tells call screeners who calls.
+fn introducing(message: Option<usize>) -> Arc<CallScript> {
+    let plain = on_machine(message);
+    let machines = MachinePlan { screening: Some(clip("screening", 3_000)), ..plain.machines.clone() };
+    Arc::new(CallScript { machines, ..CallScript::clone(&plain) })
+}
+
+/// It has asked, and heard our word.
+fn introduced(message: Option<usize>) -> Line {
+    let mut line = Line::started_with(introducing(message));
+    line.silence(300);
+    line.hear(SCREENER);
+    assert_ne!(line.last(), "screening", "not before it has waited");
+    line.silence(2_200);
+    assert_eq!(line.last(), "screening");
+    line.hear_out(3_000);
+    assert!(matches!(line.session.owner(), Owner::Screened { .. }));
+    line
+}
+
+#[test]
+fn who_is_put_through_by_a_screener_hears_the_greeting_from_its_start() {
+    let mut line = introduced(None);
+    let greetings = line.played.iter().filter(|it| it.1 == "greeting").count();
+    // Its own "please stay on the line" is no person.
+    line.silence(600);
+    line.hear(&SCREENER[..20_000]);
+    line.silence(1_000);
+    assert_eq!(line.last(), "screening");
+    line.silence(3_000);
+    line.hear(HELLO);
+    line.silence(1_000);
+    assert_eq!(line.last(), "greeting");
+    assert_eq!(line.played.iter().filter(|it| it.1 == "greeting").count(), greetings + 1);
+    assert_eq!(line.who(), [Answerer::Voicemail, Answerer::Screening, Answerer::Human]);
+    line.hear_out(3_000);
+    assert_eq!(line.session.notes().greeting_heard_ms, 3_000);
+}
+
+#[test]
+fn a_person_who_comes_at_once_is_known_by_a_short_word_or_by_a_key() {
+    let mut line = introduced(None);
+    line.hear(HELLO);
+    line.silence(1_000);
+    assert_eq!(line.last(), "greeting");
+    let mut line = introduced(None);
+    line.key('5');
+    assert_eq!((line.last(), line.session.notes().answerer), ("greeting", Some(Answerer::Human)));
+}
+
+#[test]
+fn whom_nobody_puts_through_is_let_be_and_tried_again() {
+    let mut line = introduced(None);
+    line.silence(30_100);
+    assert_eq!(line.cause(), Some(EndCause::Machine));
+    assert_eq!(line.session.notes().answerer, Some(Answerer::Screening));
+    // It may write down what is said.
+    let mut line = introduced(Some(2_000));
+    line.silence(30_100);
+    assert_eq!(line.last(), "voicemail");
+    // They see who calls, and decline; a word in that moment brings nobody back.
+    let mut line = introduced(None);
+    line.hear(&SCREENER[..4_000]);
+    line.say(media::Event::Stop);
+    assert_eq!((line.cause(), line.last()), (Some(EndCause::HungUp), "screening"));
+    assert_eq!(line.session.notes().answerer, Some(Answerer::Screening), "no person was there");
+}
+
+#[test]
+fn a_voicemail_with_a_beep_is_never_told_who_calls() {
+    let mut line = Line::started_with(introducing(Some(2_000)));
+    line.silence(300);
+    line.hear(VOICEMAIL);
+    line.silence(400);
+    line.hear(&beep());
+    line.silence(60);
+    assert_eq!(line.last(), "voicemail");
+    let mut line = Line::started_with(introducing(None));
+    line.silence(300);
+    line.hear(VOICEMAIL);
+    line.silence(400);
+    line.hear(&beep());
+    line.silence(60);
+    assert_eq!(line.cause(), Some(EndCause::Machine));
+    // It beeps under our word, after a pause longer than others make.
+    let mut line = Line::started_with(introducing(None));
+    line.silence(300);
+    line.hear(SCREENER);
+    line.silence(2_300);
+    assert_eq!(line.last(), "screening");
+    line.hear(&beep());
+    line.silence(60);
+    assert_eq!((line.cause(), line.who().last()), (Some(EndCause::Machine), Some(&Answerer::Voicemail)));
 }
