@@ -98,13 +98,17 @@ fn with_phrase(faults: &str, campaign: &str, phrases: &str) -> Shop {
         "kind = \"sim\"\nseed = 5\nspeedup = 20\ncalls_per_second = 50\nmax_live_calls = 40\nfaults = {{ {faults} }}"
     );
     let shop = Shop::open(&Wish { carrier: &carrier, campaign: "", leads: 60 });
+    extend(&shop, campaign, phrases);
+    let made = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c"]));
+    assert_eq!(code(&made), 0);
+    shop
+}
+
+fn extend(shop: &Shop, campaign: &str, phrases: &str) {
     let file = shop.path("campaigns/c/campaign.toml");
     let text = std::fs::read_to_string(&file).expect("there");
     std::fs::write(file, format!("{text}{campaign}")).expect("written");
     std::fs::write(shop.path("campaigns/c/phrases.toml"), phrases).expect("written");
-    let made = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c"]));
-    assert_eq!(code(&made), 0);
-    shop
 }
 
 fn calls_of(shop: &Shop) -> Vec<Value> {
@@ -181,4 +185,33 @@ fn who_asks_for_another_time_is_called_again_and_who_leaves_a_message_is_heard()
     let left: Vec<&Value> = calls.iter().filter(|call| call["report"]["message_taken"].is_array()).collect();
     assert!(left.len() >= 3, "{}", left.len());
     assert!(left.iter().all(|call| row_of(&rows, call).outcome == Some(Outcome::Answered)), "{left:?}");
+}
+
+#[test]
+fn a_machines_words_are_put_down_while_the_call_goes_on_and_tell_a_menu_from_a_voicemail() {
+    let phrases = "[voicemail]\nen = \"Harbour Optics called about your order. Goodbye.\"\n\
+                   [screening]\nen = \"This is Harbour Optics about your order. Please put us through.\"\n";
+    let campaign = "[machine]\nvoicemail = \"message\"\nscreening = \"line\"\nwords = \"ear\"\n";
+    let carrier = "kind = \"sim\"\nseed = 5\nspeedup = 5\ncalls_per_second = 50\nmax_live_calls = 40\n\
+                   faults = { callee_screens = 1.0 }\n\
+                   [transcribers.ear]\nkind = \"command\"\nconcurrency = 4\n\
+                   command = [\"sh\", \"-c\", \"cat > /dev/null; echo For sales, press 1.\"]";
+    let shop = Shop::open(&Wish { carrier, campaign: "", leads: 40 });
+    extend(&shop, campaign, phrases);
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c"]))), 0);
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let calls = calls_of(&shop);
+    let menus = calls.iter().filter(|call| call["report"]["answerer"] == "menu");
+    let menus: Vec<&Value> = menus.collect();
+    assert!(!menus.is_empty(), "{calls:?}");
+    assert!(menus.iter().all(|call| call["report"]["message_left"] == false && call["report"]["cause"] == "machine"));
+    let rows = rows_of(&shop);
+    assert!(menus.iter().all(|call| row_of(&rows, call).outcome == Some(Outcome::Voicemail)));
+    let name = "[machine]\nscreening = \"line\"\nwords = \"nobody\"\n";
+    let shop = Shop::open(&Wish { carrier: "kind = \"sim\"\nseed = 5", campaign: "", leads: 1 });
+    extend(&shop, name, phrases);
+    let refused = run(&mut shop.campaign(&["run", "c", "--yes"]));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(code(&refused) == 2 && told.contains("no transcriber is named `nobody`"), "{told}");
 }

@@ -140,6 +140,12 @@ pub const BEEP_WAIT: Duration = Duration::from_secs(45);
 pub const BEEPLESS_SILENCE: Duration = Duration::from_millis(2_500);
 /// A machine that asks who calls is silent for so long when it has asked; voicemails beep before.
 pub const ASKED_SILENCE: Duration = Duration::from_millis(1_500);
+/// … and for so long, if its words said that it asks.
+pub const ASKED_PAUSE: Duration = Duration::from_millis(400);
+/// Sound of a machine's first words that is put down: who it is has been said by then.
+pub const FIRST_WORDS: Duration = Duration::from_secs(9);
+/// How long we wait for them to be put down; then sound alone decides.
+pub const WORDS_WAIT: Duration = Duration::from_secs(6);
 /// How long its owner may take to come to the line.
 pub const SCREENING_WAIT: Duration = Duration::from_secs(30);
 /// Longest "hello?" of an owner; the screener's own "please stay on the line" is longer.

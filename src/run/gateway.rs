@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::session;
 use crate::base::text::printable;
-use crate::base::{AttemptId, CallId, Exit, Failure, Money, Phone, Secret, Sid, Wall, limits};
+use crate::base::{AttemptId, CallId, Exit, Failure, Language, Money, Phone, Secret, Sid, Wall, limits};
 use crate::core::call::ear::Job;
 use crate::core::call::session::Notes;
 use crate::core::call::{Answerer, Line, What};
@@ -67,6 +67,15 @@ pub trait CallDesk: Send + Sync {
     /// Connects the callee with the number that the campaign names; whether the carrier has taken it.
     fn transfer(&self, _attempt: AttemptId, _sid: Sid) -> Boxed<'_, bool> {
         Box::pin(async { false })
+    }
+    /// Puts a machine's first words down (µ-law); the words, and what that cost. `None`: nobody can.
+    fn understand(
+        &self,
+        _attempt: AttemptId,
+        _language: Language,
+        _ulaw: Vec<u8>,
+    ) -> Boxed<'_, Option<(String, Money)>> {
+        Box::pin(async { None })
     }
     /// The stream is over and its log is on the disk.
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()>;

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
 use crate::base::doors;
-use crate::base::{AttemptId, Boot, Money, Sid, Wall, limits};
+use crate::base::{AttemptId, Boot, Language, Money, Sid, Wall, limits};
 use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::{Piece, mark_name};
@@ -104,12 +104,14 @@ struct Stream<'a> {
     opt_out: Option<oneshot::Receiver<()>>,
     /// Whether the carrier takes a transfer, until it is known.
     transfer: Option<oneshot::Receiver<bool>>,
+    /// A machine's first words and what it costs to put them down, until they are there.
+    words: Option<oneshot::Receiver<Option<(String, Money)>>>,
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
     agent: Option<AgentLine>,
     /// Kind and model of the agent, as the table of prices knows them.
     priced: Option<(&'static str, String)>,
-    /// What it used up cost.
+    /// What it used up cost, and whoever put a machine's words down.
     agent_cost: Option<Money>,
     /// From the stream's `start` to its first sound: nothing in it waits for anything else (law 8).
     way: Option<Span>,
@@ -133,6 +135,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         judged,
         opt_out: None,
         transfer: None,
+        words: None,
         word: None,
         agent: None,
         priced: None,
@@ -171,6 +174,14 @@ impl Stream<'_> {
                 taken = answer_of(&mut self.transfer) => {
                     self.transfer = None;
                     self.session.handle(self.shared.clock.boot(), Event::Transferred(taken));
+                }
+                understood = words_of(&mut self.words) => {
+                    self.words = None;
+                    let text = understood.map(|(text, cost)| {
+                        self.agent_cost = Some(self.agent_cost.unwrap_or_default() + cost);
+                        text
+                    });
+                    self.session.handle(self.shared.clock.boot(), Event::Words(text));
                 }
                 told = agents_word(&mut self.agent), if !self.session.agent_is_ahead() => {
                     if let FromAgent::Gone { .. } = told {
@@ -273,6 +284,7 @@ impl Stream<'_> {
                 }
             }
             Command::Transfer => self.transfer(),
+            Command::Understand(language, ulaw) => self.understand(language, ulaw),
             Command::Record => {
                 if let Some(bound) = &self.bound
                     && let Some(sid) = bound.sid.clone()
@@ -395,6 +407,17 @@ impl Stream<'_> {
         });
     }
 
+    fn understand(&mut self, language: Language, ulaw: Vec<u8>) {
+        let (told, waiting) = oneshot::channel();
+        self.words = Some(waiting);
+        let Some(bound) = &self.bound else { return };
+        let (shared, attempt) = (self.shared.clone(), bound.expected.attempt);
+        tokio::spawn(async move {
+            let asked = timeout(limits::WORDS_WAIT, shared.desk.understand(attempt, language, ulaw)).await;
+            let _the_stream_may_have_ended = told.send(asked.unwrap_or_default());
+        });
+    }
+
     fn open_log(&mut self) {
         let Some(bound) = self.bound.as_mut().filter(|bound| !bound.log_open) else { return };
         bound.log_open = true;
@@ -470,7 +493,7 @@ impl Stream<'_> {
         // Who bills by the minute bills the whole stream.
         let usage = Usage { audio_ms: notes.media_ms, ..notes.usage };
         let usage = table().bill(kind, &model, usage, self.shared.clock.wall());
-        self.agent_cost = Some(usage.cost);
+        self.agent_cost = Some(self.agent_cost.unwrap_or_default() + usage.cost);
         self.log(What::AgentCost { model, usage });
     }
 
@@ -521,6 +544,13 @@ impl Stream<'_> {
 async fn answer_of(waiting: &mut Option<oneshot::Receiver<bool>>) -> bool {
     match waiting {
         Some(waiting) => waiting.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
+}
+
+async fn words_of(waiting: &mut Option<oneshot::Receiver<Option<(String, Money)>>>) -> Option<(String, Money)> {
+    match waiting {
+        Some(waiting) => waiting.await.unwrap_or_default(),
         None => std::future::pending().await,
     }
 }

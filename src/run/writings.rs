@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::Semaphore;
 
 use super::clock::Clock;
 use super::ledger::LedgerHandle;
@@ -19,7 +20,7 @@ use crate::core::call::after::{self, Setback, Stretch, Writing, Written};
 use crate::core::call::report::Saying;
 use crate::core::config::{After, Campaign, EngineConfig};
 use crate::core::cost::{Usage, table};
-use crate::core::sound::{Pcm, wav};
+use crate::core::sound::{Pcm, g711, wav};
 use crate::edge::engine::EngineFault;
 use crate::edge::engine::http::Bounds;
 use crate::edge::summarizer::{self, Summarizer, Task};
@@ -35,6 +36,14 @@ pub struct Pens {
     transcriber: Option<Arc<dyn Transcriber>>,
     summarizer: Option<Arc<dyn Summarizer>>,
     outcomes: Vec<String>,
+    /// Puts a machine's first words down while its call goes on.
+    listener: Option<Listener>,
+}
+
+/// Somebody who listens to calls that go on: no more at once than the service bears.
+struct Listener {
+    transcriber: Arc<dyn Transcriber>,
+    room: Semaphore,
 }
 
 impl Pens {
@@ -61,7 +70,43 @@ impl Pens {
             }
             None => None,
         };
-        Ok(Pens { transcriber, summarizer, outcomes: wanted.outcomes.clone() })
+        Ok(Pens { transcriber, summarizer, outcomes: wanted.outcomes.clone(), listener: None })
+    }
+
+    /// … and who listens to machines: a name of `[transcribers.NAME]`.
+    ///
+    /// Errors: a key or a program that is not there.
+    pub fn listening(mut self, ws: &Workspace, name: Option<&str>) -> Result<Pens, Failure> {
+        if let Some(name) = name {
+            let only = After { transcript: Some(name.to_owned()), ..After::default() };
+            self.listener = Pens::open(ws, &only)?.transcriber.map(|transcriber| {
+                let room = Semaphore::new(transcriber.concurrency().clamp(1, limits::RENDER_CONCURRENCY_MOST));
+                Listener { transcriber, room }
+            });
+        }
+        Ok(self)
+    }
+
+    /// What a machine said (µ-law), and what it cost to put that down; `None`: nobody can tell. The caller bounds the wait.
+    pub async fn understand(&self, language: &str, ulaw: &[u8], now: Wall) -> Option<(String, Money)> {
+        let listener = self.listener.as_ref()?;
+        let _room = listener.room.acquire().await.ok()?;
+        let wav = wav::write(&Pcm { samples: g711::decode_ulaw(ulaw), rate: 8_000 });
+        let transcriber = &listener.transcriber;
+        match transcriber.transcribe(&wav, language).await {
+            Ok(heard) => {
+                let cost = match transcriber.model() {
+                    Some((kind, id)) => table().bill(kind, id, heard.usage, now).cost,
+                    None => heard.usage.cost,
+                };
+                Some((heard.text.chars().take(limits::SERVICE_WORDS).collect(), cost))
+            }
+            Err(fault) => {
+                // The sound alone decides: nobody waits for another try.
+                tracing::warn!(name = transcriber.name(), %fault, "a machine's words were not understood");
+                None
+            }
+        }
     }
 
     /// Whether there is anything to write.

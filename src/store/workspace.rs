@@ -79,6 +79,7 @@ impl Workspace {
         let (transcribers, summarizers) = (&self.config.transcribers, &self.config.summarizers);
         let wanted = [
             ("transcript.engine", "transcribers", &campaign.after.transcript, transcribers),
+            ("machine.words", "transcribers", &campaign.machines.words, transcribers),
             ("summary.engine", "summarizers", &campaign.after.summary, summarizers),
         ];
         for (key, section, name, known) in wanted {

@@ -165,6 +165,11 @@ pub enum What {
     OptOutStored,
     /// The key for a call another time was pressed.
     CallBack,
+    /// A machine's first words, as somebody put them down.
+    MachineSaid {
+        /// The words.
+        text: String,
+    },
     /// Who answered, new or corrected.
     Answerer {
         /// Who.

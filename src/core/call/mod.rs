@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::Language;
 use crate::core::agent::AgentPlan;
 use crate::core::asset::book::{SCREENING, VOICEMAIL};
 use crate::core::config::{
@@ -14,6 +15,7 @@ use crate::core::config::{
 
 pub mod after;
 pub mod answerer;
+pub mod asked;
 pub mod clip;
 pub mod ear;
 pub mod latency;
@@ -109,14 +111,21 @@ pub struct MachinePlan {
     pub message: Option<Arc<PreparedClip>>,
     /// Said to a machine that asks and then waits in silence; `None`: it gets what a voicemail gets.
     pub screening: Option<Arc<PreparedClip>>,
+    /// Somebody puts a machine's first words down while the call goes on, in this language; `None`: nobody does.
+    pub words: Option<Language>,
 }
 
 impl MachinePlan {
-    /// As a campaign wants it; `clip`: its phrases.
-    pub fn of(machines: &Machines, clip: impl Fn(&str) -> Option<Arc<PreparedClip>>) -> MachinePlan {
+    /// As a campaign wants it; `clip`: its phrases in this language.
+    pub fn of(
+        machines: &Machines,
+        language: &Language,
+        clip: impl Fn(&str) -> Option<Arc<PreparedClip>>,
+    ) -> MachinePlan {
         MachinePlan {
             speech: (machines.detect != Detect::Off).then_some(machines.speech),
             message: (machines.voicemail == OnVoicemail::Message).then(|| clip(VOICEMAIL)).flatten(),
+            words: machines.words.as_ref().map(|_| language.clone()),
             screening: (machines.screening == OnScreening::Line).then(|| clip(SCREENING)).flatten(),
         }
     }

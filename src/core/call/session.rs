@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::desk::DeskState;
+use self::machine::FirstWords;
 use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
 use super::ear::{Ear, Next};
@@ -54,6 +55,7 @@ pub struct Session {
     recorded: bool,
     talk: Talk,
     desk: DeskState,
+    words: FirstWords,
     notes: Notes,
     commands: VecDeque<Command>,
 }
@@ -92,6 +94,7 @@ impl Session {
             recorded: false,
             talk: Talk::default(),
             desk: DeskState::default(),
+            words: FirstWords::default(),
             notes: Notes::default(),
             commands: VecDeque::new(),
         }
@@ -164,6 +167,7 @@ impl Session {
                 }
             }
             Event::AnsweredBy(who) => self.carrier_says(who),
+            Event::Words(text) => self.machine_said(text),
             Event::Agent(told) => self.agent_says(now, told),
             Event::Transferred(taken) => self.transferred(taken),
             Event::Tick => self.tick(now),

@@ -9,7 +9,7 @@ use super::ear::Job;
 use super::log::{EndCause, What};
 use super::playout::Piece;
 use super::{Answerer, CallScript, PreparedClip};
-use crate::base::Boot;
+use crate::base::{Boot, Language};
 use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::cost::Usage;
 use crate::core::wire::media::{Inbound, MediaFault, Start};
@@ -118,6 +118,8 @@ pub enum Event<'a> {
     AnsweredBy(Answerer),
     /// The answer to [`Command::OptOut`].
     OptOutStored,
+    /// The answer to [`Command::Understand`]: the words, if anybody understood them.
+    Words(Option<String>),
     /// The agent says something.
     Agent(FromAgent),
     /// The answer to [`Command::Transfer`]: whether the carrier has taken it.
@@ -138,6 +140,8 @@ pub enum Command {
     Say(Piece),
     /// Tell the agent.
     Agent(ToAgent),
+    /// Put a machine's first words down, µ-law; answer with [`Event::Words`].
+    Understand(Language, Vec<u8>),
     /// Connect the callee with whom the campaign names; answer with [`Event::Transferred`].
     Transfer,
     /// Drop what has not been sent, then send `clear`.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::typed::Span;
 
 /// How machines are told from people, and what becomes of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machines {
     /// Who listens.
     pub detect: Detect,
@@ -17,6 +17,9 @@ pub struct Machines {
     pub voicemail: OnVoicemail,
     /// What a call screener gets.
     pub screening: OnScreening,
+    /// A name of `[transcribers.NAME]`: puts a machine's first words down while the call goes on, so that a screener, a
+    /// voicemail and a menu are told apart by what they say; `None` = by sound alone.
+    pub words: Option<String>,
 }
 
 /// Who tells a machine from a person.
@@ -61,6 +64,7 @@ pub(super) struct TypedMachines {
     speech: Option<Span>,
     voicemail: OnVoicemail,
     screening: OnScreening,
+    words: Option<String>,
 }
 
 impl TypedMachines {
@@ -79,6 +83,20 @@ impl TypedMachines {
         if self.detect == Detect::Off && self.screening == OnScreening::Line {
             return Err(("screening", "[machine] detect = \"off\" finds no call screener to answer".to_owned()));
         }
-        Ok(Machines { detect: self.detect, speech, voicemail: self.voicemail, screening: self.screening })
+        let stays = self.voicemail == OnVoicemail::Message || self.screening == OnScreening::Line;
+        if self.words.is_some() && !stays {
+            return Err((
+                "words",
+                "[machine] words needs voicemail = \"message\" or screening = \"line\": nobody else stays to hear them"
+                    .to_owned(),
+            ));
+        }
+        Ok(Machines {
+            detect: self.detect,
+            speech,
+            voicemail: self.voicemail,
+            screening: self.screening,
+            words: self.words,
+        })
     }
 }

@@ -264,7 +264,7 @@ impl Engine {
                 return Err(Failure::usage(ws.campaign_fault(&campaign, "limits.spend", what))
                     .next("name a model that `ahoy cost models` knows, or bound minutes instead"));
             }
-            let pens = Pens::open(ws, &campaign.after)?;
+            let pens = Pens::open(ws, &campaign.after)?.listening(ws, campaign.machines.words.as_deref())?;
             let mut line = line(campaign, kit, late, agent, pens)?;
             line.by_order = added == Added::ForOrders;
             if !accounts.contains_key(&carrier) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::{Shared, attempt, lock};
-use crate::base::{AttemptId, Sid};
+use crate::base::{AttemptId, Language, Money, Sid};
 use crate::core::call::Answerer;
 use crate::core::dial::CallStatus;
 use crate::core::dial::attempt::Source;
@@ -165,6 +165,15 @@ impl CallDesk for Facts {
             asked.is_ok()
         };
         self.there(work, || false)
+    }
+
+    fn understand(&self, attempt: AttemptId, language: Language, ulaw: Vec<u8>) -> Boxed<'_, Option<(String, Money)>> {
+        let Some(shared) = self.account(attempt) else { return Box::pin(async { None }) };
+        let line = lock(&shared.active).get(&attempt).and_then(|active| active.line);
+        let Some(pens) = line.map(|line| Arc::clone(&shared.line(line).pens)) else { return Box::pin(async { None }) };
+        let now = shared.wall();
+        let work = async move { pens.understand(language.as_str(), &ulaw, now).await };
+        self.there(work, || None)
     }
 
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()> {

@@ -306,7 +306,7 @@ pub(crate) fn script(
         barge_in: campaign.barge_in,
         listen_after: campaign.listen_after,
         max_call: campaign.max_call,
-        machines: MachinePlan::of(&campaign.machines, clip),
+        machines: MachinePlan::of(&campaign.machines, language, clip),
         recording: campaign.recording,
         agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
         desk: None,

@@ -1,11 +1,68 @@
 //! A machine on the line: hang up, or wait for its beep and leave our message from its start.
 
 use super::super::answerer::Heard;
-use super::{Answerer, AnswererEar, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
+use super::{Answerer, AnswererEar, Command, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
 use crate::base::limits;
+use crate::base::text::printable;
 use crate::core::call::MachinePlan;
+use crate::core::call::asked;
+
+/// A machine's first words, for somebody to put down.
+#[derive(Default)]
+pub(super) struct FirstWords {
+    /// Their sound, µ-law, until it is asked about.
+    sound: Vec<u8>,
+    /// It was asked about; the answer is waited for until here (samples).
+    asked: Option<u64>,
+    /// What it is by them.
+    who: Option<Answerer>,
+}
 
 impl Session {
+    /// Keeps the callee's first sounds, if somebody may have to put them down.
+    pub(super) fn keep_first_words(&mut self, ulaw: &[u8]) {
+        let wanted = self.words.asked.is_none() && self.machines().is_some_and(|it| it.words.is_some());
+        let most = usize::try_from(limits::FIRST_WORDS.as_millis()).unwrap_or(0) * SAMPLES_PER_MS as usize;
+        if wanted && self.words.sound.len() < most {
+            self.words.sound.extend_from_slice(ulaw);
+        }
+    }
+
+    /// The words came, or there are none.
+    pub(super) fn machine_said(&mut self, text: Option<String>) {
+        self.words.asked = Some(0);
+        let Some(text) = text.map(|text| printable(&text)) else { return };
+        self.words.who = asked::of_words(&text);
+        self.log(What::MachineSaid { text });
+        // Its beep, a key, or its owner may have been faster.
+        if let (Owner::Machine { .. }, Some(Answerer::Voicemail)) = (self.owner, self.words.who)
+            && self.machines().is_some_and(|it| it.message.is_none())
+        {
+            return self.end(EndCause::Machine);
+        }
+        if let (Owner::Machine { .. }, Some(who)) = (self.owner, self.words.who)
+            && self.answerer.as_mut().is_some_and(|ear| ear.told(who))
+        {
+            self.answered_by(who);
+        }
+    }
+
+    /// Asks what was said, once; whether the answer is still waited for.
+    fn words_are_awaited(&mut self, quiet: bool) -> bool {
+        let at = self.place.samples;
+        if let Some(until) = self.words.asked {
+            return at < until;
+        }
+        let Some(language) = self.machines().and_then(|it| it.words.clone()) else { return false };
+        let most = limits::FIRST_WORDS.as_millis() * u128::from(SAMPLES_PER_MS);
+        if quiet || self.words.sound.len() as u128 >= most {
+            let wait = u64::try_from(limits::WORDS_WAIT.as_millis()).unwrap_or(0) * SAMPLES_PER_MS;
+            self.words.asked = Some(at + wait);
+            self.commands.push_back(Command::Understand(language, std::mem::take(&mut self.words.sound)));
+        }
+        true
+    }
+
     /// Does what our ear for machines has found out.
     pub(super) fn act_on_answerer(&mut self) {
         for heard in std::mem::take(&mut self.told) {
@@ -97,21 +154,39 @@ impl Session {
         let spoken_until = self.answerer.as_ref().map_or(0, AnswererEar::ended_at);
         let quiet_ms = self.media_ms().saturating_sub(spoken_until);
         let quiet = |least: std::time::Duration| !self.speaking && u128::from(quiet_ms) >= least.as_millis();
+        let (short, asked) = (quiet(limits::ASKED_PAUSE), quiet(limits::ASKED_SILENCE));
+        let beepless = quiet(limits::BEEPLESS_SILENCE);
         let beeped = self.answerer.as_ref().is_some_and(AnswererEar::has_beeped);
+        if self.words_are_awaited(asked) {
+            return self.no_beep_by(until);
+        }
+        let asks = match self.words.who {
+            Some(Answerer::Screening) => short,
+            Some(_) => false,
+            None => asked,
+        };
         if let Some(line) = self.machines().and_then(|it| it.screening.clone())
             && !beeped
-            && quiet(limits::ASKED_SILENCE)
+            && asks
         {
-            if let Some(ear) = &mut self.answerer {
-                ear.told(Answerer::Screening);
+            if self.notes.answerer != Some(Answerer::Screening) {
+                if let Some(ear) = &mut self.answerer {
+                    ear.told(Answerer::Screening);
+                }
+                self.notes.answerer = Some(Answerer::Screening);
+                self.log(What::Answerer { who: Answerer::Screening });
             }
-            self.notes.answerer = Some(Answerer::Screening);
-            self.log(What::Answerer { who: Answerer::Screening });
             self.owner = Owner::Introducing;
             self.play(line);
-        } else if quiet(limits::BEEPLESS_SILENCE) {
+        } else if beepless {
             self.leave_message();
-        } else if self.place.samples >= until {
+        } else {
+            self.no_beep_by(until);
+        }
+    }
+
+    fn no_beep_by(&mut self, until: u64) {
+        if self.place.samples >= until {
             self.end(EndCause::Machine);
         }
     }

@@ -47,6 +47,7 @@ impl Session {
         self.place.samples += ulaw.len() as u64;
         self.ear.push(ulaw);
         self.agent_hears(ulaw);
+        self.keep_first_words(ulaw);
         if let Some(answerer) = &mut self.answerer {
             let told = &mut self.told;
             answerer.sound(ulaw, self.place.samples / SAMPLES_PER_MS, |heard| told.push(heard));

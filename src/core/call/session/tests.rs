@@ -55,6 +55,8 @@ struct Line {
     recorded: Vec<u64>,
     /// What the agent was told, and pieces of its voice that were sent.
     transfers: usize,
+    /// Lengths of sound that somebody was to put down, ms.
+    asked: Vec<usize>,
     told: Vec<ToAgent>,
     sent: Vec<Piece>,
     closed: bool,
@@ -83,6 +85,7 @@ impl Line {
             own_voices: 0,
             recorded: Vec::new(),
             transfers: 0,
+            asked: Vec::new(),
             told: Vec::new(),
             sent: Vec::new(),
             closed: false,
@@ -131,6 +134,10 @@ impl Line {
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
                 Command::Transfer => self.transfers += 1,
+                Command::Understand(language, ulaw) => {
+                    assert_eq!(language.as_str(), "en");
+                    self.asked.push(ulaw.len() / 8);
+                }
                 Command::Record => self.recorded.push(self.session.media_ms()),
                 Command::Log(what) => self.log.push(what),
                 Command::Sound(them, us) => {

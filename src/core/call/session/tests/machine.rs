@@ -299,3 +299,72 @@ fn a_voicemail_with_a_beep_is_never_told_who_calls() {
     line.silence(60);
     assert_eq!((line.cause(), line.who().last()), (Some(EndCause::Machine), Some(&Answerer::Voicemail)));
 }
+
+/// Somebody puts a machine's first words down.
+fn understood(message: Option<usize>) -> Line {
+    let plain = introducing(message);
+    let machines = MachinePlan { words: Some("en".parse().expect("a tag")), ..plain.machines.clone() };
+    let mut line = Line::started_with(Arc::new(CallScript { machines, ..CallScript::clone(&plain) }));
+    line.silence(300);
+    line.hear(SCREENER);
+    line.silence(2_200);
+    line
+}
+
+fn said(line: &mut Line, text: &str) {
+    line.event(Event::Words(Some(text.to_owned())));
+    line.silence(40);
+}
+
+#[test]
+fn a_machines_words_decide_what_it_is_and_are_asked_for_once() {
+    let mut line = understood(None);
+    assert_eq!((line.asked.len(), line.last()), (1, "greeting"), "until they are there, nothing is said");
+    assert!(line.asked[0] > 5_000 && line.asked[0] <= 9_000, "{:?}", line.asked);
+    said(&mut line, "If you record your name and reason for calling, I'll see if this person is available.");
+    assert_eq!((line.last(), line.session.notes().answerer), ("screening", Some(Answerer::Screening)));
+    assert_eq!(line.who(), [Answerer::Voicemail, Answerer::Screening], "told once");
+
+    let mut line = understood(Some(2_000));
+    said(&mut line, "For sales, press 1. For support, press 2.");
+    assert_eq!((line.cause(), line.session.notes().answerer), (Some(EndCause::Machine), Some(Answerer::Menu)));
+
+    let mut line = understood(Some(2_000));
+    said(&mut line, "I can't take your call. Leave a message.");
+    line.silence(600);
+    assert_eq!(line.last(), "voicemail", "after the silence of one without a beep, and nobody is told who calls");
+    let mut line = understood(None);
+    said(&mut line, "I can't take your call. Leave a message.");
+    assert_eq!(line.cause(), Some(EndCause::Machine), "nothing is left on it");
+    line.silence(2_000);
+    assert_eq!(line.asked.len(), 1);
+}
+
+#[test]
+fn words_that_do_not_come_or_say_nothing_leave_it_to_the_sound() {
+    let mut line = understood(None);
+    line.silence(5_000);
+    assert_eq!(line.last(), "greeting");
+    line.silence(1_200);
+    assert_eq!(line.last(), "screening");
+    for text in [None, Some("Good morning everybody".to_owned())] {
+        let mut line = understood(None);
+        line.event(Event::Words(text));
+        line.silence(40);
+        assert_eq!(line.last(), "screening");
+    }
+    // They come when somebody has pressed a key: a person is there.
+    let mut line = understood(None);
+    line.key('5');
+    let owner = line.session.owner();
+    said(&mut line, "press 1");
+    assert_eq!((line.session.owner(), line.closed), (owner, false));
+    // A machine that never pauses is put down while it speaks.
+    let plain = introducing(None);
+    let machines = MachinePlan { words: Some("en".parse().expect("a tag")), ..plain.machines.clone() };
+    let mut line = Line::started_with(Arc::new(CallScript { machines, ..CallScript::clone(&plain) }));
+    for _ in 0..3 {
+        line.hear(SCREENER);
+    }
+    assert_eq!(line.asked, [9_000]);
+}
