@@ -151,6 +151,40 @@ fn a_webhook_is_answered_only_if_it_is_signed_for_a_number_of_ours_and_a_repeat_
     assert!(ended.is_some(), "{said}");
 }
 
+#[test]
+fn a_caller_whose_stream_never_comes_keeps_their_place_for_half_a_minute_and_no_longer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = Sim::start(folder.path(), &["--speedup", "4"]);
+    let shop = shop(&sim, &DESK.replace("places = 60", "places = 1"), 1);
+    let desk = Desk::serve(&shop);
+    let mut calls = 0;
+    let mut comes = |from: &str| {
+        calls += 1;
+        let sid = format!("CA{calls:032x}");
+        let pairs =
+            [("AccountSid", ACCOUNT), ("CallSid", &*sid), ("CallStatus", "ringing"), ("From", from), ("To", NUMBER)];
+        let signature = sign(&desk.answer_url, &pairs);
+        let header = format!("X-Twilio-Signature: {signature}\r\n");
+        let (status, document) = http(&desk.answer_url, "/v1/answer", &header, &form(&pairs));
+        assert_eq!(status, 200, "{document}");
+        document.contains("<Connect><Stream")
+    };
+    let began = std::time::Instant::now();
+    assert!(comes(&person(1)), "the only place");
+    let mut turned_away = 0;
+    while !comes(&person(2)) {
+        turned_away += 1;
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "the place is never free again");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    assert!(turned_away >= 20, "a stream that is late by seconds still finds its place: {turned_away}");
+    let rows = run(common::ahoy(shop.dir.path()).args(["calls", "inbound", "--json"]));
+    let rows = String::from_utf8_lossy(&rows.stdout).into_owned();
+    let causes: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(causes.iter().filter(|row| row["cause"] == "never_started").count(), 1, "{rows}");
+    assert_eq!(causes.len(), 2, "who was turned away is no call of ours");
+}
+
 /// As the carrier signs a form: the address, then names and values in the order of the names.
 fn sign(url: &str, pairs: &[(&str, &str)]) -> String {
     use hmac::{Hmac, KeyInit, Mac};
