@@ -222,3 +222,56 @@ fn runs_one_after_the_other_keep_the_pace_of_one() {
     assert!(log.calls.len() >= 9, "{}", log.calls.len());
     assert!(log.most_starts_in_a_second() <= 3, "{} in a second", log.most_starts_in_a_second());
 }
+
+#[test]
+fn people_of_a_country_with_its_own_numbers_see_only_these_and_wait_for_them_while_others_are_called() {
+    let odds = BTreeMap::from([("caller_refused".to_owned(), 0.5)]);
+    let faults = Faults::new(11, odds).expect("known");
+    let number = |at: usize| format!("+1500555{at:04}");
+    let bad = (1..).map(number).find(|number| faults.strikes("caller_refused", number, 0)).expect("half of them");
+    let good = (1..).map(number).filter(|number| !faults.strikes("caller_refused", number, 0));
+    let good: Vec<String> = good.take(2).collect();
+    let shop = shop("caller_refused = 0.5", "", 10);
+    let file = shop.path("campaigns/c/campaign.toml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let callers = format!("\"{bad}\", \"{}\", \"{}\"", good[0], good[1]);
+    let text = text.replace("\"+15005550006\"]", &format!("{callers}]\ncountries = [\"GB\", \"US\"]"));
+    let rules = |gb: &str, us: &str| format!("{text}[senders]\nGB = [\"{gb}\"]\nUS = [\"{us}\"]\n");
+    std::fs::write(&file, rules(&bad, &good[1])).expect("written");
+    let us: String = (0..5).map(|at| format!("+1202555014{at},x\n")).collect();
+    std::fs::write(shop.path("us.csv"), format!("phone,consent\n{us}")).expect("written");
+    let import =
+        run(common::ahoy(shop.dir.path()).args(["leads", "import"]).arg(shop.path("us.csv")).args(["--campaign", "c"]));
+    assert_eq!(code(&import), 0, "{}", String::from_utf8_lossy(&import.stderr));
+    let from_to = || -> Vec<(String, String)> {
+        let (lines, _) = line::read(&std::fs::read_to_string(shop.path("sim.jsonl")).expect("the log"));
+        let made = lines.into_iter().filter_map(|line| match line.what {
+            What::Created { from, to, .. } => Some((from, to)),
+            _ => None,
+        });
+        made.collect()
+    };
+    let (ended, report) = drain(&shop);
+    assert!([0, 3].contains(&ended), "{ended}: {report}");
+    let calls = from_to();
+    assert!(
+        calls.len() >= 3 && calls.iter().all(|(from, to)| *from == good[1] && to.starts_with("+1202")),
+        "{calls:?}"
+    );
+    let ready = "SELECT count(*) FROM lead WHERE state = 'ready' AND tries = 0";
+    let count = || {
+        let ledger = rusqlite::Connection::open(shop.path("ahoy.db")).expect("opens");
+        ledger.query_row(ready, [], |row| row.get::<_, u32>(0)).expect("a number")
+    };
+    assert_eq!(count(), 10, "nobody of the other country was called, and nobody was lost");
+    // Their number works again.
+    std::fs::write(&file, rules(&good[0], &good[1])).expect("written");
+    resume(&shop);
+    let due = rusqlite::Connection::open(shop.path("ahoy.db")).expect("opens");
+    due.execute("UPDATE lead SET due = 0 WHERE state = 'ready'", []).expect("their rest is over");
+    drop(due);
+    let (ended, report) = drain(&shop);
+    assert!([0, 3].contains(&ended), "{ended}: {report}");
+    let theirs: Vec<_> = from_to().into_iter().filter(|(_, to)| to.starts_with("+44")).collect();
+    assert!(theirs.len() >= 8 && theirs.iter().all(|(from, _)| *from == good[0]), "{theirs:?}");
+}

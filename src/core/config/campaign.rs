@@ -14,7 +14,9 @@ use super::inbound::{TypedInbound, TypedMessage, TypedReturning};
 use super::keys::TypedKeys;
 use super::machine::TypedMachines;
 use super::recording::TypedRecording;
-use super::{After, Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, MessagePlan, Recording, Span};
+use super::{
+    After, Agent, ConfigFault, Greeting, Hours, Inbound, Keys, Machines, MessagePlan, Recording, Senders, Span,
+};
 use crate::base::{Country, Language, Money, Phone, Slug};
 use crate::core::call::after::AfterCall;
 use crate::core::lead::filter::{Filter, FilterFault};
@@ -33,6 +35,8 @@ pub struct Campaign {
     pub weight: u32,
     /// Numbers shown to callees, at least one; a lead keeps the one it was first called from.
     pub callers: Vec<Phone>,
+    /// Which of them people of a country see; absent = those of their own country first.
+    pub senders: Senders,
     /// The first words, per language.
     pub greeting: Greeting,
     /// Who speaks them.
@@ -248,6 +252,7 @@ struct Typed {
     carrier: Option<String>,
     weight: Option<u32>,
     callers: Vec<String>,
+    senders: BTreeMap<Country, Vec<String>>,
     greeting: BTreeMap<String, String>,
     voice: TypedVoice,
     agent: TypedAgent,
@@ -372,6 +377,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
             .map_err(|_| about("callers", "a caller number is not E.164 (+ and 7 to 15 digits)".to_owned()))?;
         callers.push(phone);
     }
+    let senders = Senders::check(typed.senders, &callers).map_err(|(key, what)| about(&key, what))?;
     let greeting = check_greeting(typed.greeting).map_err(|(key, what)| about(&format!("greeting.{key}"), what))?;
     let hours = typed.hours.check().map_err(|(key, what)| about(&format!("hours.{key}"), what))?;
     let attempts = typed.retries.attempts.unwrap_or(3);
@@ -456,6 +462,7 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         carrier: typed.carrier.unwrap_or_else(|| "sim".to_owned()),
         weight,
         callers,
+        senders,
         greeting,
         voice: Voice {
             engine: typed.voice.engine.unwrap_or_else(|| "pico".to_owned()),

@@ -17,6 +17,7 @@ mod keys;
 mod machine;
 mod mapping;
 mod recording;
+mod senders;
 mod typed;
 mod workspace;
 
@@ -37,5 +38,6 @@ pub use keys::Keys;
 pub use machine::{Detect, Machines, OnScreening, OnVoicemail};
 pub use mapping::Mapping;
 pub use recording::Recording;
+pub use senders::Senders;
 pub use typed::Span;
 pub use workspace::{DiskRoom, EngineConfig, WorkspaceConfig, is_loopback_url, parse_workspace};

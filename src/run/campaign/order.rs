@@ -274,7 +274,12 @@ async fn weigh(shared: &Arc<Shared>, at: usize, order: &Arc<KeyedOrder>) -> Resu
         let resting: Vec<Phone> =
             ledger.resting_callers(&account.account, now)?.into_iter().map(|rest| rest.caller).collect();
         let mut callers = lock(&account.health.callers);
-        let caller = callers.choose(&campaign.callers, &resting, lead.sticky_caller.as_ref(), lead.country);
+        let caller = callers.choose(
+            campaign.senders.pool(&campaign.callers, lead.country),
+            &resting,
+            lead.sticky_caller.as_ref(),
+            lead.country,
+        );
         let caller = caller.ok_or(ClaimRefused::CallerRests)?;
         let words = words_for(&line.kit.personal, &language, &lead);
         let prompt = prompt_for(campaign, &language, &About::lead(&lead));

@@ -156,7 +156,8 @@ pub(super) fn look(
         look.paused_by_rule = Some(why);
         return Ok(look);
     }
-    let resting: Vec<Phone> = ledger.resting_callers(account, now)?.into_iter().map(|rest| rest.caller).collect();
+    let rests = ledger.resting_callers(account, now)?;
+    let resting: Vec<Phone> = rests.iter().map(|rest| rest.caller.clone()).collect();
     let limit = u32::try_from(BUFFER).expect("a small constant");
     let due = ledger.due_leads(campaign, now, limit, None)?;
     look.more = due.len() == BUFFER;
@@ -168,12 +169,19 @@ pub(super) fn look(
         }
         match judge(ledger, campaign, &lead, now)? {
             Gate::Call { language, .. } => {
-                kept += 1;
                 let own = lead.sticky_caller.as_ref();
-                let Some(caller) = callers.choose(&campaign.callers, &resting, own, lead.country) else {
+                let pool = campaign.senders.pool(&campaign.callers, lead.country);
+                let Some(caller) = callers.choose(pool, &resting, own, lead.country) else {
+                    let wakes = rests.iter().filter(|rest| pool.contains(&rest.caller)).map(|rest| rest.until).min();
+                    if let (true, Some(until)) = (campaign.callers.iter().any(|it| !resting.contains(it)), wakes) {
+                        // Others may be called from other numbers; this country waits for its own.
+                        put_off(ledger, lead.id, until, Wait::Refusal, now)?;
+                        continue;
+                    }
                     look.callers_out = true;
                     return Ok(look);
                 };
+                kept += 1;
                 let words = words_for(personal, &language, &lead);
                 let prompt = prompt_for(campaign, &language, &About::lead(&lead));
                 let what = Target { phone: lead.phone, caller, language, words, prompt, order: None };
