@@ -3,6 +3,9 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "serve_house/contract.rs"]
+#[allow(dead_code)]
+mod contract;
 
 use std::collections::BTreeMap;
 
@@ -67,6 +70,15 @@ fn people_who_call_are_greeted_at_once_find_their_way_and_stand_in_the_ledger() 
     assert!(of("LeavesMessage") >= 2 && messages >= of("LeavesMessage"), "{messages} of {}", of("LeavesMessage"));
     let asked = rows.iter().filter(|row| row["menu_ms"].is_u64()).count();
     assert!(of("AsksForAgent") >= 5 && asked >= of("AsksForAgent"), "{asked} of {}", of("AsksForAgent"));
+    // The API knows them, as its document says.
+    let call = rows[0]["call"].as_str().expect("an id");
+    let path = format!("/api/calls/{call}");
+    let (status, body) = desk.get(&path);
+    contract::CONTRACT.check("GET", &path, status, "application/json", &body);
+    let told: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, &told["direction"], &told["lead"]), (200, &Value::from("inbound"), &rows[0]["lead"]), "{told}");
+    assert_eq!(told["report"]["media_ms"].is_u64(), rows[0]["duration_ms"].is_u64());
+    assert_eq!(desk.get("/api/calls/01a22aaa-0000-7000-8000-000000000000").0, 404);
     // Nobody who called is called back by a campaign for it.
     let status = shop.status();
     assert_eq!(status["campaigns"][0]["leads"]["blocked"]["called_us"].as_u64().unwrap_or(36), 36, "{status}");

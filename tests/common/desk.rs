@@ -20,23 +20,36 @@ pub struct Desk {
     child: Child,
     pub answer_url: String,
     pub places: u64,
+    api: String,
 }
+
+const API_TOKEN: &str = "a-token-of-the-test-desk";
 
 impl Desk {
     pub fn serve(shop: &Shop) -> Desk {
         let mut child = ahoy(shop.dir.path())
             .args(["--json", "serve"])
             .env("AHOY_TEST_AGENT", "sk-test-of-agents")
+            .env("AHOY_TEST_API", API_TOKEN)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut first = String::new();
-        let stdout = child.stdout.take().expect("it was piped");
-        BufReader::new(stdout).read_line(&mut first).expect("it says what it answers");
-        let look: Value = serde_json::from_str(&first).expect("one JSON object");
-        let answer_url = look["answer_url"].as_str().expect("its address").to_owned();
-        Desk { child, answer_url, places: look["places"].as_u64().expect("places") }
+        let mut said = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+        let mut look = || -> Value {
+            let line = said.next().expect("it says where it listens").expect("UTF-8");
+            serde_json::from_str(&line).expect("one JSON object")
+        };
+        let desk = look();
+        let has_api = std::fs::read_to_string(shop.path("ahoy.toml")).expect("there").contains("[api]");
+        let api = if has_api { look()["api"].as_str().expect("its address").to_owned() } else { String::new() };
+        let answer_url = desk["answer_url"].as_str().expect("its address").to_owned();
+        Desk { child, answer_url, places: desk["places"].as_u64().expect("places"), api }
+    }
+
+    /// Asks its API, with the token.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        asked("GET", &self.api, path, &format!("Authorization: Bearer {API_TOKEN}\r\n"), "")
     }
 
     /// Ends it as a service manager would, and gives what it said.
@@ -61,6 +74,9 @@ impl Drop for Desk {
 pub fn shop(sim: &Sim, campaign: &str, leads: usize) -> Shop {
     let carrier = carrier_at(&sim.base_url, "calls_per_second = 50\nmax_live_calls = 100");
     let shop = Shop::open(&Wish { carrier: &carrier, campaign, leads });
+    let config = std::fs::read_to_string(shop.path("ahoy.toml")).expect("there");
+    let api = "[api]\nlisten = \"127.0.0.1:0\"\ntoken = { env = \"AHOY_TEST_API\" }\n";
+    std::fs::write(shop.path("ahoy.toml"), format!("{config}\n{api}")).expect("written");
     std::fs::write(
         shop.path("campaigns/c/phrases.toml"),
         "[internet-pending]\nen = \"Hello again. We are still working on your internet connection.\"\n",
@@ -72,12 +88,16 @@ pub fn shop(sim: &Sim, campaign: &str, leads: usize) -> Shop {
 
 /// An HTTP request of a stranger's making, on a connection of its own; gives the status and the body.
 pub fn http(url: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    asked("POST", url, path, headers, body)
+}
+
+fn asked(method: &str, url: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     let host = url.strip_prefix("http://").expect("http").split('/').next().expect("a host");
     let mut stream = TcpStream::connect(host).expect("connected");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("sent");

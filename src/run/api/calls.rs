@@ -12,7 +12,7 @@ use crate::core::call::report::Report;
 use crate::edge::api::Asked;
 use crate::run::campaign::Ordered;
 use crate::store::calllog;
-use crate::store::ledger::{CallRow, Ledger, LedgerFault};
+use crate::store::ledger::{CallRow, InboundRow, Ledger, LedgerFault};
 
 impl House {
     /// Places a call, once for each key.
@@ -46,6 +46,10 @@ impl House {
         Answer { location, repeated, ..Answer::json(202, body) }
     }
 
+    async fn came_in(&self, call: CallId) -> Option<Result<Option<InboundRow>, LedgerFault>> {
+        self.look(self.engine.ledger().run(move |ledger: &mut Ledger| ledger.inbound_call(call))).await
+    }
+
     async fn row(&self, call: CallId) -> Option<Result<Option<CallRow>, LedgerFault>> {
         self.look(self.engine.ledger().run(move |ledger: &mut Ledger| ledger.call(call))).await
     }
@@ -54,20 +58,58 @@ impl House {
     pub(super) async fn call(&self, id: &str) -> Answer {
         let unknown = || Answer::refused(404, "no_such_call", "the ledger has no call of this id");
         let Ok(call) = id.parse::<CallId>() else { return unknown() };
-        let row = match self.row(call).await {
-            Some(Ok(Some(row))) => row,
-            Some(Ok(None)) => return unknown(),
+        let found = match self.row(call).await {
+            Some(Ok(Some(row))) => Some(Ok(Found::Ours(Box::new(row)))),
+            Some(Ok(None)) => self.came_in(call).await.map(|found| Ok(Found::Theirs(found?))),
+            Some(Err(fault)) => Some(Err(fault)),
+            None => None,
+        };
+        let found = match found {
+            Some(Ok(Found::Theirs(None))) => return unknown(),
+            Some(Ok(found)) => found,
             Some(Err(fault)) => {
                 tracing::warn!(%fault, "a call could not be looked up");
                 return Answer::refused(503, "ledger", "the ledger cannot be read now").after(5);
             }
             None => return Answer::refused(503, "ledger", "the ledger is busy").after(5),
         };
-        let folder = row.folder.as_ref().map(|folder| self.ws.calls_dir().join(folder));
+        let folder = match &found {
+            Found::Ours(row) => row.folder.as_ref(),
+            Found::Theirs(row) => row.as_ref().and_then(|row| row.folder.as_ref()),
+        };
+        let folder = folder.map(|folder| self.ws.calls_dir().join(folder));
         let read = self.runtime.spawn_blocking(move || calllog::read(call, &folder?).ok());
         let report = read.await.ok().flatten().map(|record| Report::of(&record.lines));
-        Answer::json(200, whole(&row, report.as_ref()))
+        match found {
+            Found::Ours(row) => Answer::json(200, whole(&row, report.as_ref())),
+            Found::Theirs(Some(row)) => Answer::json(200, theirs(&row, report.as_ref())),
+            Found::Theirs(None) => unknown(),
+        }
     }
+}
+
+/// A call that we made, or one that came in.
+enum Found {
+    Ours(Box<CallRow>),
+    Theirs(Option<InboundRow>),
+}
+
+/// A call to us. No number: the lead has it.
+fn theirs(row: &InboundRow, report: Option<&Report>) -> Value {
+    json!({
+        "id": row.call,
+        "direction": "inbound",
+        "lead": row.lead,
+        "answered_at": row.at.rfc3339(),
+        "phrase": row.phrase,
+        "cause": row.cause,
+        "first_audio_us": row.first_audio_us,
+        "duration_ms": row.duration_ms,
+        "menu_ms": row.menu_ms,
+        "waited_ms": row.waited_ms,
+        "message_ms": row.message_ms,
+        "report": report,
+    })
 }
 
 /// A call as the answer to its order shows it.

@@ -201,6 +201,15 @@ impl Ledger {
         )
     }
 
+    /// One inbound call; `None`: the ledger has none of this id.
+    pub fn inbound_call(&self, call: CallId) -> Result<Option<InboundRow>, LedgerFault> {
+        self.one(
+            "SELECT * FROM call WHERE id = ?1 AND attempt IS NULL AND campaign IS NOT NULL",
+            [call.0.as_bytes()],
+            inbound_row,
+        )
+    }
+
     /// Calls that a lead made to us, oldest first.
     pub fn calls_by(&self, lead: LeadId) -> Result<Vec<InboundRow>, LedgerFault> {
         self.rows(
