@@ -302,6 +302,33 @@ fn a_log_of_media_messages_is_heard_as_its_recording_is_and_lost_phrases_are_nam
 }
 
 #[test]
+fn a_pattern_stands_for_what_it_matches_and_each_recording_is_heard_once() {
+    let shop = shop();
+    for folder in ["a", "a/b", "odd[1]"] {
+        fs::create_dir_all(shop.path(folder)).expect("made");
+    }
+    for (folder, name) in [("a", "one"), ("a/b", "two"), ("a/b", "carrier"), ("odd[1]", "three")] {
+        recording(&shop.path(folder), name, 1, 1);
+    }
+    let heard = |patterns: &[&str]| -> Vec<String> {
+        let mut command = common::ahoy(shop.dir.path());
+        command.current_dir(shop.dir.path()).args(["replay", "run", "--json"]).args(patterns);
+        let told = run(&mut command);
+        assert_eq!(code(&told), 0, "{patterns:?}");
+        lines(&told).iter().map(|it| it["file"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(heard(&["a/**/*.wav"]), ["a/b/two.wav", "a/one.wav"]);
+    assert_eq!(heard(&["a/*.wav", "a/on?.wav", "a/one.wav"]), ["a/one.wav"], "once");
+    assert_eq!(heard(&["a/b/carrier.wav", "a/*.wav"]), ["a/b/carrier.wav", "a/one.wav"], "it was named");
+    assert_eq!(heard(&["odd[1]"]), ["odd[1]/three.wav"], "a folder of that name");
+    for wrong in ["a/**/*.flac", "a/***.wav"] {
+        let refused = run(common::ahoy(shop.dir.path()).args(["replay", "run", wrong]));
+        assert_eq!(code(&refused), 2, "{wrong}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn an_hour_of_silence_is_heard_in_seconds_and_is_nobody() {
     let shop = shop();
     let path = shop.path("hour.wav");

@@ -110,6 +110,7 @@ fn third_party_doors_are_where_the_plan_has_them() {
         ("dialoguer", &["cli"]),
         ("rusqlite", &["store"]),
         ("csv", &["store"]),
+        ("glob", &["store"]),
         ("calamine", &["store/leadfile"]),
         ("zip", &["store/leadfile"]),
         ("encoding_rs", &["store/leadfile"]),

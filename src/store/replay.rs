@@ -1,5 +1,6 @@
 //! Recordings for replay: read within bounds, heard once and remembered, with the labels that lie beside them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,14 +34,42 @@ pub struct Heard {
     pub said: Option<Vec<Utterance>>,
 }
 
-/// The recordings among these paths; see [`super::soundfile::find`]. The carrier's own recording of a call is left out:
-/// ours has the same sound.
+/// The recordings among these paths and patterns; see [`super::soundfile::find`]. Each is taken once. The carrier's own
+/// recording of a call is left out unless it is named: ours has the same sound.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = super::soundfile::find(paths)?;
-    found.retain(|path| {
-        paths.contains(path) || path.file_name().is_none_or(|name| name != super::calllog::CARRIER_AUDIO)
-    });
+    let mut named = Vec::new();
+    for path in paths {
+        matching(path, &mut named)?;
+    }
+    let mut found = super::soundfile::find(&named)?;
+    let carrier = |path: &Path| path.file_name().is_some_and(|name| name == super::calllog::CARRIER_AUDIO);
+    let asked = paths.iter().any(|path| carrier(path));
+    let mut seen = HashSet::new();
+    found.retain(|path| (asked || !carrier(path)) && seen.insert(path.clone()));
     Ok(found)
+}
+
+/// What a path stands for: itself, or, if no file has that name and it has `*`, `?` or `[`, all that it matches.
+///
+/// Refused (exit 2): a pattern that is none or that matches nothing, a folder on the way that cannot be read.
+fn matching(path: &Path, named: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let pattern = path.to_string_lossy();
+    if !pattern.contains(['*', '?', '[']) || path.exists() {
+        named.push(path.to_owned());
+        return Ok(());
+    }
+    let before = named.len();
+    for it in glob::glob(&pattern).map_err(|error| Failure::usage(format!("{pattern}: {error}")))? {
+        named.push(it.map_err(|error| Failure::usage(format!("{pattern}: {error}")))?);
+        if named.len() > limits::EAR_FILES {
+            let what = format!("{pattern}: more than {} files", limits::EAR_FILES);
+            return Err(Failure::usage(what).next("name fewer at a time"));
+        }
+    }
+    if named.len() == before {
+        return Err(Failure::usage(format!("{pattern}: it matches nothing")));
+    }
+    Ok(())
 }
 
 /// Hears recordings on all cores, in their order; `Err` = name and why it cannot be heard. `kept`: a folder of
@@ -61,13 +90,17 @@ pub fn hear(
     })
 }
 
+fn read_all(path: &Path) -> Result<Vec<u8>, String> {
+    match read_bounded(path, limits::WAV_BYTES as u64) {
+        Ok(Read1::Bytes(bytes)) => Ok(bytes),
+        Ok(Read1::Bad(why)) => Err(format!("it {why}")),
+        Ok(Read1::Absent) => Err("it is not there".to_owned()),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
 fn hear_one(path: &Path, party: Party, model: Model, kept: Option<&Path>) -> Result<Heard, String> {
-    let bytes = match read_bounded(path, limits::WAV_BYTES as u64) {
-        Ok(Read1::Bytes(bytes)) => bytes,
-        Ok(Read1::Bad(why)) => return Err(format!("it {why}")),
-        Ok(Read1::Absent) => return Err("it is not there".to_owned()),
-        Err(fault) => return Err(fault.to_string()),
-    };
+    let bytes = read_all(path)?;
     let said = labels_of(path)?;
     let ear = format!("{} {party:?}", model.version());
     let digest = Digest::of(&[Digest::of(&bytes).to_string().as_bytes(), ear.as_bytes()].concat());
