@@ -336,3 +336,110 @@ fn an_hour_of_silence_is_heard_in_seconds_and_is_nobody() {
     let told = run(common::ahoy(shop.dir.path()).args(["replay", "run", "--json"]).arg(&path));
     assert_eq!((code(&told), lines(&told).len()), (0, 0));
 }
+
+#[test]
+fn the_stops_of_live_calls_come_out_of_their_recordings_at_the_same_places() {
+    // A frame of the carrier's and a chunk of the ear.
+    const SAME_MS: u64 = 20 + 32;
+    let carrier = "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 20\nmax_live_calls = 10";
+    let shop = Shop::open(&Wish { carrier, campaign: "[barge_in]\nthreshold = 0.55\n", leads: 40 });
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let barge = |more: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        let told = run(command.args(["replay", "barge", "--campaign", "c", "--json"]).args(more));
+        let mut told = lines(&told);
+        let sums = told.pop().expect("sums")["sums"].clone();
+        (told, sums)
+    };
+    let (calls, sums) = barge(&[]);
+    let stops = |call: &Value, key: &str| -> Vec<(String, u64, u64, u64)> {
+        let ms = |it: &Value, key: &str| it[key].as_u64().expect("ms");
+        let stop = |it: &Value| {
+            let clip = it["clip"].as_str().expect("a clip").to_owned();
+            (clip, ms(it, "onset_ms"), ms(it, "clear_ms"), ms(it, "heard_ms"))
+        };
+        call[key].as_array().expect("stops").iter().map(stop).collect()
+    };
+    let mut compared = 0;
+    for call in &calls {
+        let folder = PathBuf::from(call["file"].as_str().expect("a name")).with_file_name("events.jsonl");
+        let log = fs::read_to_string(folder).expect("a log");
+        let written = log.lines().filter(|line| line.contains("\"event\":\"barge_in\"")).count();
+        let (again, live) = (stops(call, "stops"), stops(call, "live"));
+        assert_eq!((again.len(), live.len()), (written, written), "{call}");
+        for (again, live) in again.iter().zip(&live) {
+            let near = |a: u64, b: u64| a.abs_diff(b) <= SAME_MS;
+            assert!(again.0 == live.0 && near(again.1, live.1) && near(again.2, live.2), "{call}");
+            assert!(near(again.3, live.3), "heard: {call}");
+            compared += 1;
+        }
+        assert_eq!(call["differs_from_ms"], Value::Null);
+    }
+    assert!(calls.len() > 10 && compared >= 5, "{} calls, {compared} stops", calls.len());
+    assert_eq!((sums["same"].as_u64(), sums["live_stops"].as_u64()), (Some(compared), Some(compared)), "{sums}");
+    // Settings that hear nothing stop nothing, and it is told that the live calls did.
+    let (calls, sums) = barge(&["--protect-ms", "60000"]);
+    assert_eq!((sums["stops"].as_u64(), sums["live_stops"].as_u64()), (Some(0), Some(compared)), "{sums}");
+    let differ = calls.iter().filter(|it| it["differs_from_ms"].is_u64()).count();
+    assert_eq!(differ, calls.iter().filter(|it| !stops(it, "live").is_empty()).count());
+    // A deafer ear stops later, if at all.
+    let (_, deafer) = barge(&["--min-speech-ms", "320"]);
+    let delay = |sums: &Value| sums["delay_ms"]["p50"].as_u64().expect("stops");
+    assert!(deafer["stops"] == 0 || delay(&deafer) >= delay(&barge(&[]).1) + 200, "{deafer}");
+}
+
+#[test]
+fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is_missed() {
+    let shop = shop();
+    let folder = shop.path("one");
+    fs::create_dir_all(&folder).expect("made");
+    // Ten seconds of our voice; they say a word at two seconds, and at six.
+    let mut noise = fastrand::Rng::with_seed(3);
+    let mut them: Vec<i16> = (0..12 * 8_000).map(|_| noise.i16(-20..20)).collect();
+    let word = g711::decode_ulaw(WORDS[2]);
+    for at in [2 * 8_000, 6 * 8_000] {
+        for (to, from) in them[at..].iter_mut().zip(&word) {
+            *to = to.saturating_add(*from);
+        }
+    }
+    let mut wav = wav::write(&Pcm { samples: them.iter().flat_map(|it| [*it, 0]).collect(), rate: 16_000 });
+    // The same bytes as two channels at half the rate.
+    wav[22..24].copy_from_slice(&2_u16.to_le_bytes());
+    wav[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
+    wav[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
+    wav[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    let path = folder.join("call.wav");
+    fs::write(&path, wav).expect("written");
+    let barge = |more: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "barge", "--json", "--restart-under-ms", "0"]).arg(&path).args(more))
+    };
+    let refused = barge(&[]);
+    assert_eq!(code(&refused), 3);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no call log beside it"));
+    let play =
+        "{\"ms\":0,\"media_ms\":0,\"event\":\"play\",\"clip\":\"greeting\",\"total_ms\":10000,\"marks_ms\":[10000]}\n";
+    fs::write(folder.join("events.jsonl"), play).expect("written");
+    let sums = |output: &std::process::Output| lines(output).pop().expect("sums")["sums"].clone();
+    let told = sums(&barge(&[]));
+    assert_eq!(
+        (told["stops"].as_u64(), &told["false_stops"]),
+        (Some(1), &Value::Null),
+        "no labels, no verdict: {told}"
+    );
+    // Only the second word is labelled: the stop at the first was false. What came after it met silence.
+    let label = |from: f64| format!("{from}\t{}\thow much?\n", from + word.len() as f64 / 8_000.0);
+    fs::write(folder.join("call.labels.txt"), label(6.0)).expect("written");
+    let told = sums(&barge(&[]));
+    assert_eq!((told["false_stops"].as_u64(), told["missed_stops"].as_u64()), (Some(1), Some(0)), "{told}");
+    // Both are; the first cannot stop what is protected, and nothing stops it later.
+    fs::write(folder.join("call.labels.txt"), label(2.0) + &label(6.0)).expect("written");
+    let told = sums(&barge(&["--protect-ms", "4000"]));
+    assert_eq!((told["stops"].as_u64(), told["false_stops"].as_u64()), (Some(1), Some(0)), "{told}");
+    let told = sums(&barge(&["--min-speech-ms", "2000"]));
+    assert_eq!((told["stops"].as_u64(), told["missed_stops"].as_u64()), (Some(0), Some(0)), "too short for it: {told}");
+    let told = sums(&barge(&["--threshold", "0.99"]));
+    let (stops, missed) = (told["stops"].as_u64().expect("a count"), told["missed_stops"].as_u64().expect("a count"));
+    assert!(stops == 1 || missed == 2, "{told}");
+}

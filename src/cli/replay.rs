@@ -14,10 +14,12 @@ use crate::show::words::say;
 use crate::store::replay::{Heard, Party, find, hear};
 use crate::store::workspace::Workspace;
 
+mod barge;
 mod cut;
 mod hold;
 mod sweep;
 
+use barge::{BARGE_HELP, BargeArgs};
 use cut::{RUN_HELP, RunArgs};
 use hold::{APPLY_HELP, ApplyArgs, CHECK_HELP, CheckArgs};
 use sweep::{REPORT_HELP, ReportArgs, SWEEP_HELP, SweepArgs};
@@ -34,6 +36,9 @@ enum ReplayCommand {
     /// Speech in recordings, as these settings cut it
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Both channels of calls against the live session: where other settings would have stopped our voice
+    #[command(after_help = BARGE_HELP)]
+    Barge(BargeArgs),
     /// Many settings over labelled recordings: what each would have caught, and which we would take
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
@@ -123,6 +128,7 @@ fn probability(text: &str) -> Result<f32, String> {
 pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         ReplayCommand::Run(args) => cut::run_files(args, context),
+        ReplayCommand::Barge(args) => barge::barge(args, context),
         ReplayCommand::Sweep(args) => sweep::sweep_files(args, context),
         ReplayCommand::Report(args) => sweep::report(args, context),
         ReplayCommand::Check(args) => hold::check_files(args, context),

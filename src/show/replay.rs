@@ -1,7 +1,9 @@
 //! Segments, figures and sweeps as tables and lines.
 
 use super::table::table;
+use crate::core::figures::Quantiles;
 use crate::core::replay::Segment;
+use crate::core::replay::barge::{self, Replayed, Stop};
 use crate::core::replay::labels::Utterance;
 use crate::core::replay::score::{Figures, Share};
 use crate::core::replay::sweep::Point;
@@ -39,6 +41,55 @@ pub fn shares(shares: &[(String, Share)]) -> String {
         })
         .collect();
     table(&["said", "utterances", "owned", "%", "missed", "split", "merged"], &rows, &[1, 2, 3, 4, 5, 6])
+}
+
+/// One row a stop, of the replay and of the live call.
+pub fn stops(calls: &[Replayed]) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for call in calls {
+        let of = |it: &Stop, what: &str| {
+            let verdict = if it.falsely == Some(true) { "false" } else { "" };
+            vec![
+                call.file.clone(),
+                what.to_owned(),
+                it.clip.clone(),
+                seconds(it.onset_ms),
+                seconds(it.clear_ms),
+                it.clear_ms.saturating_sub(it.onset_ms).to_string(),
+                format!("{} of {}", it.heard_ms, it.total_ms),
+                verdict.to_owned(),
+            ]
+        };
+        rows.extend(call.stops.iter().map(|it| of(it, "replay")));
+        rows.extend(call.live.iter().map(|it| of(it, "live")));
+        for (from, to) in call.missed.iter().flatten() {
+            let span = vec![seconds(*from), seconds(*to), String::new(), String::new(), "missed".to_owned()];
+            rows.push([vec![call.file.clone(), "replay".to_owned(), String::new()], span].concat());
+        }
+    }
+    table(&["file", "who", "clip", "speech s", "clear s", "delay ms", "heard ms", ""], &rows, &[3, 4, 5, 6])
+}
+
+/// Sums of stops, in words.
+pub fn stop_figures(figures: &barge::Figures) -> String {
+    let delay =
+        |it: Option<Quantiles<u64>>| it.map_or("-".to_owned(), |it| format!("p50 {} ms, p95 {} ms", it.p50, it.p95));
+    let mut text = format!(
+        "{} calls: {} stops (live {}, the same {}); speech to clear {} (live {})",
+        figures.calls,
+        figures.stops,
+        figures.live_stops,
+        figures.same,
+        delay(figures.delay_ms),
+        delay(figures.live_delay_ms)
+    );
+    if let Some(heard) = figures.heard_percent {
+        text.push_str(&format!("; heard of a stopped clip p50 {} %, p95 {} %", heard.p50, heard.p95));
+    }
+    if let (Some(falsely), Some(missed)) = (figures.false_stops, figures.missed_stops) {
+        text.push_str(&format!("; false {falsely}, missed {missed}"));
+    }
+    text
 }
 
 /// Audacity's label file of one recording.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::base::{Failure, limits};
 use crate::core::asset::Digest;
 use crate::core::replay::Track;
+use crate::core::replay::barge::Recorded;
 use crate::core::replay::labels::{self, ENDINGS, Utterance};
 use crate::core::replay::streams::{self, Side};
-use crate::core::sound::{Pcm, wav};
+use crate::core::sound::{Pcm, g711, resample, wav};
 use crate::core::vad::Model;
+use crate::store::calllog::EVENTS;
 use crate::store::shelf::{Read1, on_all_cores, read_bounded};
 use crate::store::workspace;
 
@@ -179,6 +181,43 @@ fn party_of(path: &Path, bytes: &[u8], party: Party) -> Result<Pcm, String> {
         (Party::Us, _) => 1,
     };
     Ok(Pcm { samples: channels.swap_remove(channel), rate })
+}
+
+/// A recorded call: both channels, its log, and labels if there are any. The log is `NAME.events.jsonl`, or `events.jsonl`
+/// in its folder. `Err`: why it is none.
+pub fn call(path: &Path) -> Result<Recorded, String> {
+    let bytes = read_all(path)?;
+    let sound = wav::read_repaired(&bytes).map_err(|fault| fault.to_string())?;
+    let [them, us] = <[Vec<i16>; 2]>::try_from(sound.channels)
+        .map_err(|them| format!("it has {} channel, not the callee's and ours", them.len()))?;
+    let narrow = |samples: Vec<i16>| {
+        let pcm = Pcm { samples, rate: sound.rate };
+        let pcm = if pcm.rate == 8_000 { Ok(pcm) } else { resample::resample(&pcm, 8_000) };
+        pcm.map(|pcm| g711::encode_ulaw(&pcm.samples)).map_err(|fault| fault.to_string())
+    };
+    let own = path.with_extension(EVENTS);
+    let log = if own.is_file() { own } else { path.with_file_name(EVENTS) };
+    if !log.is_file() {
+        return Err(format!("no call log beside it ({EVENTS})"));
+    }
+    Ok(Recorded {
+        name: path.display().to_string(),
+        them: narrow(them)?,
+        us: narrow(us)?,
+        log: super::calllog::lines(&log).map_err(|failure| failure.what)?.0,
+        said: labels_of(path)?,
+    })
+}
+
+/// Recorded calls, read and dealt with on all cores, in their order; `Err` = name and why not.
+pub fn each_call<T: Send>(
+    files: &[PathBuf],
+    with: impl Fn(&Recorded) -> Result<T, &'static str> + Sync,
+) -> Vec<Result<T, (String, String)>> {
+    on_all_cores(files, |path| {
+        let done = call(path).and_then(|call| with(&call).map_err(str::to_owned));
+        done.map_err(|why| (path.display().to_string(), why))
+    })
 }
 
 /// A piece of a recording, from and to in ms.

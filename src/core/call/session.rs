@@ -290,7 +290,7 @@ impl Session {
         self.judged_chunks += 1;
         let chunks = self.unbroken.feed(probability, barge_in.threshold);
         let at = self.place.samples;
-        let ours = matches!(self.owner, Owner::Greeting | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent)
+        let ours = self.owner.can_be_stopped()
             && self.playout.is_sounding(at)
             && u128::from(self.playout.playhead(at) / SAMPLES_PER_MS) >= barge_in.protect.as_millis();
         let long_enough = chunks > 0 && u128::from(chunks * CHUNK_MS) >= barge_in.min_speech.as_millis();

@@ -93,6 +93,13 @@ pub enum Owner {
     Over,
 }
 
+impl Owner {
+    /// Whether speech over our voice stops it.
+    pub fn can_be_stopped(self) -> bool {
+        matches!(self, Owner::Greeting | Owner::Goodbye | Owner::Bridge { .. } | Owner::Agent)
+    }
+}
+
 /// What follows when the callee has spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {

@@ -238,6 +238,13 @@ pub struct BargeIn {
     pub protect: Duration,
 }
 
+impl Default for BargeIn {
+    fn default() -> BargeIn {
+        let ms = Duration::from_millis;
+        BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(1_500), protect: Duration::ZERO }
+    }
+}
+
 /// Prices for estimates, in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prices {
@@ -408,12 +415,13 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         prefix_padding: typed.vad.prefix_padding.map_or(usual.prefix_padding, |s| s.0),
         min_speech: typed.vad.min_speech.map_or(usual.min_speech, |s| s.0),
     };
+    let default = BargeIn::default();
     let barge_in = BargeIn {
-        enabled: typed.barge_in.enabled.unwrap_or(true),
-        threshold: probability("barge_in.threshold", typed.barge_in.threshold, 0.6)?,
-        min_speech: typed.barge_in.min_speech.map_or(Duration::from_millis(64), |s| s.0),
-        restart_under: typed.barge_in.restart_under.map_or(Duration::from_millis(1_500), |s| s.0),
-        protect: typed.barge_in.protect.map_or(Duration::ZERO, |s| s.0),
+        enabled: typed.barge_in.enabled.unwrap_or(default.enabled),
+        threshold: probability("barge_in.threshold", typed.barge_in.threshold, default.threshold)?,
+        min_speech: typed.barge_in.min_speech.map_or(default.min_speech, |s| s.0),
+        restart_under: typed.barge_in.restart_under.map_or(default.restart_under, |s| s.0),
+        protect: typed.barge_in.protect.map_or(default.protect, |s| s.0),
     };
     let message = typed.message.or(keys.message.map(|_| TypedMessage::default())).map(TypedMessage::check).transpose();
     let message = message.map_err(|(key, what)| about(&format!("message.{key}"), format!("[message] {what}")))?;

@@ -2,6 +2,7 @@
 //!
 //! A sound is heard once ([`Track`]); a sweep only cuts its probabilities anew.
 
+pub mod barge;
 pub mod labels;
 pub mod score;
 pub mod streams;

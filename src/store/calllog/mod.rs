@@ -14,7 +14,7 @@ pub mod recorder;
 mod transcript;
 
 pub use fetched::{CARRIER_AUDIO, Fetched};
-pub use read::{CallRecord, list, read, recording};
+pub use read::{CallRecord, lines, list, read, recording};
 pub use recorder::Recorder;
 pub use transcript::{Alone, alone, find, said, spoken, summary, transcript, write_summary, write_transcript};
 

@@ -76,23 +76,24 @@ fn numbered(dir: &Path, digits: usize) -> Result<Vec<PathBuf>, Failure> {
 /// Reads a call's event log. A cut last line and lines of newer versions are counted, not fatal.
 pub fn read(call: CallId, folder: &Path) -> Result<CallRecord, Failure> {
     let path = folder.join(EVENTS);
+    // The folder is made before the file: a crash between the two is an empty log.
+    let (lines, unread) = if !path.exists() && folder.is_dir() { (Vec::new(), 0) } else { lines(&path)? };
+    Ok(CallRecord { call, folder: folder.to_owned(), lines, unread })
+}
+
+/// The lines of an event log that could be read, and how many could not.
+pub fn lines(path: &Path) -> Result<(Vec<Line>, usize), Failure> {
     let mut bytes = Vec::new();
-    match File::open(&path) {
-        Ok(file) => {
-            file.take(limits::EVENT_LOG_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(&path, &error))?;
-        }
-        // The folder is made before the file: a crash between the two is an empty log.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_dir() => {}
-        Err(error) => return Err(unreadable(&path, &error)),
-    }
-    let mut record = CallRecord { call, folder: folder.to_owned(), lines: Vec::new(), unread: 0 };
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    file.take(limits::EVENT_LOG_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let (mut lines, mut unread) = (Vec::new(), 0);
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line) {
-            Ok(line) => record.lines.push(line),
-            Err(_) => record.unread += 1,
+            Ok(line) => lines.push(line),
+            Err(_) => unread += 1,
         }
     }
-    Ok(record)
+    Ok((lines, unread))
 }
 
 /// Path of a call's recording, its header repaired from the file's size; `None` if it holds no sound.
