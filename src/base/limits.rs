@@ -170,10 +170,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const WEBHOOK_BYTES: usize = 256 << 10;
 /// Our sound that waits for a leg without a buffer of its own: ten minutes, longer than any phrase.
 pub const LEG_SAMPLES: usize = 8_000 * 600;
-/// Longest event of an Asterisk: a channel with its variables.
-pub const ARI_EVENT_BYTES: usize = 256 << 10;
-/// Events of an Asterisk that are worked on at once; more wait in its socket.
-pub const ARI_EVENTS: usize = 256;
+/// Longest event of a telephone system: an Asterisk's channel with its variables.
+pub const PBX_EVENT_BYTES: usize = 256 << 10;
+/// Events of a telephone system that are worked on at once; more wait in its socket.
+pub const PBX_EVENTS: usize = 256;
 /// Connections to our AudioSocket that have not named themselves, and how long they may take.
 pub const LEG_STRANGERS: usize = 64;
 /// See [`LEG_STRANGERS`].
@@ -194,6 +194,33 @@ pub const MEDIA_DEPTH: usize = 16;
 pub const BAD_MEDIA_IN_A_ROW: u32 = 50;
 /// A media token is good for this long after its attempt's answer could come.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(600);
+/// Participants of a telephone system that are read from one answer or held in memory: more than one carries at once.
+pub const PBX_PARTICIPANTS: usize = 4_096;
+/// Participants that are gone and remembered, so that what is told of them late makes no new call of them.
+pub const PBX_GONE: usize = 1_024;
+/// Between two looks at everything while a call is there: an event that was lost costs as much silence at most.
+pub const PBX_LOOK: Duration = Duration::from_secs(2);
+/// Between two looks that gaps in the events, or an add-on's words, ask for.
+pub const PBX_LOOK_LEAST: Duration = Duration::from_millis(500);
+/// A call that is shown no more and whose end nobody told is forgotten here after this; the sweep asks about it.
+pub const PBX_MISSED: Duration = Duration::from_secs(60);
+/// Longest life of an access token here; it is renewed before a telephone system would end it (30 min).
+pub const TOKEN_RENEW: Duration = Duration::from_secs(25 * 60);
+/// Frames of ours that wait for a telephone system to take them, a second: more is dropped, after as much again the call is
+/// given up.
+pub const VOICE_FRAMES: usize = 50;
+/// Pieces of the callee's sound that wait for our session.
+pub const HEARD_PIECES: usize = 256;
+/// How often a sound stream that broke in the middle of a call is opened again.
+pub const VOICE_REOPENS: u32 = 20;
+/// Before a stream is opened again.
+pub const VOICE_REOPEN_PAUSE: Duration = Duration::from_millis(100);
+/// A sound stream may stay open for this long: longer than any call.
+pub const VOICE_LONGEST: Duration = Duration::from_secs(6 * 3_600);
+/// Bytes of one post of a telephone system's add-on.
+pub const HOOK_BYTES: usize = 64 << 10;
+/// Lines of an add-on's words in one call's log.
+pub const HOOK_LINES: u32 = 64;
 /// Media sockets at once; beyond it new ones are refused (never existing ones).
 pub const STREAMS: usize = 4_096;
 /// Bytes of a carrier's answer that are read.

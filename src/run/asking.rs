@@ -184,6 +184,8 @@ impl Asker {
                 Ok::<_, LedgerFault>((open, ledger.unwanted_calls(Some(&account))?, ledger.slowest(&account)?))
             })
             .await?;
+        let numbers: Vec<_> = open.iter().map(|entry| (entry.attempt, &entry.phone)).collect();
+        self.carrier.remind(&numbers);
         let mut inside = self.inside();
         inside.slowest = inside.slowest.max(slowest);
         let still: HashSet<AttemptId> = open.iter().map(|entry| entry.attempt).collect();

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use crate::base::{Failure, Secret};
 use crate::core::config::{
-    AsteriskConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, TwilioConfig, account,
+    AsteriskConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, ThreeCxConfig, TwilioConfig, account,
 };
 use crate::core::wire::dialect::Dialect;
 use crate::core::wire::signature::Trusted;
 use crate::edge::carrier::asterisk::{Asterisk, AsteriskOptions};
 use crate::edge::carrier::sim::CARD;
+use crate::edge::carrier::threecx::{ThreeCx, ThreeCxOptions};
 use crate::edge::carrier::twilio::{Twilio, TwilioOptions};
 use crate::edge::carrier::{Carrier, signalwire, telnyx};
 use crate::run::clock::Clock;
@@ -36,8 +37,17 @@ pub struct OpenCarrier {
     pub sim: Option<SimHandle>,
     /// Its log.
     pub sim_log: Option<PathBuf>,
-    /// The Asterisk, if it is one: its events and legs are to be attached before anybody is called.
-    pub asterisk: Option<Arc<Asterisk>>,
+    /// A telephone system of one's own, if it is one: its events and its sound are to be attached before anybody is called.
+    pub system: Option<System>,
+}
+
+/// A telephone system of one's own.
+#[derive(Clone)]
+pub enum System {
+    /// An Asterisk.
+    Asterisk(Arc<Asterisk>),
+    /// A 3CX.
+    ThreeCx(Arc<ThreeCx>),
 }
 
 /// The account of a carrier: what attempts and stops hang on in the ledger.
@@ -56,6 +66,7 @@ pub async fn open(ws: &Workspace, name: &str, clock: Arc<dyn Clock>) -> Result<O
         CarrierKind::SignalWire(signalwire) => open_signalwire(ws, name, signalwire),
         CarrierKind::Telnyx(telnyx) => open_telnyx(ws, name, telnyx),
         CarrierKind::Asterisk(asterisk) => open_asterisk(ws, name, asterisk),
+        CarrierKind::ThreeCx(threecx) => open_threecx(ws, name, threecx, clock),
         CarrierKind::Sim(sim) => open_sim(ws, name, sim, clock).await,
     }
 }
@@ -79,7 +90,7 @@ fn open_twilio(ws: &Workspace, name: &str, config: &TwilioConfig) -> Result<Open
         trusted,
         sim: None,
         sim_log: None,
-        asterisk: None,
+        system: None,
     })
 }
 
@@ -95,7 +106,7 @@ fn open_signalwire(ws: &Workspace, name: &str, config: &SignalWireConfig) -> Res
         trusted: vec![Trusted::Token(signing_key)],
         sim: None,
         sim_log: None,
-        asterisk: None,
+        system: None,
     })
 }
 
@@ -111,7 +122,7 @@ fn open_telnyx(ws: &Workspace, name: &str, config: &TelnyxConfig) -> Result<Open
         trusted: vec![Trusted::Ed25519(config.public_key)],
         sim: None,
         sim_log: None,
-        asterisk: None,
+        system: None,
     })
 }
 
@@ -131,7 +142,33 @@ fn open_asterisk(ws: &Workspace, name: &str, config: &AsteriskConfig) -> Result<
         trusted: Vec::new(),
         sim: None,
         sim_log: None,
-        asterisk: Some(asterisk),
+        system: Some(System::Asterisk(asterisk)),
+    })
+}
+
+fn open_threecx(
+    ws: &Workspace,
+    name: &str,
+    config: &ThreeCxConfig,
+    clock: Arc<dyn Clock>,
+) -> Result<OpenCarrier, Failure> {
+    let client_secret = ws.secret(&config.client_secret, &format!("carrier {name}, client_secret"))?;
+    let threecx = Arc::new(ThreeCx::new(ThreeCxOptions {
+        base_url: config.base_url.clone(),
+        client_id: config.client_id.clone(),
+        client_secret,
+        route_point: config.route_point.clone(),
+        destination: config.destination.clone(),
+        now: Arc::new(move || clock.boot()),
+    })?);
+    Ok(OpenCarrier {
+        name: name.to_owned(),
+        carrier: Arc::clone(&threecx) as Arc<dyn Carrier>,
+        account: account_of(ws, name)?,
+        trusted: Vec::new(),
+        sim: None,
+        sim_log: None,
+        system: Some(System::ThreeCx(threecx)),
     })
 }
 
@@ -174,6 +211,6 @@ async fn open_sim(
         trusted: vec![Trusted::Token(auth_token)],
         sim: Some(handle),
         sim_log: Some(log),
-        asterisk: None,
+        system: None,
     })
 }

@@ -4,6 +4,7 @@
 //! their pauses. The recorder has another. Neither waits for the desk's database: the desk's futures are awaited by
 //! the request or stream that they belong to only.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -79,6 +80,14 @@ pub trait CallDesk: Send + Sync {
     }
     /// The stream is over and its log is on the disk.
     fn ended(&self, summary: CallSummary) -> Boxed<'_, ()>;
+}
+
+/// Whoever takes the posts of a telephone system's add-ons.
+pub trait Posts: Send + Sync {
+    /// Whether this is the token of its address.
+    fn fits(&self, token: &str) -> bool;
+    /// A post of at most `limits::HOOK_BYTES`, whose token fits: the HTTP status. Must not block.
+    fn post(&self, body: &[u8]) -> u16;
 }
 
 /// A status callback.
@@ -165,6 +174,8 @@ pub(super) struct Shared {
     public_url: String,
     stream_url: String,
     trusted: RwLock<Vec<Trusted>>,
+    /// By carrier.
+    posts: RwLock<HashMap<String, Arc<dyn Posts>>>,
     pub(super) token_key: TokenKey,
     pub(super) calls_dir: PathBuf,
     pub(super) desk: Arc<dyn CallDesk>,
@@ -232,6 +243,7 @@ pub fn start(
         public_url: public_url.clone(),
         stream_url,
         trusted: RwLock::new(options.auth_tokens.into_iter().map(Trusted::Token).collect()),
+        posts: RwLock::default(),
         token_key: options.token_key,
         calls_dir: options.calls_dir,
         desk,
@@ -287,6 +299,32 @@ impl Streams {
         match self.0.admit(&seal, Some(&token)) {
             Ok(()) => self.0.media(door, Some(token)).await,
             Err(status) => tracing::warn!(status, "a media leg was not admitted"),
+        }
+    }
+
+    /// Somebody calls one of our numbers: the document of the call. `None`: the number is nobody's, or it is being closed.
+    pub fn answer(&self, form: &[(String, String)]) -> Option<String> {
+        if self.0.stopping.load(Ordering::Acquire) {
+            return None;
+        }
+        self.0.desk.answer(form)
+    }
+
+    /// The attempt of a token of ours.
+    pub fn attempt_of(&self, token: &str) -> Option<AttemptId> {
+        token::verify(&self.0.token_key, token)
+    }
+
+    /// Posts of this carrier's add-ons go there from now on.
+    pub fn posts(&self, carrier: &str, to: Arc<dyn Posts>) {
+        self.0.posts.write().unwrap_or_else(PoisonError::into_inner).insert(carrier.to_owned(), to);
+    }
+
+    /// An add-on's word about a call, for its log.
+    pub fn hinted(&self, attempt: AttemptId, word: &'static str) {
+        if let Some((call, zero)) = self.0.registry.live(attempt) {
+            let ms = u64::try_from(self.0.clock.boot().since(zero).as_millis()).unwrap_or(u64::MAX);
+            self.0.recorder.event(call, Line { ms, media_ms: 0, what: What::Hinted { word: word.to_owned() } });
         }
     }
 
@@ -491,6 +529,20 @@ impl Handler for Shared {
             return (503, String::new());
         }
         self.desk.answer(&form).map_or((404, String::new()), |document| (200, document))
+    }
+
+    fn posts(&self, carrier: &str, token: &str) -> bool {
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let right = posts.get(carrier).is_some_and(|posts| posts.fits(token));
+        if !right && self.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) && !self.quiet {
+            tracing::warn!("a post without a right token was refused (logged once in 1,000)");
+        }
+        right
+    }
+
+    fn post(&self, carrier: &str, body: &[u8]) -> u16 {
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner).get(carrier).cloned();
+        posts.map_or(403, |posts| posts.post(body))
     }
 
     fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16> {

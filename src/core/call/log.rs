@@ -24,6 +24,11 @@ pub struct Line {
 pub enum What {
     /// The carrier reported the answer.
     Answered,
+    /// An add-on of the telephone system said something about the call.
+    Hinted {
+        /// `ringing`, `answered`, `ended` or `other`.
+        word: String,
+    },
     /// The stream began.
     Start {
         /// The carrier's id of the call.

@@ -176,7 +176,7 @@ impl Report {
                 What::Answerer { who } => report.answerer = Some(*who),
                 What::MessageLeft => report.message_left = true,
                 What::MessageTaken { from_ms, to_ms } => report.message_taken = Some((*from_ms, *to_ms)),
-                What::Menu | What::OwnVoice | What::MachineSaid { .. } => {}
+                What::Menu | What::OwnVoice | What::MachineSaid { .. } | What::Hinted { .. } => {}
                 What::Unheard { .. } | What::Beep { .. } | What::Record => {}
                 // The agent's part is read by itself.
                 What::Transfer { .. } => {}

@@ -13,6 +13,7 @@ pub fn account_of(name: &str, kind: &CarrierKind, sim_account: &str) -> String {
         CarrierKind::SignalWire(config) => format!("signalwire:{}:{}", host(&config.base_url), config.project),
         CarrierKind::Telnyx(config) => format!("telnyx:{}:{}", host(&config.base_url), config.account),
         CarrierKind::Asterisk(config) => format!("asterisk:{}:{}", host(&config.base_url), config.app),
+        CarrierKind::ThreeCx(config) => format!("3cx:{}:{}", host(&config.base_url), config.route_point),
         CarrierKind::Sim(_) => format!("sim:{name}:{sim_account}"),
     }
 }

@@ -8,12 +8,14 @@ use serde::Deserialize;
 
 use super::workspace::is_loopback_url;
 use super::{Span, TypedFaults};
-use crate::base::limits;
 use crate::base::secret::SecretRef;
+use crate::base::{Phone, limits};
 use crate::core::dial::breaker::FailurePolicy;
 use crate::core::wire::ed25519::PublicKey;
+use crate::core::wire::threecx::hook::Fields;
 
 mod asterisk;
+mod threecx;
 
 /// A carrier of `[carriers.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,8 @@ pub enum CarrierKind {
     Telnyx(TelnyxConfig),
     /// An Asterisk of one's own, by ARI.
     Asterisk(AsteriskConfig),
+    /// A 3CX, by its Call Control API.
+    ThreeCx(ThreeCxConfig),
     /// The embedded carrier, started in this process on loopback.
     Sim(SimConfig),
 }
@@ -113,6 +117,36 @@ pub struct AsteriskConfig {
     pub rehearsal: bool,
 }
 
+/// A 3CX, reached by its Call Control API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreeCxConfig {
+    /// `https://PBX`; plain http only on loopback.
+    pub base_url: String,
+    /// The API client's id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretRef,
+    /// The extension of the route point: the client's id unless written.
+    pub route_point: String,
+    /// What is dialed: `{number}` unless written; `{digits}` is the number without its plus.
+    pub destination: String,
+    /// What a call to the route point counts as that was made to no number from outside.
+    pub number: Option<Phone>,
+    /// It reaches nobody: a rehearsal on this machine, with any hours and short horizons.
+    pub rehearsal: bool,
+    /// Where add-ons of it may post events.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// Where a telephone system's add-ons post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Stands in the address.
+    pub token: SecretRef,
+    /// Which fields of a post hold what.
+    pub fields: Fields,
+}
+
 /// The embedded carrier.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimConfig {
@@ -134,6 +168,7 @@ impl CarrierKind {
             CarrierKind::SignalWire(signalwire) => Some(&signalwire.base_url),
             CarrierKind::Telnyx(telnyx) => Some(&telnyx.base_url),
             CarrierKind::Asterisk(asterisk) => Some(&asterisk.base_url),
+            CarrierKind::ThreeCx(threecx) => Some(&threecx.base_url),
             CarrierKind::Sim(_) => None,
         }
     }
@@ -141,10 +176,11 @@ impl CarrierKind {
 
 impl CarrierConfig {
     /// Whether this carrier reaches nobody beyond this machine: only then may calling hours be switched off and horizons be
-    /// short. An Asterisk on this machine reaches people, unless the file says that it is a rehearsal.
+    /// short. A telephone system on this machine reaches people, unless the file says that it is a rehearsal.
     pub fn is_loopback(&self) -> bool {
         match &self.kind {
             CarrierKind::Asterisk(asterisk) => asterisk.rehearsal,
+            CarrierKind::ThreeCx(threecx) => threecx.rehearsal,
             kind => kind.base_url().is_none_or(is_loopback_url),
         }
     }
@@ -181,6 +217,12 @@ pub(super) struct TypedCarrier {
     media_listen: Option<SocketAddr>,
     media_address: Option<String>,
     rehearsal: Option<bool>,
+    client_id: Option<String>,
+    client_secret: Option<SecretRef>,
+    route_point: Option<String>,
+    destination: Option<String>,
+    number: Option<String>,
+    webhook: Option<threecx::TypedWebhook>,
     calls_per_second: Option<f64>,
     max_live_calls: Option<u32>,
     ring_timeout: Option<Span>,
@@ -235,20 +277,31 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("endpoint", typed.endpoint.is_some()),
         ("media_listen", typed.media_listen.is_some()),
         ("media_address", typed.media_address.is_some()),
-        ("rehearsal", typed.rehearsal.is_some()),
     ];
-    let owners: [(&[(&'static str, bool)], &str); 5] = [
+    let of_threecx = [
+        ("client_id", typed.client_id.is_some()),
+        ("client_secret", typed.client_secret.is_some()),
+        ("route_point", typed.route_point.is_some()),
+        ("destination", typed.destination.is_some()),
+        ("number", typed.number.is_some()),
+        ("webhook", typed.webhook.is_some()),
+    ];
+    // Both kinds of telephone system have it.
+    let of_systems = [("rehearsal", typed.rehearsal.is_some())];
+    let owners: [(&[(&'static str, bool)], &str); 6] = [
         (&of_twilio, "twilio"),
         (&of_signalwire, "signalwire"),
         (&of_telnyx, "telnyx"),
         (&of_asterisk, "asterisk"),
+        (&of_threecx, "3cx"),
         (&of_sim, "sim"),
     ];
     if !owners.iter().any(|(_, owner)| *owner == kind) {
         return Ok(());
     }
     let services: (&[(&'static str, bool)], &str) = (&of_services, if kind == "sim" { "twilio" } else { kind });
-    for (keys, owner) in [services].into_iter().chain(owners).filter(|(_, owner)| *owner != kind) {
+    let systems: (&[(&'static str, bool)], &str) = (&of_systems, if kind == "3cx" { "3cx" } else { "asterisk" });
+    for (keys, owner) in [services, systems].into_iter().chain(owners).filter(|(_, owner)| *owner != kind) {
         if let Some((key, _)) = keys.iter().find(|(_, written)| *written) {
             return Err((key, format!("`{key}` belongs to kind `{owner}`, not to `{kind}`")));
         }
@@ -282,6 +335,11 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
             let rehearsal = asterisk.rehearsal;
             (CarrierKind::Asterisk(asterisk), rehearsal)
         }
+        "3cx" => {
+            let threecx = threecx::check(&typed)?;
+            let rehearsal = threecx.rehearsal;
+            (CarrierKind::ThreeCx(threecx), rehearsal)
+        }
         "twilio" => {
             let (base_url, loopback) = service_address(typed.base_url.as_deref().unwrap_or("https://api.twilio.com"))?;
             let account_sid = typed.account_sid.clone().ok_or(("kind", "needs account_sid = \"AC…\"".to_owned()))?;
@@ -309,13 +367,13 @@ pub(super) fn check_carrier(name: &str, typed: TypedCarrier) -> Result<CarrierCo
         "" => {
             return Err((
                 "kind",
-                "needs kind = \"twilio\", \"signalwire\", \"telnyx\", \"asterisk\" or \"sim\"".to_owned(),
+                "needs kind = \"twilio\", \"signalwire\", \"telnyx\", \"asterisk\", \"3cx\" or \"sim\"".to_owned(),
             ));
         }
         other => {
             return Err((
                 "kind",
-                format!("unknown kind `{other}`: known are twilio, signalwire, telnyx, asterisk and sim"),
+                format!("unknown kind `{other}`: known are twilio, signalwire, telnyx, asterisk, 3cx and sim"),
             ));
         }
     };

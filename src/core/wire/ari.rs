@@ -4,47 +4,26 @@
 //! whose answer was lost is asked about by its name.
 
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::form;
+pub use super::ours::{attempt_of, call_of as channel_of, dialed as endpoint};
 use crate::base::{AttemptId, Wall};
 use crate::core::dial::CallStatus;
 
-/// What all our ids begin with.
-const OURS: &str = "ahoy-";
-
-/// Id of the callee's channel.
-pub fn channel_of(attempt: AttemptId) -> String {
-    format!("{OURS}{attempt}")
-}
-
 /// Id of the channel of our sound.
 pub fn media_of(attempt: AttemptId) -> String {
-    format!("{OURS}{attempt}-media")
+    format!("{}-media", channel_of(attempt))
 }
 
 /// Id of the bridge of the two.
 pub fn bridge_of(attempt: AttemptId) -> String {
-    format!("{OURS}{attempt}-bridge")
-}
-
-/// Whose callee's channel this is; `None`: another system's, or one of our media channels.
-pub fn attempt_of(channel: &str) -> Option<AttemptId> {
-    let name = channel.strip_prefix(OURS)?;
-    // Only the spelling that we write: other spellings of a UUID are not our names.
-    let id = Uuid::parse_str(name).ok().filter(|id| id.as_hyphenated().to_string() == name)?;
-    Some(AttemptId(id))
+    format!("{}-bridge", channel_of(attempt))
 }
 
 /// A path with its query; values are percent-encoded.
 pub fn path(bare: &str, query: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", form::segment(value))).collect();
     if pairs.is_empty() { format!("/ari/{bare}") } else { format!("/ari/{bare}?{}", pairs.join("&")) }
-}
-
-/// An order's endpoint: `{number}` becomes the number with its plus, `{digits}` the digits alone.
-pub fn endpoint(template: &str, number: &str) -> String {
-    template.replace("{number}", number).replace("{digits}", number.trim_start_matches('+'))
 }
 
 /// A channel as it stands.

@@ -1,4 +1,4 @@
-//! A media leg without a buffer of its own (AudioSocket), seen from our session as a carrier's media stream: our messages
+//! A media leg without a buffer of its own (AudioSocket, a 3CX's streams), seen from our session as a carrier's media stream: our messages
 //! in, frames of 20 ms out on absolute deadlines; its frames in, messages out. Pure.
 //!
 //! What is sent ahead waits here, marks come back when their place has been sent, `clear` empties it: to stop speaking is
@@ -42,6 +42,8 @@ pub struct Leg {
     /// When the next frame is due, while there is sound.
     due: Option<Boot>,
     sent_at: Boot,
+    /// `clear` was said since it was last asked.
+    cut: bool,
     /// Messages of ours that made no sense.
     pub strange: u32,
     /// Samples that did not fit.
@@ -77,6 +79,7 @@ impl Leg {
             heard: 0,
             due: None,
             sent_at: now,
+            cut: false,
             strange: 0,
             dropped: 0,
         };
@@ -105,6 +108,7 @@ impl Leg {
             ("mark", _, Some(mark)) if self.queue.is_empty() => self.echo(mark.name),
             ("mark", _, Some(mark)) => self.queue.push_back(Queued::Mark(mark.name)),
             ("clear", _, _) => {
+                self.cut = true;
                 self.waiting = 0;
                 self.due = None;
                 for queued in std::mem::take(&mut self.queue) {
@@ -168,6 +172,11 @@ impl Leg {
         let frame = self.take();
         self.due = (self.waiting > 0).then_some(self.sent_at + TICK);
         Some(frame)
+    }
+
+    /// Whether what was sent is to be heard no more: where the other side holds some of it.
+    pub fn take_cut(&mut self) -> bool {
+        std::mem::take(&mut self.cut)
     }
 
     /// When [`Leg::frame`] has something next.
@@ -266,6 +275,7 @@ mod tests {
         assert!(leg.frame(Boot(US)).is_some());
         leg.said(&writer.clear(), Boot(US));
         assert_eq!(marks(&mut leg), ["a"]);
+        assert!(leg.take_cut() && !leg.take_cut(), "told once");
         assert_eq!(leg.frame(Boot(2 * US)), None);
         leg.said(&writer.media(&media_tail(&[0x10; 160])), Boot(US + 1));
         assert_eq!(leg.next_due(), Boot(2 * US), "a frame after the last one");

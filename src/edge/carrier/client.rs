@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 
 use crate::base::Failure;
+use crate::base::limits::CARRIER_BODY_BYTES;
+use crate::edge::cause;
 
 /// Where a carrier is, and the client for it. A path of `base_url` is kept as prefix.
 #[derive(Debug)]
@@ -24,18 +26,14 @@ impl House {
             .ok()
             .filter(|url| url.has_host() && !url.cannot_be_a_base())
             .ok_or_else(|| Failure::usage(format!("base_url `{base_url}` is no http(s) URL")))?;
-        let client = Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(connect)
-            .timeout(whole)
-            .tcp_nodelay(true)
-            .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::bug(format!("no HTTP client: {error}")))?;
+        let client = bare(connect).pool_max_idle_per_host(0).timeout(whole).build().map_err(unbuilt)?;
         Ok(House { base, client })
+    }
+
+    /// A second client for what rings nobody (questions, streams of sound): its connections are kept, and its requests have
+    /// the time that each is given.
+    pub fn questions(connect: Duration) -> Result<Client, Failure> {
+        bare(connect).pool_max_idle_per_host(4).build().map_err(unbuilt)
     }
 
     /// The address of a path there, which may have a query.
@@ -47,4 +45,30 @@ impl House {
         url.set_query(query);
         url
     }
+}
+
+fn bare(connect: Duration) -> ClientBuilder {
+    Client::builder()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(connect)
+        .tcp_nodelay(true)
+        .user_agent(concat!("ahoy/", env!("CARGO_PKG_VERSION")))
+}
+
+fn unbuilt(error: reqwest::Error) -> Failure {
+    Failure::bug(format!("no HTTP client: {error}"))
+}
+
+/// An answer's body, up to a bound. Errors: what failed, in words.
+pub(super) async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > CARRIER_BODY_BYTES {
+            return Err(format!("the answer is longer than {CARRIER_BODY_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }

@@ -3,9 +3,11 @@
 pub mod asterisk;
 pub mod card;
 mod client;
+pub mod events;
 pub mod signalwire;
 pub mod sim;
 pub mod telnyx;
+pub mod threecx;
 pub mod twilio;
 
 use std::future::Future;
@@ -249,6 +251,10 @@ pub trait Carrier: Send + Sync {
     fn own_sid(&self, _attempt: AttemptId) -> Option<Sid> {
         None
     }
+
+    /// Reminds of all attempts that are open, with the numbers that they call: a call that nothing of ours names is found by
+    /// its number, also after a restart.
+    fn remind(&self, _open: &[(AttemptId, &Phone)]) {}
 
     /// The account's fault that a final status callback's own words tell of, with the carrier's code.
     fn account_fault(&self, _callback: &[(String, String)]) -> Option<(StopKind, u32)> {

@@ -37,6 +37,14 @@ pub trait Handler: Send + Sync + 'static {
     fn status<'a>(&'a self, token: &'a str, seal: Seal, body: &'a [u8]) -> Boxed<'a, u16>;
     /// The carrier asks what to do with a call to us: the HTTP status, and the document. Must not block.
     fn answer(&self, seal: &Seal, body: &[u8]) -> (u16, String);
+    /// Whether this token opens the address for the posts of a carrier's add-ons.
+    fn posts(&self, _carrier: &str, _token: &str) -> bool {
+        false
+    }
+    /// Such a post, of at most `limits::HOOK_BYTES`. Gives the HTTP status. Must not block.
+    fn post(&self, _carrier: &str, _body: &[u8]) -> u16 {
+        403
+    }
     /// Whether a media socket may be opened, whose address may hold a token; otherwise the HTTP status of the refusal.
     fn admit(&self, seal: &Seal, token: Option<&str>) -> Result<(), u16>;
     /// Runs a media socket to its end.

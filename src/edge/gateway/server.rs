@@ -32,6 +32,7 @@ pub async fn serve(
     let router = Router::new()
         .route("/v1/status/{token}", post(status))
         .route("/v1/answer", post(answer_call))
+        .route("/v1/pbx/{carrier}/{token}", post(post_of_an_addon))
         .route("/v1/media", get(media))
         .route("/v1/media/{token}", get(media_by_token))
         .route("/healthz", get(health))
@@ -77,6 +78,23 @@ async fn status(
         place.is_known_now();
     }
     answer(status)
+}
+
+/// The token is looked at before the body is read.
+async fn post_of_an_addon(
+    State(house): State<House>,
+    Extension(place): Extension<Place>,
+    Path((carrier, token)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    if !house.handler.posts(&carrier, &token) {
+        return answer(403);
+    }
+    place.is_known_now();
+    match read_body(request.into_body(), house.bounds, limits::HOOK_BYTES).await {
+        Ok(body) => answer(house.handler.post(&carrier, &body)),
+        Err(status) => answer(status),
+    }
 }
 
 async fn answer_call(State(house): State<House>, Extension(place): Extension<Place>, request: Request) -> Response {

@@ -28,13 +28,13 @@ use crate::core::dial::desk::{Event, Stop};
 use crate::core::dial::note::{Note, Watcher};
 use crate::edge::gateway::guard::Bounds;
 use crate::run::agent::Agents;
-use crate::run::asterisk::{self, Attached};
 use crate::run::carriers::{self, OpenCarrier};
 use crate::run::clock::Clock;
 use crate::run::clone::Cloner;
 use crate::run::gateway::{self, CallDesk, GatewayHandle, GatewayOptions, Registry};
 use crate::run::ledger::LedgerHandle;
 use crate::run::metrics::Metrics;
+use crate::run::pbx::{self, Attached};
 use crate::run::reconcile::{check_before_dialing, stranded};
 use crate::run::render::{VoiceKit, late, load_kit};
 use crate::run::writings::Pens;
@@ -355,7 +355,7 @@ impl Engine {
             }
         }
         let streams = lock(&self.gateway).as_ref().map(GatewayHandle::streams);
-        let attached = asterisk::attach_to(ws, &carrier, streams, &self.setup.clock).await?;
+        let attached = pbx::attach_to(ws, &carrier, streams, &self.setup.clock).await?;
         let (shared, inbox, desk) = self.setup.make(ws, &carrier).await?;
         let (pid, now) = (std::process::id(), self.setup.clock.wall());
         self.setup.ledger.run(move |ledger| ledger.begin_dialing(pid, now)).await.map_err(|it| ledger_failure(&it))?;

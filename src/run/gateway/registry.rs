@@ -178,6 +178,13 @@ impl Registry {
         self.lock().get(&attempt).map(|slot| Arc::clone(&slot.word))
     }
 
+    /// The call of a live stream, and the zero of its log.
+    pub(super) fn live(&self, attempt: AttemptId) -> Option<(CallId, Boot)> {
+        let slots = self.lock();
+        let slot = slots.get(&attempt)?;
+        slot.began.map(|zero| (slot.expected.call, zero))
+    }
+
     pub(in crate::run) fn ended(&self, attempt: AttemptId) {
         self.lock().remove(&attempt);
     }

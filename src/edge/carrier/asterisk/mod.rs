@@ -5,23 +5,25 @@
 //! protected only while its channel lives.
 
 pub mod audio;
-pub mod events;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response, header};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::client::House;
+use super::client::{House, body};
+use super::events::{self, EventSocket};
 use super::{
     AskFault, Boxed, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order, OwnTag,
     PlaceFault, Placed, Refusal, RemoteCall, Signature, StreamProof, Throttled,
 };
-use crate::base::limits::{CARRIER_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
+use crate::base::limits::{PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::{AttemptId, Failure, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
@@ -100,6 +102,14 @@ impl Asterisk {
     /// The leg that says this name, once: its attempt and the attempt's token.
     pub fn leg(&self, name: Uuid) -> Option<(AttemptId, String)> {
         self.legs().remove(&name)
+    }
+
+    /// Opens the socket of our application's events: the application exists there only while it is open. Errors: what
+    /// failed, in words.
+    pub async fn listen(&self) -> Result<EventSocket, String> {
+        let user = STANDARD.encode(format!("{}:{}", self.options.user, self.options.password.reveal()));
+        let path = ari::path("events", &[("app", &self.options.app)]);
+        events::open(self.house.base.as_str(), &path, &format!("Basic {user}")).await
     }
 
     fn legs(&self) -> MutexGuard<'_, HashMap<Uuid, (AttemptId, String)>> {
@@ -258,17 +268,6 @@ fn said(http: u16) -> Result<(), AskFault> {
         429 => Err(AskFault::Throttled { after: None }),
         _ => Err(AskFault::Failed { cause: format!("HTTP {http}") }),
     }
-}
-
-async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
-        if body.len() + chunk.len() > CARRIER_BODY_BYTES {
-            return Err(format!("the answer is longer than {CARRIER_BODY_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 impl Carrier for Asterisk {
