@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::emulator::{Did, Emulator, Faults};
-use super::{TOKEN, Wish, carrier, greeting, run};
-use crate::common::desk::{Desk, http};
-use crate::common::{Shop, ahoy};
+use super::{TOKEN, Wish, carrier, greeting};
+use crate::common::Shop;
+use crate::common::desk::{Desk, http, inbound};
 
 const NUMBER: &str = "+15005550006";
 
@@ -57,17 +55,11 @@ fn who_calls_the_route_point_is_answered_and_greeted() {
         assert!(!log.contains(&Did::PickedUp { id: nobodys }) && !log.contains(&Did::Dropped { id: nobodys }));
         assert!(emulator.ears()[&nobodys].sound.is_empty());
         assert!(super::rung(&log).is_empty(), "nobody was called");
-        until("three rows", || rows(&shop).len() == 3);
-        assert!(rows(&shop).iter().all(|row| row["phrase"] == "greeting"), "{:?}", rows(&shop));
+        let rows = inbound(&shop, 3);
+        assert!(rows.iter().all(|row| row["phrase"] == "greeting"), "{rows:?}");
         let (ended, said) = desk.stop();
         assert_eq!(ended, Some(0), "{said}");
     }
-}
-
-fn rows(shop: &Shop) -> Vec<Value> {
-    let output = run(ahoy(shop.dir.path()).args(["calls", "list", "--inbound", "--json"]));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 #[test]
@@ -82,7 +74,10 @@ fn who_presses_the_key_is_routed_to_the_number_of_the_configuration() {
         })
         .expect("somebody presses 5");
     let id = emulator.ring(&pressing, NUMBER);
-    until("the end of the call", || gone(&emulator, id));
+    let end = Instant::now() + Duration::from_secs(30);
+    while !gone(&emulator, id) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let log = emulator.log();
     let routed = log.iter().position(|did| *did == Did::Routed { id, to: "+15005550009".to_owned() });
     assert!(routed.is_some(), "{log:?}");

@@ -203,8 +203,11 @@ impl Emulator {
     /// Breaks the event socket, and lets nobody open it for a while: what happens meanwhile is told to nobody.
     pub fn break_events(&self, deaf: Duration) -> bool {
         let mut inner = self.world.inner();
-        inner.deaf_until = Some(Instant::now() + deaf);
-        inner.events.take().is_some_and(|events| events.send(None).is_ok())
+        let broken = inner.events.take().is_some_and(|events| events.send(None).is_ok());
+        if broken {
+            inner.deaf_until = Some(Instant::now() + deaf);
+        }
+        broken
     }
 
     /// Somebody calls the route point.
@@ -262,8 +265,8 @@ impl World {
         id
     }
 
-    /// An event; `told`: it is not lost where it is about something that a fault keeps silent.
-    fn tell(&self, kind: u8, dn: &str, id: u64, data: Value) {
+    /// An event.
+    fn tell(self: &Arc<Self>, kind: u8, dn: &str, id: u64, data: Value) {
         let mut inner = self.inner();
         inner.sequence += 1;
         let sequence = inner.sequence;
@@ -284,6 +287,15 @@ impl World {
             match inner.held_back.take() {
                 None => {
                     inner.held_back = Some(text);
+                    let world = Arc::clone(self);
+                    // If no other comes.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(400)).await;
+                        let mut inner = world.inner();
+                        if let (Some(late), Some(events)) = (inner.held_back.take(), &inner.events) {
+                            let _broken_just_now = events.send(Some(late));
+                        }
+                    });
                     return;
                 }
                 Some(earlier) => texts.push(earlier),
@@ -306,7 +318,7 @@ impl World {
         true
     }
 
-    fn remove(&self, id: u64, told: bool) {
+    fn remove(self: &Arc<Self>, id: u64, told: bool) {
         let connected = {
             let mut inner = self.inner();
             let Some(part) = inner.parts.remove(&id) else { return };
@@ -656,7 +668,7 @@ async fn come_in(world: Arc<World>, id: u64, from: String) {
     world.remove(id, true);
 }
 
-async fn talk(world: &World, id: u64, mut callee: Callee, hang_up: &Notify) {
+async fn talk(world: &Arc<World>, id: u64, mut callee: Callee, hang_up: &Notify) {
     let answered = Instant::now();
     let mut clock = tokio::time::interval(Duration::from_millis(20));
     let mut first = true;

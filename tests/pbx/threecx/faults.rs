@@ -11,7 +11,7 @@ fn survives(name: &str, faults: Faults, campaign: &str) -> Emulator {
     let log = emulator.log();
     assert_eq!(went_wrong(&log), Vec::<&Did>::new(), "{name}");
     assert_eq!((rung(&log).len(), emulator.live()), (24, 0), "{name}");
-    heard(&emulator, &shop);
+    heard(&emulator, &shop, 160);
     let report = report(&shop);
     assert_eq!((&report["unknown"], &report["open"]), (&Value::from(0), &Value::from(0)), "{name}: {report}");
     assert_eq!(report["outcomes"]["unresolved"].as_u64().unwrap_or(0), 0, "{name}: {report}");
@@ -42,9 +42,20 @@ fn a_participant_that_is_gone_before_it_is_asked_about_was_not_reached() {
 
 #[test]
 fn a_token_that_ends_in_the_middle_is_renewed_and_no_order_is_repeated() {
-    let emulator = survives("token", Faults { token_holds: Some(25), ..Faults::default() }, "");
-    let over = emulator.log().iter().filter(|did| **did == Did::TokenOver).count();
+    let emulator = Emulator::start(TOKEN, Faults { token_holds: Some(25), ..Faults::default() });
+    let shop = shop(&emulator, "", 24);
+    let ended = dial(&shop);
+    assert!([0, 3].contains(&ended), "{ended}");
+    let log = emulator.log();
+    assert_eq!((went_wrong(&log), emulator.live()), (Vec::<&Did>::new(), 0));
+    let over = log.iter().filter(|did| **did == Did::TokenOver).count();
     assert!(over > 0 && emulator.tokens() > 2, "{over} refusals, {} tokens", emulator.tokens());
+    // An order that is turned away is not sent again: its try was none.
+    let (rung, report) = (rung(&log).len() as u64, report(&shop));
+    let unsent = report["outcomes"]["no_connection"].as_u64().unwrap_or(0);
+    assert_eq!((rung + unsent, &report["open"]), (24, &Value::from(0)), "{report}");
+    assert!(unsent <= over as u64);
+    heard(&emulator, &shop, 160);
 }
 
 #[test]
@@ -88,5 +99,5 @@ fn gaps_in_the_events_are_filled_by_looking() {
     assert_eq!(went_wrong(&log), Vec::<&Did>::new());
     assert_eq!((rung(&log).len(), emulator.live()), (24, 0));
     assert_eq!(shop.status()["open"], 0);
-    heard(&emulator, &shop);
+    heard(&emulator, &shop, 160);
 }
