@@ -55,7 +55,11 @@ impl SessionDoor {
             let room = self.room.get_or_insert_with(|| Box::pin(to.reserve_owned()));
             let permit = match room.as_mut().poll(cx) {
                 Poll::Pending => return Some(wrote),
-                Poll::Ready(Err(_gone)) => return None,
+                Poll::Ready(Err(_gone)) => {
+                    // It may be asked again: a future that has told is not.
+                    self.room = None;
+                    return None;
+                }
                 Poll::Ready(Ok(permit)) => permit,
             };
             self.room = None;
@@ -79,16 +83,39 @@ impl SessionDoor {
 
 impl MediaDoor for SessionDoor {
     fn poll_turn(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Poll<Turn> {
-        let Some(wrote) = self.write(cx, more, most) else { return Poll::Ready(Turn::Broken) };
-        match self.from.poll_recv(cx) {
-            Poll::Ready(Some(text)) => Poll::Ready(Turn::Text(text.into())),
-            Poll::Ready(None) => Poll::Ready(Turn::Closed),
-            Poll::Pending if wrote > 0 => Poll::Ready(Turn::Wrote),
-            Poll::Pending => Poll::Pending,
+        let wrote = self.write(cx, more, most);
+        // What was said before the other side went counts: its last word says why.
+        match (self.from.poll_recv(cx), wrote) {
+            (Poll::Ready(Some(text)), _) => Poll::Ready(Turn::Text(text.into())),
+            (Poll::Ready(None), _) => Poll::Ready(Turn::Closed),
+            (Poll::Pending, None) => Poll::Ready(Turn::Broken),
+            (Poll::Pending, Some(0)) => Poll::Pending,
+            (Poll::Pending, Some(_)) => Poll::Ready(Turn::Wrote),
         }
     }
 
     fn write_now(&mut self, cx: &mut Context<'_>, more: More<'_>, most: usize) -> Option<usize> {
         self.write(cx, more, most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_words_of_a_leg_that_is_gone_are_heard_and_then_it_is_closed_however_often_it_is_asked() {
+        let (mut end, mut session) = door();
+        assert!(end.give("stop".to_owned()).await);
+        drop(end);
+        let mut more = || Some(Outgoing::Text("sound".to_owned()));
+        let first = poll_fn(|cx| session.poll_turn(cx, &mut more, 2)).await;
+        assert!(matches!(first, Turn::Text(text) if &*text == "stop"));
+        for _ in 0..3 {
+            let turn = poll_fn(|cx| session.poll_turn(cx, &mut more, 2)).await;
+            assert!(matches!(turn, Turn::Closed | Turn::Broken));
+        }
     }
 }

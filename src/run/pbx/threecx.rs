@@ -194,7 +194,8 @@ impl EventHouse for House {
             News::Look => self.wanted.store(true, Ordering::Release),
             News::Removed(id) => self.removed(id).await,
             News::Keys(id, keys) => {
-                if let Some(attempt) = self.pbx.calls().owner(id).and_then(|sid| self.attempt_of(&sid)) {
+                let owner = self.pbx.calls().owner(id);
+                if let Some(attempt) = owner.and_then(|sid| self.attempt_of(&sid)) {
                     keys.chars().for_each(|key| self.board.tell(attempt, ToLeg::Key(key)));
                 }
             }
@@ -448,7 +449,9 @@ async fn watch(house: Arc<House>) {
         house.board.clock.sleep(TICK).await;
         house.end_what_rang_out().await;
         let now = house.board.clock.boot();
-        let calls = !house.board.lines().is_empty() || house.pbx.calls().len().0 > 0;
+        // One lock after the other, never both.
+        let lines = house.board.lines().len();
+        let calls = lines + house.pbx.calls().len().0 > 0;
         let wanted = house.wanted.load(Ordering::Acquire) && now.since(last) >= limits::PBX_LOOK_LEAST;
         if !wanted && !(calls && now.since(last) >= limits::PBX_LOOK) {
             continue;
