@@ -453,7 +453,8 @@ async fn watch(house: Arc<House>) {
         let lines = house.board.lines().len();
         let calls = lines + house.pbx.calls().len().0 > 0;
         let wanted = house.wanted.load(Ordering::Acquire) && now.since(last) >= limits::PBX_LOOK_LEAST;
-        if !wanted && !(calls && now.since(last) >= limits::PBX_LOOK) {
+        let due = calls && now.since(last) >= limits::PBX_LOOK;
+        if !wanted && !due {
             continue;
         }
         last = now;

@@ -56,17 +56,18 @@ pub struct Post {
 /// Reads a body: JSON (one object) or a form. `None`: it is neither, or has no event.
 pub fn read(fields: &Fields, body: &[u8]) -> Option<Post> {
     let looks_like_json = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    let field: Box<dyn Fn(&str) -> Option<String>> = if looks_like_json {
-        let object: Value = serde_json::from_slice(body).ok()?;
-        Box::new(move |name| match object.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
+    let (mut object, mut pairs) = (Value::Null, Vec::new());
+    if looks_like_json {
+        object = serde_json::from_slice(body).ok()?;
     } else {
         std::str::from_utf8(body).ok()?;
-        let pairs = form::decode(body);
-        Box::new(move |name| form::first(&pairs, name).map(str::to_owned))
+        pairs = form::decode(body);
+    }
+    let field = |name: &str| match object.get(name) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => None,
+        None => form::first(&pairs, name).map(str::to_owned),
     };
     let word = field(&fields.event).filter(|word| !word.is_empty())?;
     let means = |at: usize| fields.words[at].iter().any(|known| known.eq_ignore_ascii_case(word.trim()));
