@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{ThreeCx, said, wire};
 use crate::base::Sid;
-use crate::base::limits::{PLACE_TIMEOUT, VOICE_LONGEST};
+use crate::base::limits::VOICE_LONGEST;
 use crate::edge::carrier::AskFault;
 use crate::edge::cause;
 
@@ -30,7 +30,7 @@ impl ThreeCx {
             let path = self.stream_of(sid)?;
             let token = self.token(refused).await?;
             let request = self.questions.get(self.house.url(&path)).timeout(VOICE_LONGEST);
-            let answer = request.bearer_auth(token.secret.reveal()).send().await;
+            let answer = token.on(request).send().await;
             let answer = answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?;
             if answer.status() == StatusCode::UNAUTHORIZED && refused.is_none() {
                 refused = Some(token.serial);
@@ -51,7 +51,7 @@ impl ThreeCx {
         // A connection of its own, that ends with it.
         let request = self.house.client.post(self.house.url(&path)).timeout(VOICE_LONGEST);
         let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(Body::wrap_stream(frames));
-        let answer = request.bearer_auth(token.secret.reveal()).send().await;
+        let answer = token.on(request).send().await;
         let answer = answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             self.purse.refused(token.serial);
@@ -63,9 +63,6 @@ impl ThreeCx {
         let part = self.part(sid).ok_or(AskFault::Gone)?;
         Ok(wire::participant(&self.options.route_point, part.id, "stream"))
     }
-
-    /// Longest that a question of sound may take until it is answered.
-    pub const ANSWERS_WITHIN: std::time::Duration = PLACE_TIMEOUT;
 }
 
 impl Hearing {

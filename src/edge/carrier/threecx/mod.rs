@@ -342,7 +342,7 @@ impl ThreeCx {
 }
 
 fn with(request: RequestBuilder, token: &Token) -> RequestBuilder {
-    request.header(header::ACCEPT, "application/json").bearer_auth(token.secret.reveal())
+    token.on(request.header(header::ACCEPT, "application/json"))
 }
 
 fn account(http: u16) -> PlaceFault {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
 use tokio::sync::Mutex;
 
 use crate::base::limits::TOKEN_RENEW;
@@ -20,7 +21,12 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The header's value.
+    /// The request with the token.
+    pub fn on(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(self.secret.reveal())
+    }
+
+    /// The header's value, for the event socket.
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.secret.reveal())
     }
