@@ -439,7 +439,4 @@ fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is
     assert_eq!((told["stops"].as_u64(), told["false_stops"].as_u64()), (Some(1), Some(0)), "{told}");
     let told = sums(&barge(&["--min-speech-ms", "2000"]));
     assert_eq!((told["stops"].as_u64(), told["missed_stops"].as_u64()), (Some(0), Some(0)), "too short for it: {told}");
-    let told = sums(&barge(&["--threshold", "0.99"]));
-    let (stops, missed) = (told["stops"].as_u64().expect("a count"), told["missed_stops"].as_u64().expect("a count"));
-    assert!(stops == 1 || missed == 2, "{told}");
 }

@@ -135,14 +135,19 @@ fn open_asterisk(ws: &Workspace, name: &str, config: &AsteriskConfig) -> Result<
         app: config.app.clone(),
         endpoint: config.endpoint.clone(),
     })?);
+    of_system(ws, name, Arc::clone(&asterisk) as Arc<dyn Carrier>, System::Asterisk(asterisk))
+}
+
+/// Its word comes on sockets that we open: nothing has to be trusted.
+fn of_system(ws: &Workspace, name: &str, carrier: Arc<dyn Carrier>, system: System) -> Result<OpenCarrier, Failure> {
     Ok(OpenCarrier {
         name: name.to_owned(),
-        carrier: Arc::clone(&asterisk) as Arc<dyn Carrier>,
+        carrier,
         account: account_of(ws, name)?,
         trusted: Vec::new(),
         sim: None,
         sim_log: None,
-        system: Some(System::Asterisk(asterisk)),
+        system: Some(system),
     })
 }
 
@@ -161,15 +166,7 @@ fn open_threecx(
         destination: config.destination.clone(),
         now: Arc::new(move || clock.boot()),
     })?);
-    Ok(OpenCarrier {
-        name: name.to_owned(),
-        carrier: Arc::clone(&threecx) as Arc<dyn Carrier>,
-        account: account_of(ws, name)?,
-        trusted: Vec::new(),
-        sim: None,
-        sim_log: None,
-        system: Some(System::ThreeCx(threecx)),
-    })
+    of_system(ws, name, Arc::clone(&threecx) as Arc<dyn Carrier>, System::ThreeCx(threecx))
 }
 
 async fn open_sim(

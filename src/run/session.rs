@@ -164,20 +164,20 @@ impl Stream<'_> {
                     self.session.handle(now, Event::Judged(job));
                 }
                 turn = self.socket.turn(&mut more, WRITES_A_TURN), if reading => self.take(turn).await,
-                stored = wait_for(&mut self.opt_out) => {
+                stored = answer_of(&mut self.opt_out) => {
                     self.opt_out = None;
                     // A sender that is gone gave up: the machine's own timeout ends the call.
-                    if stored {
+                    if stored.is_some() {
                         self.session.handle(self.shared.clock.boot(), Event::OptOutStored);
                     }
                 }
                 taken = answer_of(&mut self.transfer) => {
                     self.transfer = None;
-                    self.session.handle(self.shared.clock.boot(), Event::Transferred(taken));
+                    self.session.handle(self.shared.clock.boot(), Event::Transferred(taken.unwrap_or(false)));
                 }
-                understood = words_of(&mut self.words) => {
+                understood = answer_of(&mut self.words) => {
                     self.words = None;
-                    let text = understood.map(|(text, cost)| {
+                    let text = understood.flatten().map(|(text, cost)| {
                         self.agent_cost = Some(self.agent_cost.unwrap_or_default() + cost);
                         text
                     });
@@ -540,17 +540,10 @@ impl Stream<'_> {
     }
 }
 
-/// A sender that is gone says no.
-async fn answer_of(waiting: &mut Option<oneshot::Receiver<bool>>) -> bool {
+/// What was asked for; `None`: its sender is gone. Nothing was asked: never.
+async fn answer_of<T>(waiting: &mut Option<oneshot::Receiver<T>>) -> Option<T> {
     match waiting {
-        Some(waiting) => waiting.await.unwrap_or(false),
-        None => std::future::pending().await,
-    }
-}
-
-async fn words_of(waiting: &mut Option<oneshot::Receiver<Option<(String, Money)>>>) -> Option<(String, Money)> {
-    match waiting {
-        Some(waiting) => waiting.await.unwrap_or_default(),
+        Some(waiting) => waiting.await.ok(),
         None => std::future::pending().await,
     }
 }
@@ -569,13 +562,6 @@ async fn agents_word(agent: &mut Option<AgentLine>) -> FromAgent {
 async fn carriers_word(word: &Option<Arc<CarrierWord>>) -> Answerer {
     match word {
         Some(word) => word.heard().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn wait_for(stored: &mut Option<oneshot::Receiver<()>>) -> bool {
-    match stored {
-        Some(stored) => stored.await.is_ok(),
         None => std::future::pending().await,
     }
 }

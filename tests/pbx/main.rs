@@ -6,9 +6,13 @@ mod common;
 mod asterisk;
 mod threecx;
 
+use std::collections::BTreeSet;
+
 use ahoy::core::sound::g711;
-use common::{Shop, run};
+use axum::extract::ws::{Message, WebSocket};
+use common::{Shop, code, run};
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 fn report(shop: &Shop) -> Value {
     let report = run(shop.campaign(&["report", "c"]).arg("--json"));
@@ -34,4 +38,31 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
     }
     found
+}
+
+/// Tells events until the listener goes, or, at `None`, breaks the socket off without closing it.
+async fn tell(mut told: UnboundedReceiver<Option<String>>, mut socket: WebSocket) {
+    loop {
+        tokio::select! {
+            event = told.recv() => match event {
+                Some(Some(text)) => if socket.send(Message::Text(text.into())).await.is_err() { break },
+                Some(None) | None => break,
+            },
+            came = socket.recv() => if came.is_none_or(|it| it.is_err()) { break },
+        }
+    }
+}
+
+/// A campaign, to its end.
+fn dial(shop: &Shop) -> i32 {
+    code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])))
+}
+
+/// Nobody was rung twice; gives the numbers that were.
+fn once<'a>(rung: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let mut numbers = BTreeSet::new();
+    for to in rung {
+        assert!(numbers.insert(to.clone()), "a person was rung twice");
+    }
+    numbers
 }

@@ -36,8 +36,6 @@ impl Answerer {
             "human" => Answerer::Human,
             "fax" => Answerer::Fax,
             "machine" => Answerer::Voicemail,
-            // Telnyx, where it listens for Apple's screener.
-            "screening" => Answerer::Screening,
             word if word.starts_with("machine_") => Answerer::Voicemail,
             _ => Answerer::Unsure,
         }

@@ -44,7 +44,7 @@ const SCREENING: [&str; 34] = [
 ];
 
 /// Who takes a message.
-const VOICEMAIL: [&str; 34] = [
+const VOICEMAIL: [&str; 33] = [
     "leave a message",
     "leave your message",
     "leave me a message",
@@ -66,7 +66,6 @@ const VOICEMAIL: [&str; 34] = [
     "hinterlassen sie",
     "nach dem signalton",
     "nach dem piepton",
-    "mailbox",
     "deje un mensaje",
     "deje su mensaje",
     "después de la señal",

@@ -116,16 +116,12 @@ pub struct MachinePlan {
 }
 
 impl MachinePlan {
-    /// As a campaign wants it; `clip`: its phrases in this language.
-    pub fn of(
-        machines: &Machines,
-        language: &Language,
-        clip: impl Fn(&str) -> Option<Arc<PreparedClip>>,
-    ) -> MachinePlan {
+    /// As a campaign wants it; `clip`: its phrases. Nobody puts words down.
+    pub fn of(machines: &Machines, clip: impl Fn(&str) -> Option<Arc<PreparedClip>>) -> MachinePlan {
         MachinePlan {
             speech: (machines.detect != Detect::Off).then_some(machines.speech),
             message: (machines.voicemail == OnVoicemail::Message).then(|| clip(VOICEMAIL)).flatten(),
-            words: machines.words.as_ref().map(|_| language.clone()),
+            words: None,
             screening: (machines.screening == OnScreening::Line).then(|| clip(SCREENING)).flatten(),
         }
     }

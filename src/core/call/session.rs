@@ -435,7 +435,8 @@ impl Session {
             Owner::Machine { until } => self.wait_for_beep(until),
             Owner::Message if silent => self.message_is_left(),
             Owner::Introducing if silent => self.wait_to_be_put_through(),
-            Owner::Screened { until, .. } if at >= until && !self.speaking => self.is_not_put_through(),
+            // Nobody came. What is said now is heard by whoever listens later.
+            Owner::Screened { until, .. } if at >= until && !self.speaking => self.leave_message(),
             Owner::Message | Owner::Introducing | Owner::Screened { .. } => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}

@@ -13,10 +13,11 @@ use serde::Serialize;
 use super::labels::Utterance;
 use crate::base::Boot;
 use crate::core::agent::{AgentPlan, FromAgent};
-use crate::core::asset::book::{APOLOGY, BRIDGE, CALL_BACK};
+use crate::core::asset::book::{APOLOGY, BRIDGE, CALL_BACK, LEAVE_MESSAGE, MESSAGE_TAKEN};
 use crate::core::call::playout::{AGENT, Piece, mark_name};
 use crate::core::call::{
-    CallScript, Command, Event, Line, MachinePlan, PreparedClip, SAMPLES_PER_MS, Session, ULAW_SILENCE, What,
+    CallScript, Command, Event, Line, MachinePlan, MessageScript, PreparedClip, SAMPLES_PER_MS, Session, ULAW_SILENCE,
+    What,
 };
 use crate::core::config::{BargeIn, Campaign, Keys, Recording, Vad};
 use crate::core::figures::Quantiles;
@@ -160,12 +161,9 @@ fn script(recorded: &Recorded, trial: &Trial) -> Option<CallScript> {
         .iter()
         .any(|line| is_agents(&line.what))
         .then_some(AgentPlan { wait: Duration::from_secs(10), silence: Duration::from_secs(30) });
-    let voicemail = crate::core::asset::book::VOICEMAIL;
-    let machines = campaign.map_or(MachinePlan::default(), |it| MachinePlan {
-        speech: (it.machines.detect != crate::core::config::Detect::Off).then_some(it.machines.speech),
-        message: clip(voicemail),
-        screening: clip(crate::core::asset::book::SCREENING),
-        words: None,
+    let machines = campaign.map_or(MachinePlan::default(), |it| MachinePlan::of(&it.machines, clip));
+    let message = campaign.and_then(|it| {
+        Some(MessageScript { plan: it.message?, ask: clip(LEAVE_MESSAGE)?, taken: clip(MESSAGE_TAKEN)? })
     });
     Some(CallScript {
         greeting,
@@ -184,7 +182,7 @@ fn script(recorded: &Recorded, trial: &Trial) -> Option<CallScript> {
         bridge: clip(BRIDGE),
         apology: clip(APOLOGY),
         call_back: clip(CALL_BACK),
-        message: None,
+        message,
     })
 }
 

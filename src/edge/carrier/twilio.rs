@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use reqwest::{Response, Url, header};
 
-use super::client::House;
+use super::client::{self, House};
 use super::{
     AskFault, Boxed, CallerStanding, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order,
     OwnTag, PlaceFault, Placed, RecordingState, Refusal, RemoteCall, Signature, SoundFile, StreamProof, Throttled,
 };
-use crate::base::limits::{
-    CARRIER_BODY_BYTES, LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT,
-};
+use crate::base::limits::{LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::text::{masked, printable};
 use crate::base::{Failure, Phone, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
@@ -179,7 +177,7 @@ impl Twilio {
         };
         let http = answer.status().as_u16();
         let after = retry_after(&answer);
-        let body = read_body(answer).await;
+        let body = client::body(answer).await;
         if (200..300).contains(&http) {
             return placed(&body.map_err(|cause| PlaceFault::MaybePlaced { cause })?, self.options.dialect);
         }
@@ -298,7 +296,7 @@ impl Twilio {
         if !matches!(http, 400 | 422) {
             return ask(answer).await.map(|_| ());
         }
-        let body = read_body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
+        let body = client::body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
         let (code, over) = if telnyxs {
             (telnyx::read_error(&body).code, super::telnyx::ALREADY_OVER)
         } else {
@@ -480,23 +478,12 @@ fn remote(call: &CallResource, dialect: Dialect) -> Result<RemoteCall, String> {
 async fn ask(answer: Response) -> Result<Vec<u8>, AskFault> {
     let http = answer.status().as_u16();
     match http {
-        200..=299 => read_body(answer).await.map_err(|cause| AskFault::Failed { cause }),
+        200..=299 => client::body(answer).await.map_err(|cause| AskFault::Failed { cause }),
         401..=403 => Err(AskFault::Account { http }),
         404 => Err(AskFault::Gone),
         429 => Err(AskFault::Throttled { after: retry_after(&answer) }),
         _ => Err(AskFault::Failed { cause: format!("HTTP {http}") }),
     }
-}
-
-async fn read_body(mut answer: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
-        if body.len() + chunk.len() > CARRIER_BODY_BYTES {
-            return Err(format!("the answer is longer than {CARRIER_BODY_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 fn retry_after(answer: &Response) -> Option<Duration> {

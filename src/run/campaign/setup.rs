@@ -306,7 +306,10 @@ pub(crate) fn script(
         barge_in: campaign.barge_in,
         listen_after: campaign.listen_after,
         max_call: campaign.max_call,
-        machines: MachinePlan::of(&campaign.machines, language, clip),
+        machines: MachinePlan {
+            words: campaign.machines.words.as_ref().map(|_| language.clone()),
+            ..MachinePlan::of(&campaign.machines, clip)
+        },
         recording: campaign.recording,
         agent: campaign.agent.is_some().then(|| campaign.agent.plan.clone()),
         desk: None,

@@ -243,6 +243,10 @@ impl House {
     /// Looks at everything, one at a time, and does what follows.
     async fn look(&self) -> Result<(), AskFault> {
         let _one = self.looking.lock().await;
+        let early = self.pbx.calls().ended_early();
+        for over in early {
+            self.over(over, "removed").await;
+        }
         let asked = self.board.clock.boot();
         let view = self.pbx.view().await?;
         let missing = self.pbx.calls().look(self.pbx.route_point(), &view, asked);

@@ -10,7 +10,7 @@ use emulator::{Did, Emulator, Faults};
 use serde_json::Value;
 
 use super::common::{Shop, TOKEN, Wish, ahoy, code, run};
-use super::{greeting, report};
+use super::{dial, greeting, once, report};
 
 fn carrier(emulator: &Emulator, extra: &str) -> String {
     format!(
@@ -22,15 +22,8 @@ fn carrier(emulator: &Emulator, extra: &str) -> String {
     )
 }
 
-/// Nobody was rung twice; gives the numbers that were.
 fn rung(log: &[Did]) -> BTreeSet<String> {
-    let mut numbers = BTreeSet::new();
-    for did in log {
-        if let Did::Originated { to, .. } = did {
-            assert!(numbers.insert(to.clone()), "a person was rung twice");
-        }
-    }
-    numbers
+    once(log.iter().filter_map(|did| if let Did::Originated { to, .. } = did { Some(to) } else { None }))
 }
 
 fn went_wrong(log: &[Did]) -> Vec<&Did> {
@@ -45,7 +38,7 @@ fn a_campaign_is_placed_told_and_heard_from_the_first_sample() {
         campaign: "[retries]\nattempts = 1\n[barge_in]\nenabled = true\n",
         leads: 40,
     });
-    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    let ended = dial(&shop);
     let log = emulator.log();
     assert!([0, 3].contains(&ended), "{ended}");
     assert_eq!(went_wrong(&log), Vec::<&Did>::new());
@@ -160,13 +153,13 @@ fn doctor_and_a_run_say_what_an_asterisk_refuses() {
     let stranger = Emulator::start("another password", Faults::default());
     let shop = Shop::open(&Wish { carrier: &carrier(&stranger, ""), campaign: "", leads: 1 });
     assert_eq!(code(&run(ahoy(shop.dir.path()).args(["doctor", "--json"]))), 12);
-    assert_ne!(code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]))), 0);
+    assert_ne!(dial(&shop), 0);
     assert!(rung(&stranger.log()).is_empty());
 
     // An endpoint that no channel driver takes: three in a row stop the account.
     let wrong = carrier(&emulator, "").replace("PJSIP/{number}@trunk", "SIP/{digits}");
     let shop = Shop::open(&Wish { carrier: &wrong, campaign: "", leads: 5 });
-    assert_eq!(code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]))), 12);
+    assert_eq!(dial(&shop), 12);
     assert!(rung(&emulator.log()).is_empty());
     assert_eq!(emulator.live(), (0, 0), "legs and bridges are taken away");
 }
@@ -180,6 +173,6 @@ fn an_asterisk_on_this_machine_reaches_people_unless_it_is_a_rehearsal() {
         leads: 1,
     });
     // [hours] any = true
-    assert_eq!(code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]))), 15);
+    assert_eq!(dial(&shop), 15);
     assert!(rung(&emulator.log()).is_empty());
 }

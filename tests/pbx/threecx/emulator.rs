@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ahoy::core::sim::callee::{Behaviour, Callee, FRAME, Heard, script};
 use ahoy::core::sound::g711;
 use axum::body::{Body, Bytes};
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Form, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -435,23 +435,14 @@ async fn events(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> R
     upgrade.on_upgrade(move |socket| tell_events(world, socket))
 }
 
-async fn tell_events(world: Arc<World>, mut socket: WebSocket) {
-    let (to, mut told) = mpsc::unbounded_channel();
+async fn tell_events(world: Arc<World>, socket: WebSocket) {
+    let (to, told) = mpsc::unbounded_channel();
     {
         let mut inner = world.inner();
         inner.events = Some(to);
         inner.sockets += 1;
     }
-    loop {
-        tokio::select! {
-            event = told.recv() => match event {
-                Some(Some(text)) => if socket.send(Message::Text(text.into())).await.is_err() { break },
-                // Broken, not closed.
-                Some(None) | None => break,
-            },
-            came = socket.recv() => if came.is_none_or(|it| it.is_err()) { break },
-        }
-    }
+    crate::tell(told, socket).await;
 }
 
 /// Closes the connection without an answer.

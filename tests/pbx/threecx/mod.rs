@@ -13,7 +13,7 @@ use emulator::{DN, Did, Emulator, Faults};
 use serde_json::Value;
 
 use super::common::{Shop, TOKEN, Wish, ahoy, code, run};
-use super::{greeting, report};
+use super::{dial, greeting, once, report};
 
 fn carrier(emulator: &Emulator, extra: &str) -> String {
     format!(
@@ -28,19 +28,8 @@ fn shop(emulator: &Emulator, campaign: &str, leads: usize) -> Shop {
     Shop::open(&Wish { carrier: &carrier(emulator, ""), campaign: &campaign, leads })
 }
 
-fn dial(shop: &Shop) -> i32 {
-    code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])))
-}
-
-/// Nobody was rung twice; gives the numbers that were.
 fn rung(log: &[Did]) -> BTreeSet<String> {
-    let mut numbers = BTreeSet::new();
-    for did in log {
-        if let Did::Made { to, .. } = did {
-            assert!(numbers.insert(to.clone()), "a person was rung twice");
-        }
-    }
-    numbers
+    once(log.iter().filter_map(|did| if let Did::Made { to, .. } = did { Some(to) } else { None }))
 }
 
 fn went_wrong(log: &[Did]) -> Vec<&Did> {

@@ -197,11 +197,6 @@ impl Session {
         self.owner = Owner::Screened { until: self.place.samples + wait * SAMPLES_PER_MS, replied: false };
     }
 
-    /// Nobody came. What is said now is heard by whoever listens later.
-    pub(super) fn is_not_put_through(&mut self) {
-        self.leave_message();
-    }
-
     /// Something was said after our word: "hello?" is short, and so is what a person says after the screener's own words.
     pub(super) fn heard_after_our_word(&mut self, start_ms: u64, end_ms: u64) {
         if let Owner::Screened { until, replied } = self.owner {
@@ -223,7 +218,7 @@ impl Session {
         self.go_on(Then::Greet);
     }
 
-    fn leave_message(&mut self) {
+    pub(super) fn leave_message(&mut self) {
         self.stop_playing();
         match self.machines().and_then(|it| it.message.clone()) {
             Some(message) => {

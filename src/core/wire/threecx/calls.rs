@@ -50,6 +50,8 @@ struct Known {
     unnamed: u8,
     /// We asked for its end.
     cancelled: bool,
+    /// Its participant was told to be gone before the answer to the order told that it is this call's.
+    gone: bool,
 }
 
 /// A call that is over.
@@ -71,8 +73,8 @@ pub struct Calls {
     owners: HashMap<u64, Sid>,
     /// Others that are there: when they were first seen, counted.
     others: HashMap<u64, (Part, u64)>,
-    /// Ids that are gone, the last of them.
-    gone: VecDeque<Part>,
+    /// Ids that are gone, the last of them, with the count at that moment.
+    gone: VecDeque<(Part, u64)>,
     count: u64,
     /// What was there at the first look was there before us.
     looked: bool,
@@ -108,6 +110,7 @@ impl Calls {
             token: Some(token),
             unnamed: 0,
             cancelled: false,
+            gone: false,
         };
         self.known.insert(sid, known);
     }
@@ -121,7 +124,16 @@ impl Calls {
         for (sid, number) in open {
             if !self.known.contains_key(sid) && self.known.len() < limits::PBX_PARTICIPANTS {
                 let (to, bound_at) = (digits(number), Boot(0));
-                let known = Known { to, part: None, after: 0, bound_at, token: None, unnamed: 0, cancelled: false };
+                let known = Known {
+                    to,
+                    part: None,
+                    after: 0,
+                    bound_at,
+                    token: None,
+                    unnamed: 0,
+                    cancelled: false,
+                    gone: false,
+                };
                 self.known.insert(sid.clone(), known);
             }
         }
@@ -133,6 +145,9 @@ impl Calls {
             && known.part.is_none()
         {
             (known.part, known.bound_at) = (Some(part), now);
+            // Only since the order: an id may have been another call's before.
+            let same = |gone: &Part| gone.id == part.id && (gone.call.is_none() || gone.call == part.call);
+            known.gone = self.gone.iter().any(|(gone, at)| *at > known.after && same(gone));
             self.owners.insert(part.id, sid.clone());
             self.others.remove(&part.id);
         }
@@ -140,8 +155,16 @@ impl Calls {
 
     /// Somebody calls us: from now on the participant is this call.
     pub fn take_in(&mut self, sid: &Sid, part: Part, now: Boot) {
-        let known =
-            Known { to: String::new(), part: None, after: 0, bound_at: now, token: None, unnamed: 0, cancelled: false };
+        let known = Known {
+            to: String::new(),
+            part: None,
+            after: 0,
+            bound_at: now,
+            token: None,
+            unnamed: 0,
+            cancelled: false,
+            gone: false,
+        };
         self.known.insert(sid.clone(), known);
         self.bind(sid, part, now);
     }
@@ -164,7 +187,7 @@ impl Calls {
             // The id is another call's now: the telephone system has begun to count anew.
             self.forget(&sid);
         }
-        if self.gone.contains(&part) {
+        if self.gone.iter().any(|(gone, _)| *gone == part) {
             return Whose::Gone;
         }
         self.count += 1;
@@ -212,7 +235,14 @@ impl Calls {
         if self.gone.len() >= limits::PBX_GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back(part);
+        self.count += 1;
+        self.gone.push_back((part, self.count));
+    }
+
+    /// Calls whose end was told before it was known that it was theirs. Each once.
+    pub fn ended_early(&mut self) -> Vec<Over> {
+        let early: Vec<Sid> = self.known.iter().filter(|(_, known)| known.gone).map(|(sid, _)| sid.clone()).collect();
+        early.iter().filter_map(|sid| self.over(sid)).collect()
     }
 
     /// We ask for its end.
@@ -314,6 +344,24 @@ mod tests {
         let mut calls = Calls::default();
         calls.look("800", &seen(&[]), Boot(0));
         calls
+    }
+
+    #[test]
+    fn an_end_that_is_told_before_the_answer_to_the_order_is_that_calls_end_and_no_older_ones() {
+        let mut calls = looked();
+        let part = Part { id: 7, call: Some(7) };
+        // An earlier call had the id.
+        assert_eq!(calls.gone(7), None);
+        calls.ordered(sid("a"), "+442079460001", "t".into());
+        calls.bind(&sid("a"), part, Boot(1));
+        assert_eq!(calls.ended_early(), []);
+        assert_eq!(calls.gone(7), Some(Over { sid: sid("a"), cancelled: false }));
+        // Told in the moment between.
+        calls.ordered(sid("b"), "+442079460002", "t".into());
+        assert_eq!(calls.gone(8), None);
+        calls.bind(&sid("b"), Part { id: 8, call: Some(8) }, Boot(2));
+        assert_eq!(calls.ended_early(), [Over { sid: sid("b"), cancelled: false }]);
+        assert_eq!((calls.ended_early(), calls.part(&sid("b"))), (Vec::new(), None), "once");
     }
 
     #[test]
