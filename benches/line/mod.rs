@@ -62,7 +62,7 @@ pub fn script(greeting: Arc<[u8]>) -> CallScript {
         goodbye: None,
         keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad: Vad::default(),
-        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
+        barge_in: BargeIn { restart_under: ms(0), ..BargeIn::default() },
         listen_after: Duration::from_secs(3_600),
         max_call: Duration::from_secs(3_600),
         machines: MachinePlan { speech: Some(Duration::from_secs(4)), ..MachinePlan::default() },

@@ -413,7 +413,7 @@ fn tone() -> CallScript {
         goodbye: None,
         keys: Keys::default(),
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
-        barge_in: BargeIn { enabled: false, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
+        barge_in: BargeIn { enabled: false, ..BargeIn::default() },
         listen_after: ms(500),
         max_call: Duration::from_secs(10),
         machines: MachinePlan::default(),

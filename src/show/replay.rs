@@ -89,6 +89,11 @@ pub fn stop_figures(figures: &barge::Figures) -> String {
     if let (Some(falsely), Some(missed)) = (figures.false_stops, figures.missed_stops) {
         text.push_str(&format!("; false {falsely}, missed {missed}"));
     }
+    let held = [figures.held_echo, figures.held_back_channel, figures.held_faint];
+    if held != [0; 3] {
+        let [echo, hum, faint] = held;
+        text.push_str(&format!("; held back: {echo} as our own echo, {hum} as a hum, {faint} as too faint"));
+    }
     text
 }
 

@@ -43,6 +43,12 @@ pub(super) struct BargeArgs {
     /// A greeting stopped before this much of it is begun anew
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=60_000))]
     restart_under_ms: Option<u64>,
+    /// A quiet hum shorter than this does not stop us
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=5_000))]
+    back_channel_ms: Option<u64>,
+    /// Do not tell our own echo from the callee
+    #[arg(long)]
+    no_echo_gate: bool,
 }
 
 pub(super) fn barge(args: &BargeArgs, context: &Context) -> Result<Exit, Failure> {
@@ -54,6 +60,8 @@ pub(super) fn barge(args: &BargeArgs, context: &Context) -> Result<Exit, Failure
         min_speech: ms(args.min_speech_ms, now.min_speech),
         protect: ms(args.protect_ms, now.protect),
         restart_under: ms(args.restart_under_ms, now.restart_under),
+        back_channel: ms(args.back_channel_ms, now.back_channel),
+        echo: now.echo && !args.no_echo_gate,
         ..now
     };
     let trial = Trial { vad: base(args.campaign.as_ref(), context)?, barge_in, campaign };

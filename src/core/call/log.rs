@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Answerer;
+use super::over::Why;
 use crate::core::cost::Usage;
 use crate::core::wire::media::MediaFault;
 
@@ -84,6 +85,20 @@ pub enum What {
     BargeIn {
         /// Where it began.
         onset_ms: u64,
+    },
+    /// Speech over our voice that did not stop it.
+    Held {
+        /// Where it began.
+        onset_ms: u64,
+        /// Why it did not.
+        why: Why,
+    },
+    /// Our own voice comes back on the line: found out for the first time.
+    Echo {
+        /// So much later.
+        delay_ms: u64,
+        /// And so much quieter.
+        loss_db: u32,
     },
     /// The carrier's queue was emptied.
     Clear,

@@ -20,6 +20,7 @@ pub mod clip;
 pub mod ear;
 pub mod latency;
 pub mod log;
+pub mod over;
 pub mod playout;
 pub mod recording;
 pub mod report;

@@ -177,6 +177,7 @@ impl Report {
                 What::MessageLeft => report.message_left = true,
                 What::MessageTaken { from_ms, to_ms } => report.message_taken = Some((*from_ms, *to_ms)),
                 What::Menu | What::OwnVoice | What::MachineSaid { .. } | What::Hinted { .. } => {}
+                What::Held { .. } | What::Echo { .. } => {}
                 What::Unheard { .. } | What::Beep { .. } | What::Record => {}
                 // The agent's part is read by itself.
                 What::Transfer { .. } => {}

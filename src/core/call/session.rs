@@ -8,15 +8,15 @@ use self::desk::DeskState;
 use self::machine::FirstWords;
 use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
-use super::ear::{Ear, Next};
+use super::ear::Ear;
 use super::log::{EndCause, What};
+use super::over::Over;
 use super::playout::Playout;
-pub use super::words::{BargeInNote, Command, Event, Notes, Owner, Then};
+pub use super::words::{Command, Event, Notes, Owner, Then};
 use super::{Answerer, CallScript, PreparedClip, SAMPLES_PER_MS};
 use crate::base::{Boot, limits};
 use crate::core::config::{Recording, SpeaksFirst};
-use crate::core::vad::CHUNK_MS;
-use crate::core::vad::segment::{Edge, Segmenter, Unbroken};
+use crate::core::vad::segment::{Edge, Segmenter};
 use crate::core::wire::media::{self, Frame, Inbound, MediaFault};
 
 /// Where we are in the stream.
@@ -44,7 +44,10 @@ pub struct Session {
     told_unheard: u64,
     segmenter: Option<Segmenter>,
     speaking: bool,
-    unbroken: Unbroken,
+    over: Over,
+    /// Runs of speech that did not stop us, and where the last of them began.
+    held: u64,
+    held_from: Option<u64>,
     judged_chunks: u64,
     bad_in_a_row: u32,
     claiming: bool,
@@ -64,8 +67,6 @@ pub struct Session {
 const PART: usize = 8_000;
 /// After a "hello?" that cut our first words, we begin anew when it has ended, or after this long without speech.
 const HELLO_MS: u64 = 1_000;
-/// Speech segments kept in the summary; the log has all.
-const NOTED: usize = 1_000;
 
 impl Session {
     /// A socket was opened.
@@ -85,7 +86,9 @@ impl Session {
             told_unheard: 0,
             segmenter: None,
             speaking: false,
-            unbroken: Unbroken::default(),
+            over: Over::default(),
+            held: 0,
+            held_from: None,
             judged_chunks: 0,
             bad_in_a_row: 0,
             claiming: false,
@@ -252,7 +255,7 @@ impl Session {
             self.commands.push_back(Command::Play(serial, clip));
             self.log(line);
         }
-        self.unbroken.reset();
+        self.over.reset();
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), MediaFault> {
@@ -268,95 +271,6 @@ impl Session {
         self.act_on_answerer();
         self.advance();
         Ok(())
-    }
-
-    /// Hands chunks to the network, one at a time, and takes what needs none.
-    fn listen(&mut self) {
-        while let Some(next) = self.ear.hear() {
-            match next {
-                Next::Verdict(probability) => self.verdict(probability),
-                Next::Judge(job) => self.commands.push_back(Command::Judge(job)),
-            }
-        }
-        if self.ear.dropped >= self.told_unheard + 10 {
-            self.told_unheard = self.ear.dropped;
-            self.log(What::Unheard { chunks: self.ear.dropped });
-        }
-    }
-
-    fn verdict(&mut self, probability: f32) {
-        let (Some(script), Some(segmenter)) = (&self.script, &mut self.segmenter) else { return };
-        let (barge_in, edge) = (script.barge_in, segmenter.feed(probability));
-        self.judged_chunks += 1;
-        let chunks = self.unbroken.feed(probability, barge_in.threshold);
-        let at = self.place.samples;
-        let ours = self.owner.can_be_stopped()
-            && self.playout.is_sounding(at)
-            && u128::from(self.playout.playhead(at) / SAMPLES_PER_MS) >= barge_in.protect.as_millis();
-        let long_enough = chunks > 0 && u128::from(chunks * CHUNK_MS) >= barge_in.min_speech.as_millis();
-        if barge_in.enabled && ours && long_enough {
-            self.barge_in((self.judged_chunks - chunks) * CHUNK_MS);
-        }
-        match edge {
-            None => {}
-            Some(Edge::On { onset_ms, start_ms }) => {
-                self.speaking = true;
-                self.talk.speech_from = Some(start_ms * SAMPLES_PER_MS);
-                self.talk.awaited = true;
-                self.begin_turn();
-                self.log(What::SpeechOn { onset_ms, start_ms });
-                self.machine_speaks(onset_ms);
-            }
-            Some(Edge::Off { start_ms, end_ms }) => self.speech_off(start_ms, end_ms),
-        }
-    }
-
-    fn note_speech(&mut self, start_ms: u64, end_ms: u64) {
-        self.speaking = false;
-        self.talk.speech_from = None;
-        self.end_turn();
-        if self.notes.speech_segments.len() < NOTED {
-            self.notes.speech_segments.push((start_ms, end_ms));
-        }
-        self.log(What::SpeechOff { start_ms, end_ms });
-    }
-
-    fn speech_off(&mut self, start_ms: u64, end_ms: u64) {
-        self.note_speech(start_ms, end_ms);
-        if let Some(answerer) = &mut self.answerer {
-            answerer.speech_off(end_ms);
-        }
-        self.heard_after_our_word(start_ms, end_ms);
-        let listen_after = self.listen_after();
-        if let Owner::Person { until, then, .. } = &mut self.owner {
-            match then {
-                // They wait for us to speak.
-                Then::Greet => *until = self.place.samples,
-                Then::Menu | Then::Goodbye | Then::End => *until = (*until).max(end_ms * SAMPLES_PER_MS + listen_after),
-            }
-        }
-    }
-
-    fn barge_in(&mut self, onset_ms: u64) {
-        let owner = self.owner;
-        self.log(What::BargeIn { onset_ms });
-        let heard_ms = self.stop_playing();
-        self.notes.barge_ins.push(BargeInNote {
-            speech_onset_media_ms: onset_ms,
-            clear_media_ms: self.media_ms(),
-            heard_ms,
-        });
-        let restart_under = self.script.as_ref().map_or(0, |script| script.barge_in.restart_under.as_millis());
-        let cut_short = self.notes.barge_ins.len() == 1 && u128::from(heard_ms) < restart_under;
-        match owner {
-            Owner::Greeting if cut_short => self.hear_person(Then::Greet),
-            Owner::Greeting if self.has_menu() => self.hear_person(Then::Menu),
-            Owner::Greeting if self.talk.expected => self.hand_over(onset_ms, true),
-            Owner::Greeting => self.hear_person(Then::Goodbye),
-            // They go on with the agent, or wait for it in silence.
-            Owner::Agent | Owner::Bridge { .. } => {}
-            _ => self.hear_person(Then::End),
-        }
     }
 
     /// Empties the carrier's queue; gives how much of the clip that played was heard.
@@ -516,6 +430,7 @@ impl Session {
 }
 
 mod desk;
+mod hearing;
 mod keys;
 mod machine;
 mod sound;

@@ -236,12 +236,24 @@ pub struct BargeIn {
     pub restart_under: Duration,
     /// First words of whatever we play that cannot be stopped. Default 0.
     pub protect: Duration,
+    /// Whether our own voice, given back by the line, is told from the callee's. Default true.
+    pub echo: bool,
+    /// A quiet hum shorter than this ("mhm") does not stop us. Default 500 ms; 0 = it does.
+    pub back_channel: Duration,
 }
 
 impl Default for BargeIn {
     fn default() -> BargeIn {
         let ms = Duration::from_millis;
-        BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(1_500), protect: Duration::ZERO }
+        BargeIn {
+            enabled: true,
+            threshold: 0.6,
+            min_speech: ms(64),
+            restart_under: ms(1_500),
+            protect: Duration::ZERO,
+            echo: true,
+            back_channel: ms(500),
+        }
     }
 }
 
@@ -341,6 +353,8 @@ struct TypedBargeIn {
     min_speech: Option<Span>,
     restart_under: Option<Span>,
     protect: Option<Span>,
+    echo: Option<bool>,
+    back_channel: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]
@@ -422,6 +436,8 @@ pub fn parse_campaign(name: Slug, file: &str, text: &str) -> Result<Campaign, Co
         min_speech: typed.barge_in.min_speech.map_or(default.min_speech, |s| s.0),
         restart_under: typed.barge_in.restart_under.map_or(default.restart_under, |s| s.0),
         protect: typed.barge_in.protect.map_or(default.protect, |s| s.0),
+        echo: typed.barge_in.echo.unwrap_or(default.echo),
+        back_channel: typed.barge_in.back_channel.map_or(default.back_channel, |s| s.0),
     };
     let message = typed.message.or(keys.message.map(|_| TypedMessage::default())).map(TypedMessage::check).transpose();
     let message = message.map_err(|(key, what)| about(&format!("message.{key}"), format!("[message] {what}")))?;

@@ -14,6 +14,7 @@ use super::labels::Utterance;
 use crate::base::Boot;
 use crate::core::agent::{AgentPlan, FromAgent};
 use crate::core::asset::book::{APOLOGY, BRIDGE, CALL_BACK, LEAVE_MESSAGE, MESSAGE_TAKEN};
+use crate::core::call::over::Why;
 use crate::core::call::playout::{AGENT, Piece, mark_name};
 use crate::core::call::{
     CallScript, Command, Event, Line, MachinePlan, MessageScript, PreparedClip, SAMPLES_PER_MS, Session, ULAW_SILENCE,
@@ -88,6 +89,10 @@ pub struct Replayed {
     pub differs_from_ms: Option<u64>,
     /// Labelled utterances over our voice that did not stop it; `None` without labels.
     pub missed: Option<Vec<(u64, u64)>>,
+    /// Speech over our voice that did not stop it: where it began, and why not.
+    pub held: Vec<(u64, Why)>,
+    /// Our own voice came back: delay in ms, loss in dB.
+    pub echo: Option<(u64, u32)>,
     /// Clips that were cut live, so that the recording does not hold their rest: it counts with its length only.
     pub unknown_rests: usize,
 }
@@ -113,6 +118,12 @@ pub struct Figures {
     pub false_stops: Option<usize>,
     /// Utterances over our voice that did not stop it, of the labelled calls.
     pub missed_stops: Option<usize>,
+    /// Runs of speech held back as our own echo.
+    pub held_echo: usize,
+    /// … as a hum.
+    pub held_back_channel: usize,
+    /// … as too faint.
+    pub held_faint: usize,
 }
 
 /// Why a call cannot be replayed.
@@ -128,19 +139,35 @@ pub fn refusal(log: &[Line]) -> Option<&'static str> {
     }
 }
 
-/// What the log says was played, by name: all of the same length.
-fn clips(log: &[Line]) -> BTreeMap<&str, Arc<PreparedClip>> {
-    let mut clips = BTreeMap::new();
-    for line in log {
-        if let What::Play { clip, total_ms, .. } = &line.what {
-            // Only its length matters: the session does not listen to us.
-            let samples = usize::try_from(total_ms * SAMPLES_PER_MS).unwrap_or(0);
-            clips
-                .entry(clip.as_str())
-                .or_insert_with(|| Arc::new(PreparedClip::of(clip, vec![ULAW_SILENCE; samples].into())));
+/// What the log says was played, by name: the most of each that was ever heard, as it was recorded, and silence for the
+/// rest of its length. The session compares the line with it, to tell an echo of ours.
+fn clips(recorded: &Recorded) -> BTreeMap<&str, Arc<PreparedClip>> {
+    let place = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(recorded.us.len());
+    let mut known: BTreeMap<&str, (usize, Vec<u8>)> = BTreeMap::new();
+    let mut free_at = 0;
+    for (nth, line) in recorded.log.iter().enumerate() {
+        match &line.what {
+            What::Play { clip, total_ms, .. } => {
+                let from = line.media_ms.max(free_at);
+                free_at = from + total_ms;
+                let heard = recorded.log[nth..].iter().find_map(|it| match &it.what {
+                    What::Heard { clip: of, heard_ms, .. } if of == clip => Some(*heard_ms),
+                    _ => None,
+                });
+                let until = from + heard.unwrap_or(*total_ms).min(*total_ms);
+                let mut ulaw = recorded.us[place(from)..place(until)].to_vec();
+                let heard = ulaw.len();
+                ulaw.resize(usize::try_from(total_ms * SAMPLES_PER_MS).unwrap_or(0), ULAW_SILENCE);
+                let longest = known.entry(clip.as_str()).or_insert_with(|| (heard, ulaw.clone()));
+                if longest.0 < heard {
+                    *longest = (heard, ulaw);
+                }
+            }
+            What::Clear => free_at = line.media_ms,
+            _ => {}
         }
     }
-    clips
+    known.into_iter().map(|(key, (_, ulaw))| (key, Arc::new(PreparedClip::of(key, ulaw.into())))).collect()
 }
 
 fn is_agents(what: &What) -> bool {
@@ -150,7 +177,7 @@ fn is_agents(what: &What) -> bool {
 /// The live call's script, as far as its log and the campaign tell.
 fn script(recorded: &Recorded, trial: &Trial) -> Option<CallScript> {
     let log = &recorded.log;
-    let clips = clips(log);
+    let clips = clips(recorded);
     let greeting = log.iter().find_map(|line| match &line.what {
         What::Play { clip, .. } => clips.get(clip.as_str()).cloned(),
         _ => None,
@@ -458,7 +485,16 @@ pub fn replay(recorded: &Recorded, trial: &Trial) -> Result<Replayed, &'static s
     let missed = said.map(|said| player.missed(said, &replayed, least));
     let cut = |line: &&Line| matches!(&line.what, What::Heard { heard_ms, total_ms, .. } if heard_ms < total_ms);
     let unknown_rests = recorded.log.iter().filter(cut).count();
-    Ok(Replayed { file: recorded.name.clone(), stops: replayed, live, differs_from_ms, missed, unknown_rests })
+    let held = player.log.iter().filter_map(|line| match line.what {
+        What::Held { onset_ms, why } => Some((onset_ms, why)),
+        _ => None,
+    });
+    let echo = player.log.iter().find_map(|line| match line.what {
+        What::Echo { delay_ms, loss_db } => Some((delay_ms, loss_db)),
+        _ => None,
+    });
+    let (file, held) = (recorded.name.clone(), held.collect());
+    Ok(Replayed { file, stops: replayed, live, differs_from_ms, missed, held, echo, unknown_rests })
 }
 
 /// Figures of these calls.
@@ -467,6 +503,7 @@ pub fn figures(calls: &[Replayed]) -> Figures {
     let live = || calls.iter().flat_map(|it| &it.live);
     let delay = |it: &Stop| it.clear_ms.saturating_sub(it.onset_ms);
     let twins = |it: &Replayed| it.stops.iter().filter(|stop| it.live.iter().any(|other| same(stop, other))).count();
+    let held = |why: Why| calls.iter().flat_map(|it| &it.held).filter(|it| it.1 == why).count();
     let labelled = calls.iter().any(|it| it.missed.is_some());
     Figures {
         calls: calls.len(),
@@ -478,5 +515,8 @@ pub fn figures(calls: &[Replayed]) -> Figures {
         heard_percent: Quantiles::of(all().filter(|it| it.total_ms > 0).map(|it| 100 * it.heard_ms / it.total_ms)),
         false_stops: labelled.then(|| all().filter(|it| it.falsely == Some(true)).count()),
         missed_stops: labelled.then(|| calls.iter().filter_map(|it| it.missed.as_ref()).map(Vec::len).sum()),
+        held_echo: held(Why::Echo),
+        held_back_channel: held(Why::BackChannel),
+        held_faint: held(Why::Faint),
     }
 }

@@ -44,6 +44,7 @@ impl Session {
     pub(super) fn take(&mut self, ulaw: &[u8]) {
         self.them.extend_from_slice(ulaw);
         self.playout.read(self.place.samples, ulaw.len(), &mut self.us);
+        self.over.push(&self.us[self.us.len() - ulaw.len()..], ulaw);
         self.place.samples += ulaw.len() as u64;
         self.ear.push(ulaw);
         self.agent_hears(ulaw);

@@ -21,7 +21,7 @@ fn script() -> Arc<CallScript> {
         goodbye: Some(clip("goodbye", 500)),
         keys: Keys { opt_out: Some('9'), ..Keys::default() },
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
-        barge_in: BargeIn { enabled: true, threshold: 0.6, min_speech: ms(64), restart_under: ms(0), protect: ms(0) },
+        barge_in: BargeIn { restart_under: ms(0), ..BargeIn::default() },
         listen_after: ms(2_000),
         max_call: Duration::from_secs(60),
         machines: MachinePlan::default(),
