@@ -8,7 +8,7 @@ use super::campaign_report::ReportArgs;
 use super::campaign_status::StatusArgs;
 use super::operator::{self, Verb};
 use super::rules::OverrideArgs;
-use super::{Context, EXIT_CODES, print_json, print_line};
+use super::{Context, EXIT_CODES, print_json, print_line, sure};
 use crate::base::time::parse_span;
 use crate::base::{Exit, Failure, Slug};
 use crate::core::config::{Campaign, CarrierKind, NONE};
@@ -283,16 +283,10 @@ pub fn look(context: &Context) -> Look {
 }
 
 fn confirm(calls: u64) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("this would place {calls} calls; nobody is here to confirm"))
-            .next("add --yes to run without asking"));
+    match sure(&format!("Place {calls} calls now?"), &format!("place {calls} calls"))? {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Stopped, "nobody was called")),
     }
-    let sure = dialoguer::Confirm::new()
-        .with_prompt(format!("Place {calls} calls now?"))
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::bug(format!("the terminal: {error}")))?;
-    if sure { Ok(()) } else { Err(Failure::new(Exit::Stopped, "nobody was called")) }
 }
 
 fn print_report(context: &Context, run: &RunReport) -> Result<(), Failure> {

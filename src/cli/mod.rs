@@ -1,7 +1,7 @@
 //! What a person types, and how the answer leaves: data on stdout, words on stderr.
 #![allow(missing_docs)] // clap turns the comments here into help texts; the rest is named by it
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -254,6 +254,20 @@ fn program() -> ExitCode {
         Command::Man { command } => man(command.as_deref()),
     };
     told(result, &context)
+}
+
+/// Asks the operator; no is the default. `would`: what would happen, for who runs this without a terminal.
+///
+/// Errors: exit 2 where nobody can be asked.
+fn sure(question: &str, would: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("would {would}, but there is nobody to ask")).next("add --yes"));
+    }
+    dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()
+        .map_err(|error| Failure::bug(format!("terminal: {error}")))
 }
 
 fn told(result: Result<Exit, Failure>, context: &Context) -> ExitCode {

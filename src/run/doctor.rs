@@ -1,5 +1,8 @@
-//! `ahoy doctor`: is everything there that a campaign needs? Asks; changes nothing, calls nobody.
+//! `ahoy doctor`: is everything there that a campaign needs? Asks; changes nothing, and calls nobody but who asked for it.
 
+mod live;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,13 +11,13 @@ use serde::Serialize;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::base::{AttemptId, Exit, Failure, Phone, Secret, Sid};
+use crate::base::{AttemptId, Country, Exit, Failure, Phone, Secret, Sid};
 use crate::core::call::{Answerer, CallScript, MachinePlan, PreparedClip};
 use crate::core::config::{BargeIn, Keys, Recording, Vad, is_loopback_url};
 use crate::core::dial::clocks::{Skew, skew};
 use crate::core::wire::signature::Trusted;
 use crate::core::wire::token;
-use crate::edge::carrier::{CallerStanding, StreamProof};
+use crate::edge::carrier::{CallerStanding, Reach, StreamProof};
 use crate::edge::gateway::guard::Bounds;
 use crate::edge::probe::Probe;
 use crate::run::agent::{Agents, rehearse};
@@ -23,9 +26,12 @@ use crate::run::clock::Clock;
 use crate::run::gateway::{
     self, Boxed, CallDesk, CallSummary, Expected, GatewayHandle, GatewayOptions, Overloaded, Registry, StatusEvent,
 };
+use crate::run::leads::read_ledger;
 use crate::store::ledger::OpenOptions;
 use crate::store::scratch;
 use crate::store::workspace::Workspace;
+
+pub use self::live::LiveCall;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -89,10 +95,18 @@ const SLOW_AGENT: Duration = Duration::from_secs(3);
 /// A carrier further away than this makes each call's start slow.
 const FAR: Duration = Duration::from_millis(1_500);
 
-/// Looks at everything, or at the named carriers and the gateway only.
-pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String]) -> Result<DoctorReport, Failure> {
+/// Looks at everything, or at the named carriers and the gateway only; then makes the call that was asked for, unless what
+/// was found would make it fail.
+pub async fn examine(
+    ws: &Workspace,
+    clock: Arc<dyn Clock>,
+    carriers: &[String],
+    call: Option<&LiveCall>,
+) -> Result<DoctorReport, Failure> {
     let mut report = DoctorReport { checks: Vec::new(), refused: false };
     let mut callers: Vec<(String, Phone, String)> = Vec::new();
+    let mut countries: BTreeMap<String, BTreeSet<Country>> = BTreeMap::new();
+    let ledger = read_ledger(&ws.ledger_path())?;
     for name in ws.campaign_names()? {
         let subject = format!("campaign {name}");
         match ws.campaign(&name) {
@@ -101,6 +115,13 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
                     if !callers.iter().any(|(carrier, phone, _)| *carrier == campaign.carrier && phone == caller) {
                         callers.push((campaign.carrier.clone(), caller.clone(), name.to_string()));
                     }
+                }
+                if let Some(ledger) = &ledger {
+                    let phones = ledger.beginnings(&name)?;
+                    countries
+                        .entry(campaign.carrier.clone())
+                        .or_default()
+                        .extend(phones.iter().filter_map(Phone::country));
                 }
                 report.add(&subject, "file", State::Ok, format!("calls by carrier {}", campaign.carrier), "");
             }
@@ -139,9 +160,19 @@ pub async fn examine(ws: &Workspace, clock: Arc<dyn Clock>, carriers: &[String])
             for (_, caller, campaign) in callers.iter().filter(|(carrier, ..)| carrier == name) {
                 ask_caller(&mut report, &subject, &open, caller, campaign).await;
             }
+            if let Some(countries) = countries.get(name) {
+                ask_reach(&mut report, &subject, &open, countries).await;
+            }
         }
     }
-    examine_gateway(&mut report, ws, clock, signer, far_away).await?;
+    examine_gateway(&mut report, ws, Arc::clone(&clock), signer, far_away).await?;
+    match call {
+        None => {}
+        Some(_) if report.exit() != Exit::Done => {
+            report.add("live call", "order", State::Skipped, "not made: what failed above would fail it, too", "");
+        }
+        Some(call) => live::make(&mut report, ws, clock, call).await?,
+    }
     Ok(report)
 }
 
@@ -228,6 +259,39 @@ async fn ask_caller(report: &mut DoctorReport, subject: &str, open: &OpenCarrier
         Err(fault) => {
             let next = "an API key without the right to read numbers is refused here: the account's own token has it";
             report.add(subject, "caller", State::Skipped, format!("{name}: {fault}"), next);
+        }
+    }
+}
+
+/// Whether the account may call the countries of its leads.
+async fn ask_reach(report: &mut DoctorReport, subject: &str, open: &OpenCarrier, countries: &BTreeSet<Country>) {
+    let (mut may, mut closed) = (Vec::new(), Vec::new());
+    for country in countries {
+        match open.carrier.reach(*country).await {
+            Ok(Reach::Open) => may.push(country.to_string()),
+            Ok(Reach::Closed) => closed.push(country.to_string()),
+            Ok(Reach::Unsaid) => {
+                return report.add(
+                    subject,
+                    "countries",
+                    State::Skipped,
+                    "this carrier does not tell which it calls",
+                    "",
+                );
+            }
+            Err(fault) => {
+                let next = "an API key without the right to read permissions is refused here";
+                return report.add(subject, "countries", State::Skipped, fault.to_string(), next);
+            }
+        }
+    }
+    match (may.is_empty(), closed.is_empty()) {
+        (true, true) => {}
+        (_, true) => report.add(subject, "countries", State::Ok, format!("may call {}", may.join(", ")), ""),
+        (_, false) => {
+            let found = format!("may not call {}: each such lead would end as forbidden", closed.join(", "));
+            let next = "permit them in the carrier's console (geographic permissions for voice)";
+            report.add(subject, "countries", State::Fail, found, next);
         }
     }
 }
@@ -350,7 +414,7 @@ async fn listen(
         token: call_token.clone(),
         expires: clock.boot() + Duration::from_secs(60),
         proof: StreamProof::Signed,
-        script: Arc::new(tone()),
+        script: Arc::new(script(vec![0xd5; 1_600])),
         late: None,
     };
     if registry.expect(expected).is_err() {
@@ -404,18 +468,18 @@ async fn agents(report: &mut DoctorReport, ws: &Workspace, clock: &dyn Clock) ->
     Ok(())
 }
 
-/// Something short to say.
-fn tone() -> CallScript {
+/// Says this (µ-law) and hangs up.
+fn script(sound: Vec<u8>) -> CallScript {
     let ms = Duration::from_millis;
     CallScript {
-        greeting: Arc::new(PreparedClip::of("doctor", vec![0xd5; 1_600].into())),
+        greeting: Arc::new(PreparedClip::of("doctor", sound.into())),
         opt_out_confirmed: None,
         goodbye: None,
         keys: Keys::default(),
         vad: Vad { threshold: 0.5, silence: ms(700), prefix_padding: ms(300), min_speech: ms(64) },
         barge_in: BargeIn { enabled: false, ..BargeIn::default() },
         listen_after: ms(500),
-        max_call: Duration::from_secs(10),
+        max_call: Duration::from_secs(15),
         machines: MachinePlan::default(),
         recording: Recording::default(),
         agent: None,

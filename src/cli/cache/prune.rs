@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::{Exit, Failure};
-use crate::cli::{Context, print_json, print_line};
+use crate::cli::{Context, print_json, print_line, sure};
 use crate::run::render;
 use crate::show::words::say;
 use crate::store::shelf::Shelf;
@@ -52,7 +52,7 @@ pub(super) fn prune(ws: &Workspace, args: &PruneArgs, context: &Context) -> Resu
         if list.len() > SHOWN {
             say(&format!("and {} more (--dry-run shows all of them)", list.len() - SHOWN));
         }
-        if !asked(&what)? {
+        if !sure(&format!("Remove {what}?"), &format!("remove {what}"))? {
             return Ok(Exit::Done);
         }
     }
@@ -70,16 +70,4 @@ pub(super) fn prune(ws: &Workspace, args: &PruneArgs, context: &Context) -> Resu
         print_line(&format!("removed {} assets, {} bytes; {} left, in use", swept.assets, swept.bytes, swept.busy))?;
     }
     Ok(Exit::Done)
-}
-
-fn asked(what: &str) -> Result<bool, Failure> {
-    use std::io::IsTerminal;
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("would remove {what}, but there is nobody to ask")).next("add --yes"));
-    }
-    dialoguer::Confirm::new()
-        .with_prompt(format!("Remove {what}?"))
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::bug(format!("terminal: {error}")))
 }

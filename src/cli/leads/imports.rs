@@ -1,13 +1,11 @@
 //! `ahoy leads imports` and `undo`: what came in, and the way back.
 
-use std::io::IsTerminal;
-
 use clap::Args;
 use serde_json::json;
 
 use crate::base::text::printable;
 use crate::base::{Exit, Failure, Slug, limits};
-use crate::cli::{Context, print_json, print_line};
+use crate::cli::{Context, print_json, print_line, sure};
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::leads::read_ledger;
 use crate::show::table::table;
@@ -139,12 +137,5 @@ fn tell(undone: &Undone, dry_run: bool, context: &Context) -> Result<(), Failure
 
 fn asked(line: &ImportLine, plan: &Undone) -> Result<bool, Failure> {
     let what = format!("{} leads of {} ({})", plan.removed + plan.restored, printable(&line.file), line.campaign);
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("would take back {what}, but there is nobody to ask")).next("add --yes"));
-    }
-    dialoguer::Confirm::new()
-        .with_prompt(format!("Take back {what}?"))
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::bug(format!("terminal: {error}")))
+    sure(&format!("Take back {what}?"), &format!("take back {what}"))
 }

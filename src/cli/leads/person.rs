@@ -1,12 +1,12 @@
 //! `ahoy leads show`, `forget` and `number`: one person, or one number.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::BufRead;
 
 use clap::Args;
 use serde_json::json;
 
 use crate::base::{Country, Exit, Failure, LeadId, Phone};
-use crate::cli::{Context, print_json, print_line};
+use crate::cli::{Context, print_json, print_line, sure};
 use crate::core::dial::zones::zone_names;
 use crate::run::clock::{Clock, MachineClock};
 use crate::run::leads::{forget, page, read_ledger};
@@ -137,7 +137,9 @@ pub(super) fn forget(args: &ForgetArgs, context: &Context) -> Result<Exit, Failu
     }
     let (leads, recordings) = (plan.leads.len(), plan.folders.len());
     let what = format!("{leads} leads, {} attempts, {recordings} recordings, {} voices", plan.attempts, plan.voices);
-    if args.dry_run || (!args.yes && !asked(&what)?) {
+    if args.dry_run
+        || (!args.yes && !sure(&format!("Forget {what}? This cannot be undone."), &format!("forget {what}"))?)
+    {
         return tell(&what, true, &plan.elsewhere, context);
     }
     forget::forget(&workspace, &plan, MachineClock.wall())?;
@@ -168,17 +170,6 @@ fn tell(what: &str, dry_run: bool, elsewhere: &[String], context: &Context) -> R
         say(&format!("not touched, and may hold them too: {place}"));
     }
     Ok(Exit::Done)
-}
-
-fn asked(what: &str) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("would forget {what}, but there is nobody to ask")).next("add --yes"));
-    }
-    dialoguer::Confirm::new()
-        .with_prompt(format!("Forget {what}? This cannot be undone."))
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::bug(format!("terminal: {error}")))
 }
 
 /// Runs `ahoy leads number`.

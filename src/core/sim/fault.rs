@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 43] = [
+pub const FAULTS: [(&str, &str); 44] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -24,6 +24,7 @@ pub const FAULTS: [(&str, &str); 43] = [
     ("suspended", "403, code 20005: the account is suspended"),
     ("no_funds", "402: the account has no money"),
     ("bad_key", "401, code 20003: orders are refused for their credentials"),
+    ("country_closed", "the account may not call a country that it strikes: 400, code 21215"),
     ("caller_refused", "400, code 21210: every order from a number that it strikes"),
     ("odd_request", "400 with a code that nobody knows"),
     ("throttle_date", "429 whose Retry-After is a date two seconds ahead"),

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::form;
-use crate::base::{Money, Wall};
+use crate::base::{Country, Money, Wall};
 use crate::core::dial::CallStatus;
 
 /// Events of a call that we subscribe to; `completed` stands for every terminal status.
@@ -87,6 +87,33 @@ pub fn call_path(account_sid: &str, call_sid: &str) -> String {
 /// Path of another list of the account (`IncomingPhoneNumbers`, `OutgoingCallerIds`), below the base URL.
 pub fn resource_path(account_sid: &str, list: &str) -> String {
     format!("/{API_VERSION}/Accounts/{account_sid}/{list}.json")
+}
+
+/// Path of what the account may call in a country, below [`permissions_base`].
+pub fn permission_path(country: Country) -> String {
+    format!("/v1/DialingPermissions/Countries/{country}")
+}
+
+/// Where permissions are asked about: Twilio keeps them on a host of their own, for all regions; who speaks its protocol
+/// elsewhere (a test) has them beside the calls.
+pub fn permissions_base(base_url: &str) -> &str {
+    let host = base_url.strip_prefix("https://").map(|rest| rest.split(['/', ':', '?']).next().unwrap_or(""));
+    match host {
+        Some("api.twilio.com") => "https://voice.twilio.com",
+        Some(host) if host.starts_with("api.") && host.ends_with(".twilio.com") => "https://voice.twilio.com",
+        _ => base_url,
+    }
+}
+
+/// What an account may call in a country.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // the fields are the vendor's
+pub struct DialingPermission {
+    pub iso_code: Option<String>,
+    pub low_risk_numbers_enabled: Option<bool>,
+    pub high_risk_special_numbers_enabled: Option<bool>,
+    pub high_risk_tollfraud_numbers_enabled: Option<bool>,
 }
 
 /// A page of the account's own numbers.
@@ -279,6 +306,21 @@ pub fn read_callback(pairs: &[(String, String)]) -> Result<StatusCallback, BadCa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn permissions_are_asked_where_the_vendor_keeps_them_and_credentials_go_nowhere_else() {
+        let vendors = "https://voice.twilio.com";
+        for (base, wanted) in [
+            ("https://api.twilio.com", vendors),
+            ("https://api.dublin.ie1.twilio.com/", vendors),
+            ("https://api.twilio.com.evil.example", "https://api.twilio.com.evil.example"),
+            ("https://apitwilio.com", "https://apitwilio.com"),
+            ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
+        ] {
+            assert_eq!(permissions_base(base), wanted, "{base}");
+        }
+        assert_eq!(permission_path("BG".parse().expect("a country")), "/v1/DialingPermissions/Countries/BG");
+    }
 
     #[test]
     fn dates_are_written_and_read_as_the_api_does() {

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::base::{AttemptId, Money, Phone, Sid, Wall};
+use crate::base::{AttemptId, Country, Money, Phone, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
 pub use crate::core::wire::recordings::RecordingState;
@@ -212,6 +212,17 @@ pub enum CallerStanding {
     Unsaid,
 }
 
+/// Whether an account may call the numbers of a country.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Its ordinary numbers may be called.
+    Open,
+    /// The account does not permit it: each order is refused.
+    Closed,
+    /// This carrier does not tell.
+    Unsaid,
+}
+
 /// A file that a carrier's sound is written to.
 pub trait SoundFile: Send {
     /// Bytes that it holds.
@@ -245,6 +256,11 @@ pub trait Carrier: Send + Sync {
     /// Whether calls may be made from a number.
     fn caller<'a>(&'a self, _number: &'a Phone) -> Boxed<'a, Result<CallerStanding, AskFault>> {
         Box::pin(async { Ok(CallerStanding::Unsaid) })
+    }
+
+    /// Whether the account may call the ordinary numbers of a country.
+    fn reach(&self, _country: Country) -> Boxed<'_, Result<Reach, AskFault>> {
+        Box::pin(async { Ok(Reach::Unsaid) })
     }
 
     /// The id that an attempt's call has, where we name the calls: the carrier is asked about it, not for a list.

@@ -10,11 +10,12 @@ use reqwest::{Response, Url, header};
 use super::client::{self, House};
 use super::{
     AskFault, Boxed, CallerStanding, Carrier, ContractCard, Ending, Events, Hello, ListQuery, Listed, Listing, Order,
-    OwnTag, PlaceFault, Placed, RecordingState, Refusal, RemoteCall, Signature, SoundFile, StreamProof, Throttled,
+    OwnTag, PlaceFault, Placed, Reach, RecordingState, Refusal, RemoteCall, Signature, SoundFile, StreamProof,
+    Throttled,
 };
 use crate::base::limits::{LIST_ORDER_SLACK, LIST_PAGES, ODD_BODY_BYTES, PLACE_CONNECT_TIMEOUT, PLACE_TIMEOUT};
 use crate::base::text::{masked, printable};
-use crate::base::{Failure, Phone, Secret, Sid, Wall};
+use crate::base::{Country, Failure, Phone, Secret, Sid, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
@@ -266,6 +267,23 @@ impl Twilio {
         Ok(if known { CallerStanding::Verified } else { CallerStanding::Foreign })
     }
 
+    async fn reach_once(&self, country: Country) -> Result<Reach, AskFault> {
+        if self.options.dialect != Dialect::Twilio {
+            return Ok(Reach::Unsaid);
+        }
+        let failed = |cause: String| AskFault::Failed { cause };
+        let base = wire::permissions_base(&self.options.base_url).trim_end_matches('/');
+        let url =
+            Url::parse(&format!("{base}{}", wire::permission_path(country))).map_err(|it| failed(it.to_string()))?;
+        let told: wire::DialingPermission = serde_json::from_slice(&self.get(url).await?)
+            .map_err(|it| failed(format!("unreadable permission: {it}")))?;
+        Ok(match told.low_risk_numbers_enabled {
+            Some(true) => Reach::Open,
+            Some(false) => Reach::Closed,
+            None => Reach::Unsaid,
+        })
+    }
+
     async fn end_once(&self, sid: &Sid, ending: Ending) -> Result<(), AskFault> {
         let status = match (ending, self.options.dialect) {
             (Ending::Cancel, Dialect::Twilio | Dialect::SignalWire) => "canceled",
@@ -330,6 +348,10 @@ impl Carrier for Twilio {
 
     fn caller<'a>(&'a self, number: &'a Phone) -> Boxed<'a, Result<CallerStanding, AskFault>> {
         Box::pin(self.caller_once(number))
+    }
+
+    fn reach(&self, country: Country) -> Boxed<'_, Result<Reach, AskFault>> {
+        Box::pin(self.reach_once(country))
     }
 
     fn account_fault(&self, callback: &[(String, String)]) -> Option<(StopKind, u32)> {

@@ -216,6 +216,17 @@ impl Ledger {
         )
     }
 
+    /// One number of each beginning (country code and what follows, four digits) that leads of a campaign have: enough to
+    /// know their countries.
+    pub fn beginnings(&self, campaign: &Slug) -> Result<Vec<Phone>, LedgerFault> {
+        self.rows(
+            "SELECT min(phone) AS phone FROM lead WHERE campaign = (SELECT id FROM campaign WHERE name = ?1) \
+             AND phone NOT GLOB '+0*' GROUP BY substr(phone, 1, 5)",
+            [campaign.as_str()],
+            |row| codec::phone(row, "phone"),
+        )
+    }
+
     /// Tries of a number over all campaigns; those that were certainly never made do not count.
     pub fn phone_history(&self, phone: &Phone, now: Wall) -> Result<PhoneHistory, LedgerFault> {
         // A call that may exist and that nobody can be asked about is open until a person has decided about its lead.

@@ -22,7 +22,7 @@ use super::listener::{CutListener, Refuse, Scissors};
 use super::log::Log;
 use super::{caller, numbers, recordings};
 use crate::base::limits::{SIM_CALLS, SIM_EVENTS, WEBHOOK_BYTES};
-use crate::base::{Boot, Secret, Wall};
+use crate::base::{Boot, Phone, Secret, Wall};
 use crate::core::dial::CallStatus;
 use crate::core::sim::call::{CallMachine, Event, Limits};
 use crate::core::sim::callee::{Behaviour, Script, script};
@@ -148,6 +148,10 @@ impl World {
         }
         if self.strikes("caller_refused", &order.from, 0) {
             return Err(ApiFault::new(400, 21_210, "The source phone number provided is not yet verified"));
+        }
+        let country = Phone::from_e164(&order.to).ok().and_then(|to| to.country());
+        if country.is_some_and(|country| self.strikes("country_closed", country.as_str(), 0)) {
+            return Err(ApiFault::new(400, 21_215, "The account is not authorized to call this number"));
         }
         let listens = matches!(script.behaviour, Behaviour::Listens | Behaviour::SaysHello);
         for (fault, behaviour, key) in [
@@ -282,6 +286,7 @@ fn twilios() -> Router<Arc<World>> {
         .route("/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::fetch))
         .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(numbers::own))
         .route("/2010-04-01/Accounts/{account}/OutgoingCallerIds.json", get(numbers::verified))
+        .route("/v1/DialingPermissions/Countries/{country}", get(numbers::permission))
 }
 
 pub(super) fn authorise(world: &World, account: &str, headers: &HeaderMap) -> Result<(), ApiFault> {

@@ -7,9 +7,10 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
 use super::api::{World, authorise, logged};
-use crate::base::Phone;
+use crate::base::{Country, Phone};
+use crate::core::sim::rest::ApiFault;
 use crate::core::wire::form;
-use crate::core::wire::twilio::{Capabilities, IncomingNumbers, ListedNumber, VerifiedNumbers};
+use crate::core::wire::twilio::{Capabilities, DialingPermission, IncomingNumbers, ListedNumber, VerifiedNumbers};
 
 /// The number that a query names, if this carrier takes calls from it: it is the account's, or it would be refused.
 fn taken(world: &World, query: Option<String>) -> Vec<ListedNumber> {
@@ -33,6 +34,27 @@ pub(super) async fn own(
         return logged(&world, "", fault);
     }
     axum::Json(IncomingNumbers { incoming_phone_numbers: taken(&world, query) }).into_response()
+}
+
+pub(super) async fn permission(
+    State(world): State<Arc<World>>,
+    Path(country): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(fault) = authorise(&world, &world.account, &headers) {
+        return logged(&world, "", fault);
+    }
+    if country.parse::<Country>().is_err() {
+        return logged(&world, "", ApiFault::new(404, 20_404, "The requested resource was not found"));
+    }
+    let open = !world.strikes("country_closed", &country, 0);
+    axum::Json(DialingPermission {
+        iso_code: Some(country),
+        low_risk_numbers_enabled: Some(open),
+        high_risk_special_numbers_enabled: Some(false),
+        high_risk_tollfraud_numbers_enabled: Some(false),
+    })
+    .into_response()
 }
 
 /// Nobody else has proved a number to this carrier.
