@@ -48,11 +48,11 @@ verify-example:
 
 # Crash tests with more kills than `cargo test` does
 crash KILLS="40":
-    AHOY_CRASH_KILLS={{KILLS}} cargo test --locked --release --test crash -- --nocapture
+    AHOY_CRASH_KILLS={{KILLS}} cargo test --locked --release --test together crash:: -- --nocapture
 
 # Every write, flush, rename and removal fails once, or for good, or is the last before a power cut (hours)
 io-faults:
-    AHOY_IO_FAULTS=all cargo test --locked --release --test io_faults -- --nocapture
+    AHOY_IO_FAULTS=all cargo test --locked --release --test together io_faults:: -- --nocapture
 
 # The deterministic simulator over many seeds (docs/SIMULATOR.md); `just sim 100000` overnight
 sim SEEDS="1000" FIRST="0":
@@ -92,7 +92,7 @@ model DEPTH="4":
 
 # Every quarter of an hour of ten years in every time zone, and the other properties
 properties-full:
-    AHOY_PROPERTIES=full cargo test --locked --release --test properties -- --nocapture
+    AHOY_PROPERTIES=full cargo test --locked --release --test together properties:: -- --nocapture
 
 # Alert rules by promtool, and the page of metrics of a real server (needs promtool, of the package prometheus)
 alerts:
@@ -112,4 +112,4 @@ fuzz SECONDS="60":
 
 # Mutants of the machine that decides what an answer means (needs cargo-mutants); docs/MUTANTS.md has the record
 mutants *FILES="src/core/dial/attempt.rs src/core/dial/verdict.rs src/core/dial/sweep.rs":
-    cargo mutants $(printf -- '-f %s ' {{FILES}}) --timeout 120 -- --lib --test properties core::dial
+    cargo mutants $(printf -- '-f %s ' {{FILES}}) --timeout 120 -- --lib --test together -- core::dial properties::

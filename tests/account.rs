@@ -1,12 +1,10 @@
 //! An account in trouble, over real sockets: the embedded carrier refuses as a real one would, and its log is the judge.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::{self, Shop, Wish, code, read_log, run};
 use ahoy::core::sim::fault::Faults;
 use ahoy::core::sim::line::{self, What};
-use common::{Shop, Wish, code, read_log, run};
 use serde_json::Value;
 
 fn carrier(faults: &str, extra: &str) -> String {

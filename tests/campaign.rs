@@ -1,8 +1,6 @@
 //! A whole campaign over real sockets against the embedded carrier, judged by the carrier's log.
 
-mod common;
-
-use common::{Shop, Wish, code, read_log, run};
+use crate::common::{self, Shop, Wish, code, read_log, run};
 
 /// A thousand leads, fifty times faster than life.
 #[test]

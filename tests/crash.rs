@@ -1,13 +1,11 @@
 //! `kill -9` at random moments, a carrier that is another process, and its log as the judge: nobody is rung twice, nobody
 //! is lost, and what is not known is said so until it is known.
 
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::core::dial::Outcome;
 use ahoy::store::ledger::{CallFilter, Ledger};
-use common::{Shop, Sim, Wish, carrier_at, code, run};
 
 const LEADS: usize = 120;
 

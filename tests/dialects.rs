@@ -2,14 +2,12 @@
 //! under a bearer's key, answers that name no call, ed25519, frames out of order, a list that lags). Streams are proved by
 //! their token only. The embedded carrier serves the form and refuses what is not of it.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::{Shop, Sim, TOKEN, Wish, ahoy, code, run};
 use ahoy::base::Secret;
 use ahoy::core::sim::line::{self, Line, What};
 use ahoy::core::wire::ed25519::SigningKey;
-use common::{Shop, Sim, TOKEN, Wish, ahoy, code, run};
 use serde_json::Value;
 
 const ACCOUNT: &str = "8f4e2a1c-0b7d-4c55-9a3e-6d1f00c0ffee";

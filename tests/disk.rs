@@ -1,15 +1,13 @@
 //! The disk under the ledger: old schemas, damage, an unclean end, little room, a full disk. The real binary.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::base::Wall;
 use ahoy::store::ledger::{Ledger, LedgerFault, OpenOptions};
-use common::{Shop, Sim, Wish, carrier_at, code, run};
 use rusqlite::Connection;
 
 /// A ledger that the program wrote when its schema was 1, with calls and open attempts, and a row in every table.

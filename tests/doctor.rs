@@ -1,13 +1,11 @@
 //! `ahoy doctor` against an account that is in order and against accounts that are not; the gateway is asked through its
 //! real address, directly and through a bad proxy.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use ahoy::core::sim::callee::{Behaviour, script};
-use common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use serde_json::Value;
 
 fn examined(shop: &Shop) -> (i32, Value) {

@@ -1,14 +1,12 @@
 //! One engine, many terminals: real processes, real signals, the carrier another process, and its log as the judge.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use common::process::{ended, signal, spawn, until};
-use common::{Shop, Sim, Wish, carrier_at, code, run};
+use crate::common::process::{ended, signal, spawn, until};
+use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 
 /// A carrier in life's own time and a shop with two campaigns, `c` and `d`, of people of their own.
 fn town(leads: usize) -> (tempfile::TempDir, Sim, Shop) {

@@ -1,10 +1,10 @@
 //! The gateway over real loopback sockets: who gets in, what is played, what is written down.
 
-mod house;
-
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use crate::house;
+use crate::house::*;
 use ahoy::core::call::{EndCause, What};
 use ahoy::core::sound::g711;
 use ahoy::edge::carrier::StreamProof;
@@ -12,7 +12,6 @@ use ahoy::run::clock::{Clock, MachineClock};
 use ahoy::run::gateway::Expected;
 use ahoy::store::calllog;
 use futures_util::{SinkExt, StreamExt};
-use house::*;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, Message};
 

@@ -1,17 +1,15 @@
 //! The operator's hand and the clock's: Ctrl-C three times, waiting for the window, a time that is up. Real processes, real
 //! signals, the carrier another process, and its log as the judge.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::common::process::{ended, signal, spawn, until};
+use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::core::dial::CallStatus;
 use ahoy::core::sim::line::{self, What};
-use common::process::{ended, signal, spawn, until};
-use common::{Shop, Sim, Wish, carrier_at, code, run};
 
 fn town(speedup: &str, extra: &str, campaign: &str, leads: usize) -> (tempfile::TempDir, Sim, Shop) {
     let folder = tempfile::tempdir().expect("a temporary folder");

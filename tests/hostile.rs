@@ -1,15 +1,12 @@
 //! What strangers, odd carriers and hostile files may do to us: nothing, within bounds that have names.
 
-mod common;
-mod house;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::house::*;
 use ahoy::base::Secret;
 use ahoy::core::wire::signature;
 use ahoy::edge::gateway::guard::Bounds;
-use house::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;

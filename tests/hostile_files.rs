@@ -1,11 +1,9 @@
 //! Hostile files and names: refused with their place, in little memory, and never more than text.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 
-use common::{Shop, Wish, ahoy, code, read_log, run};
+use crate::common::{Shop, Wish, ahoy, code, read_log, run};
 
 fn shop() -> Shop {
     Shop::open(&Wish {

@@ -1,19 +1,14 @@
 //! Calls to a desk: the real `ahoy serve`, the embedded carrier as a process of its own, whose people call in over real
 //! sockets; its log is the judge.
 
-#[path = "common/mod.rs"]
-mod common;
-#[path = "serve_house/contract.rs"]
-#[allow(dead_code)]
-mod contract;
-
 use std::collections::BTreeMap;
 
+use crate::common::desk::{Desk, NUMBER, form, http, inbound, over, person, ring, shop};
+use crate::common::{self, ACCOUNT, Sim, TOKEN, code, run};
+use crate::serve_house::contract;
 use ahoy::core::sim::line::What;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::desk::{Desk, NUMBER, form, http, inbound, over, person, ring, shop};
-use common::{ACCOUNT, Sim, TOKEN, code, run};
 use serde_json::Value;
 
 const DESK: &str = "[agent]\nkind = \"echo\"\n[inbound]\nplaces = 60\ncomfort = \"3s\"\n\

@@ -2,19 +2,16 @@
 //! for n = 1, 2, 3 … until a run passes clean. After each: the ledger is whole, nobody is lost, nobody is rung twice,
 //! and a clean run finishes the job. `cargo test` strikes a sample of the points, `just io-faults` all of them.
 
-mod common;
-mod disktools;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::common::{self, Shop, Sim, Wish, ahoy, carrier_at};
+use crate::disktools::{self, How, Strike, all_points, copy, fired, shim, under};
 use ahoy::base::{Phone, Wall};
 use ahoy::core::dial::Outcome;
 use ahoy::store::ledger::{CallFilter, Ledger, OpenOptions};
-use common::{Shop, Sim, Wish, ahoy, carrier_at};
-use disktools::{How, Strike, all_points, copy, fired, shim, under};
 
 /// A workspace as it is before each strike, and the one that is struck.
 struct Range {

@@ -1,15 +1,13 @@
 //! Machines by the carrier's word: asked for beside the call, told while it goes on or after it, and judged by the carrier's
 //! own log of who its callees are.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::dial::Outcome;
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, What};
 use ahoy::store::ledger::{CallFilter, CallRow, Ledger};
-use common::{Shop, Wish, code, run};
 use serde_json::Value;
 
 /// Runs a campaign; gives its report, and how many of the answered calls were machines'.

@@ -1,8 +1,6 @@
 //! The ledger against the carrier, with real processes: a restored ledger, lost answers, a renamed carrier. The judge is
 //! the carrier's log.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 
 const RETRIES: &str = "[caps]\ngap = \"0s\"\nper_day = 20\nper_30_days = 20\n\
                        [retries]\nattempts = 5\nbusy = \"9h\"\nno_answer = \"9h\"\nfailed = \"9h\"";

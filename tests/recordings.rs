@@ -1,15 +1,14 @@
 //! What comes after calls: the carrier's recordings and prices, transcripts and summaries; got whole, or missing for a
 //! reason. The embedded carrier's own log is the oracle of what was recorded.
 
-mod common;
 #[path = "recordings/words.rs"]
 mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::sim::line::{self, What};
-use common::{Shop, Wish, code, run};
 use serde_json::Value;
 
 const CAMPAIGN: &str = "[recording]\nby = \"both\"\n[barge_in]\nenabled = false\n[prices]\nper_minute = 0.02\n";

@@ -1,12 +1,10 @@
 //! Replay: what a live call heard is what replay hears, labels are compared, settings find their way into the campaign.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::sound::{Pcm, g711, wav};
-use common::{Shop, Wish, code, run};
 use serde_json::Value;
 
 const WORDS: [&[u8]; 4] = [

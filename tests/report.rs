@@ -1,17 +1,15 @@
 //! Status and report against the carrier's log: our figures are the carrier's, every lead is in one place, and nothing
 //! from outside paints a terminal or runs on a page.
 
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{Shop, Wish, ahoy, code, read_log, run};
 use ahoy::base::Wall;
 use ahoy::core::dial::CallStatus;
 use ahoy::core::dial::breaker::StopKind;
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, What};
 use ahoy::store::ledger::{Ledger, OpenOptions};
-use common::{Shop, Wish, ahoy, code, read_log, run};
 use serde_json::Value;
 
 fn json(shop: &Shop, arguments: &[&str]) -> Value {

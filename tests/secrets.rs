@@ -1,12 +1,10 @@
 //! Law 12: secrets and phone numbers do not print. Every command, at its most talkative, against a carrier in another
 //! process; then everything that was printed or written is searched for what was planted.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{Shop, Sim, Wish, ahoy, carrier_at, code, leak, people, run};
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, leak, people, run};
 
 /// Files that hold numbers because that is what they are for.
 fn holds_numbers(path: &Path) -> bool {

@@ -1,20 +1,17 @@
 //! The HTTP API of the real `ahoy serve`, over real sockets. Every answer is held against docs/openapi.json; whether
 //! somebody was called is the carrier's log to say.
 
-mod common;
-mod serve_house;
-
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use crate::common::{self, Sim, carrier_at, code, read_log, run};
+use crate::serve_house::*;
 use ahoy::core::api::ROUTES;
 use ahoy::core::sim::callee::{Behaviour, script};
 use ahoy::store::ledger::Ledger;
-use common::{Sim, carrier_at, code, read_log, run};
 use reqwest::Method;
 use serde_json::{Value, json};
-use serve_house::*;
 
 /// Seed of the carrier.
 const SEED: u64 = 3;

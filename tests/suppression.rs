@@ -1,11 +1,9 @@
 //! Who must never be called, from the command line: files, ranges, a lost key. The carrier's log is the judge.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{Shop, Wish, code, run};
+use crate::common::{self, Shop, Wish, code, run};
 use serde_json::Value;
 
 fn shop(leads: usize) -> Shop {

@@ -299,3 +299,24 @@ fn every_test_named_in_the_reliability_table_exists() {
         "the faults of the catalogue, of cloned voices, of the API, of conversations, of the desk and of a 3CX"
     );
 }
+
+/// Cargo does not look for tests by itself here: a file that nobody names would never run.
+#[test]
+fn every_file_of_tests_belongs_to_a_program_that_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = ["Cargo.toml", "tests/together.rs"].map(|file| fs::read_to_string(root.join(file)).expect("there"));
+    let mut files = 0;
+    for entry in fs::read_dir(root.join("tests")).expect("readable") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
+        let own = format!("[[test]]\nname = \"{name}\"\n");
+        let runs = match (path.join("main.rs").exists(), path.extension().is_some_and(|it| it == "rs")) {
+            (true, _) => named[0].contains(&own),
+            (false, true) => named[0].contains(&own) || named[1].contains(&format!("#[path = \"{name}.rs\"]")),
+            (false, false) => continue,
+        };
+        assert!(runs, "tests/{name} is in no program");
+        files += 1;
+    }
+    assert!(files > 30, "{files}");
+}

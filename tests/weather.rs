@@ -1,12 +1,10 @@
 //! Bad weather on the media socket: sound that never comes, comes again or is garbage, and sockets that break. The carrier's
 //! log is the oracle.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::{Shop, Wish, ahoy, code, run};
 use ahoy::core::sim::line::{self, What};
-use common::{Shop, Wish, ahoy, code, run};
 use serde_json::Value;
 
 #[test]

@@ -331,9 +331,10 @@ impl Scribe {
         let asked = tokio::time::timeout(limits::RENDER_TIMEOUT, summarizer.sum_up(&task)).await;
         let answer =
             asked.map_err(|_| Stuck(Setback::Failed, format!("{}: no answer in time", summarizer.name())))??;
-        *cost += match summarizer.model() {
-            Some((kind, id)) => table().bill(kind, id, answer.usage, self.clock.wall()).cost,
-            None => answer.usage.cost,
+        *cost += match (summarizer.price(), summarizer.model()) {
+            (Some(price), _) => price.of(&answer.usage),
+            (None, Some((kind, id))) => table().bill(kind, id, answer.usage, self.clock.wall()).cost,
+            (None, None) => answer.usage.cost,
         };
         let summary = after::read_summary(&answer.text, &self.pens.outcomes)
             .map_err(|why| Stuck(Setback::Failed, format!("{}: {why}", summarizer.name())))?;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy::base::Secret;
+use ahoy::base::{Money, Secret};
 use ahoy::core::call::after::{answer_schema, instructions, material, read_summary};
 use ahoy::core::call::report::Saying;
-use ahoy::core::config::EngineConfig;
+use ahoy::core::config::{EngineConfig, TokenPrice};
 use ahoy::edge::engine::EngineFault;
 use ahoy::edge::engine::http::Bounds;
 use ahoy::edge::summarizer::{self, Summarizer, Task};
@@ -16,6 +16,7 @@ use crate::KEY;
 use crate::emulator::{Act, Emulator, Reply, Seen, Vendor};
 use crate::schema;
 
+const PRICE: TokenPrice = TokenPrice { input: Money(250_000), output: Money(2_000_000) };
 const SUMMARY: &str = r#"{"outcome":"call_back","next_step":"ring on Monday","text":"They want to be rung again."}"#;
 
 struct Summarizers {
@@ -135,6 +136,7 @@ fn open(kind: &str, base_url: &str, whole: Option<Duration>) -> Arc<dyn Summariz
         base_url: Some(base_url.to_owned()),
         model: Some("mind-1".to_owned()),
         key: Some(ahoy::base::secret::SecretRef::Env("AHOY_TEST_SPEECH_KEY".to_owned())),
+        price: Some(PRICE),
         ..EngineConfig::default()
     };
     let secret = |_: &ahoy::base::secret::SecretRef, _: &str| Ok(Secret::new(KEY.to_owned()));
@@ -153,7 +155,10 @@ async fn every_summarizer_is_asked_as_documented_with_what_was_said_as_data_only
     };
     for kind in ["openai", "gemini"] {
         let service = Emulator::start(start(kind), Act::Well).await;
-        let answer = open(kind, &service.base_url, None).sum_up(&task).await.expect("summed up");
+        let summarizer = open(kind, &service.base_url, None);
+        let answer = summarizer.sum_up(&task).await.expect("summed up");
+        let cost = summarizer.price().map(|price| price.of(&answer.usage));
+        assert_eq!(cost, Some(Money(75 + 120)), "{kind}: what the provider counted, at the operator's price");
         assert_eq!(service.refused(), Vec::<String>::new(), "{kind}: as documented");
         assert_eq!(
             read_summary(&answer.text, &outcomes).expect("a summary").next_step.as_deref(),

@@ -41,4 +41,4 @@ pub use mapping::Mapping;
 pub use recording::Recording;
 pub use senders::Senders;
 pub use typed::Span;
-pub use workspace::{DiskRoom, EngineConfig, WorkspaceConfig, is_loopback_url, parse_workspace};
+pub use workspace::{DiskRoom, EngineConfig, TokenPrice, WorkspaceConfig, is_loopback_url, parse_workspace};

@@ -12,6 +12,7 @@ use super::clone::TypedClone;
 use super::{AgentConfig, CloneConfig, ConfigFault};
 use crate::base::secret::SecretRef;
 use crate::base::{Money, limits};
+use crate::core::cost::Usage;
 use crate::core::cost::spend::Caps;
 
 /// A checked `ahoy.toml`. Paths are as written, relative to the workspace.
@@ -82,6 +83,47 @@ pub struct EngineConfig {
     pub model: Option<String>,
     /// Whether the text is given as the inside of an SSML document (escaped, phonemes of the lexicon marked).
     pub ssml: bool,
+    /// What a summarizer's model costs: no table of ours has the models that write text.
+    pub price: Option<TokenPrice>,
+}
+
+/// What a model's text tokens cost: `{ in = 0.25, out = 2.0 }`, in US dollars for a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "TypedPrice")]
+pub struct TokenPrice {
+    /// A million tokens sent; cached ones count as much.
+    pub input: Money,
+    /// A million tokens received, thinking included.
+    pub output: Money,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedPrice {
+    r#in: f64,
+    out: f64,
+}
+
+impl TryFrom<TypedPrice> for TokenPrice {
+    type Error = String;
+
+    fn try_from(typed: TypedPrice) -> Result<TokenPrice, String> {
+        let money = |dollars: f64| match (0.0..=10_000.0).contains(&dollars) {
+            true => Ok(Money((dollars * 1_000_000.0).round() as i64)),
+            false => Err(format!("a million tokens cost 0 to 10000 dollars, not {dollars}")),
+        };
+        Ok(TokenPrice { input: money(typed.r#in)?, output: money(typed.out)? })
+    }
+}
+
+impl TokenPrice {
+    /// What this many tokens cost, rounded up.
+    pub fn of(&self, usage: &Usage) -> Money {
+        let sent = u128::from(usage.text_in) + u128::from(usage.text_cached);
+        let parts = [(sent, self.input), (u128::from(usage.text_out), self.output)];
+        let millionths: u128 = parts.iter().map(|(tokens, price)| tokens * u128::from(price.0.unsigned_abs())).sum();
+        Money(i64::try_from(millionths.div_ceil(1_000_000)).unwrap_or(i64::MAX))
+    }
 }
 
 /// Kinds of `[engines.NAME]` that are services behind the network, and the model of each if none is named.
@@ -177,6 +219,12 @@ pub fn parse_workspace(file: &str, text: &str) -> Result<WorkspaceConfig, Config
     }
     carriers.entry("sim".to_owned()).or_insert_with(carrier::embedded);
     let mut engines = typed.engines;
+    let priced =
+        engines.iter().map(|it| ("engines", it)).chain(typed.transcribers.iter().map(|it| ("transcribers", it)));
+    if let Some((kind, (name, _))) = priced.into_iter().find(|(_, (_, it))| it.price.is_some()) {
+        let what = format!("[{kind}.{name}] price is for [summarizers.NAME]: the dated table has the others");
+        return Err(about(&format!("{kind}.{name}.price"), what));
+    }
     for (name, engine) in &mut engines {
         check_engine(engine)
             .map_err(|(key, what)| about(&format!("engines.{name}.{key}"), format!("[engines.{name}] {what}")))?;
@@ -388,6 +436,32 @@ mod tests {
         assert!(!clear.contains("hunter2"), "{clear}");
         let program = "[engines.p]\nkind = \"command\"\ncommand = [\"x\"]\nmodel = \"m\"\n";
         assert!(parse_workspace("a", program).is_err(), "a program has no model");
+    }
+
+    #[test]
+    fn a_summary_costs_what_the_operator_says_and_nobody_else_has_such_a_price() {
+        let at = |section: &str, price: &str| {
+            let text =
+                format!("[{section}.a]\nkind = \"openai\"\nkey = {{ env = \"K\" }}\nmodel = \"m\"\nprice = {price}\n");
+            parse_workspace("ahoy.toml", &text)
+        };
+        let price = at("summarizers", "{ in = 0.25, out = 2.0 }").expect("read").summarizers["a"].price.expect("there");
+        let usage = Usage { text_in: 3_000, text_cached: 1_000, text_out: 200, ..Usage::default() };
+        assert_eq!(price.of(&usage), Money(1_000 + 400), "cached tokens count whole");
+        assert_eq!(price.of(&Usage { text_out: 1, ..Usage::default() }), Money(2));
+        assert_eq!(price.of(&Usage { text_in: 1, ..Usage::default() }), Money(1), "rounded up");
+        for bad in [
+            "{ in = -1.0, out = 2.0 }",
+            "{ in = 0.25 }",
+            "{ in = 0.25, out = 2.0, cached = 1.0 }",
+            "{ in = nan, out = 1.0 }",
+        ] {
+            assert!(at("summarizers", bad).is_err(), "{bad}");
+        }
+        for other in ["engines", "transcribers"] {
+            let fault = at(other, "{ in = 0.25, out = 2.0 }").expect_err(other);
+            assert!(fault.to_string().contains("summarizers"), "{fault}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, Base, Summarizer, Task};
+use crate::core::config::TokenPrice;
 use crate::edge::engine::gemini::said;
 use crate::edge::engine::{Boxed, EngineFault, Usage};
 
@@ -58,6 +59,10 @@ impl Summarizer for Gemini {
 
     fn model(&self) -> Option<(&'static str, &str)> {
         Some(("gemini", &self.0.model))
+    }
+
+    fn price(&self) -> Option<TokenPrice> {
+        self.0.price
     }
 
     fn concurrency(&self) -> usize {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::engine::http::{Auth, Bounds, Service};
 use super::engine::{Boxed, EngineFault, ReadSecret, Usage};
 use crate::base::text::printable;
-use crate::core::config::EngineConfig;
+use crate::core::config::{EngineConfig, TokenPrice};
 
 /// What is to be summed up.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,11 @@ pub trait Summarizer: Send + Sync {
     /// Kind and model, as the dated table knows them; `None` = a program of this machine.
     fn model(&self) -> Option<(&'static str, &str)>;
 
+    /// What the operator says that its tokens cost.
+    fn price(&self) -> Option<TokenPrice> {
+        None
+    }
+
     /// How many at once it bears.
     fn concurrency(&self) -> usize;
 
@@ -62,7 +67,13 @@ pub fn open(
     let model = config.model.clone().unwrap_or_default();
     let concurrency = config.concurrency.unwrap_or(crate::base::limits::RENDER_CONCURRENCY);
     let service = |vendor: &str, auth: Auth| Service::with_bounds(name, config, vendor, key.clone(), auth, bounds);
-    let base = |service: Service| Base { name: name.to_owned(), model: model.clone(), concurrency, service };
+    let base = |service: Service| Base {
+        name: name.to_owned(),
+        model: model.clone(),
+        price: config.price,
+        concurrency,
+        service,
+    };
     Ok(match config.kind.as_deref().unwrap_or_default() {
         "openai" => Arc::new(openai::OpenAi(base(service(openai::VENDOR, Auth::Bearer)?))),
         "gemini" => Arc::new(gemini::Gemini(base(service(gemini::VENDOR, Auth::Header("x-goog-api-key"))?))),
@@ -75,6 +86,7 @@ pub fn open(
 struct Base {
     name: String,
     model: String,
+    price: Option<TokenPrice>,
     concurrency: usize,
     service: Service,
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, Base, Summarizer, Task};
+use crate::core::config::TokenPrice;
 use crate::edge::engine::openai::said;
 use crate::edge::engine::{Boxed, EngineFault, Usage};
 
@@ -56,6 +57,10 @@ impl Summarizer for OpenAi {
 
     fn model(&self) -> Option<(&'static str, &str)> {
         Some(("openai", &self.0.model))
+    }
+
+    fn price(&self) -> Option<TokenPrice> {
+        self.0.price
     }
 
     fn concurrency(&self) -> usize {

@@ -1,6 +1,7 @@
 //! `ahoy doctor --live`: one real call to one's own telephone, the whole way round: order, callbacks, stream, sound.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ pub(super) async fn make(
     let open = carriers::open(ws, &live.carrier, Arc::clone(&clock)).await?;
     may_be_called(&ledger, &open, live, &*clock)?;
     let config = &ws.config.carriers[&live.carrier];
-    let line = match Line::open(ws, &open, Arc::clone(&clock)).await {
+    let sound = scratch::folder()?;
+    let line = match Line::open(ws, &open, sound.path(), Arc::clone(&clock)).await {
         Ok(line) => line,
         Err(fault) => {
             report.add(SUBJECT, "gateway", State::Fail, fault.what, fault.next.as_deref().unwrap_or(""));
@@ -135,12 +137,12 @@ struct Line {
     seen: Arc<Seen>,
     clock: Arc<dyn Clock>,
     _attached: Option<pbx::Attached>,
-    _sound: tempfile::TempDir,
 }
 
 impl Line {
-    async fn open(ws: &Workspace, open: &OpenCarrier, clock: Arc<dyn Clock>) -> Result<Line, Failure> {
-        let (sound, registry) = (scratch::folder()?, Registry::default());
+    /// `sound`: where the call's log goes.
+    async fn open(ws: &Workspace, open: &OpenCarrier, sound: &Path, clock: Arc<dyn Clock>) -> Result<Line, Failure> {
+        let registry = Registry::default();
         let seen = Arc::new(Seen {
             carrier: Arc::clone(&open.carrier),
             clock: Arc::clone(&clock),
@@ -153,7 +155,7 @@ impl Line {
             public_url: ws.config.public_url.clone(),
             auth_tokens: Vec::new(),
             token_key: key,
-            calls_dir: sound.path().to_owned(),
+            calls_dir: sound.to_owned(),
             bounds: Bounds::default(),
             quiet: false,
         };
@@ -170,7 +172,6 @@ impl Line {
             seen,
             clock,
             _attached: attached,
-            _sound: sound,
         })
     }
 
