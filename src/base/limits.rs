@@ -179,6 +179,8 @@ pub const LEG_MARKS: usize = 8_192;
 pub const LEG_XOFF: Duration = Duration::from_secs(30);
 /// A media leg that is opened before its telephone rings may take this long, with its first message.
 pub const LEG_OPEN: Duration = Duration::from_secs(3);
+/// A leg whose call was never answered nor told to be over is taken away after this: longer than any telephone rings.
+pub const LEG_RINGS: Duration = Duration::from_secs(15 * 60);
 /// Messages that wait in a leg's socket.
 pub const LEG_OUT: usize = 8;
 /// Longest message of an Asterisk's media socket: it sends 160 bytes of sound, or a control message with its variables.

@@ -83,9 +83,10 @@ impl Leg {
     }
 }
 
+#[allow(clippy::large_enum_variant)] // one of each
 enum Wire {
     Server(WebSocket),
-    Client(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    Client(WebSocketStream<MaybeTlsStream<TcpStream>>),
 }
 
 enum In {
@@ -175,7 +176,7 @@ pub(super) async fn external(world: Arc<World>, asked: HashMap<String, String>) 
         request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a name"));
         match tokio_tungstenite::connect_async(request).await {
             Ok((socket, _)) => {
-                tokio::spawn(run(Arc::clone(&world), id.clone(), leg, hang_up, Wire::Client(Box::new(socket))));
+                tokio::spawn(run(Arc::clone(&world), id.clone(), leg, hang_up, Wire::Client(socket)));
             }
             Err(_) => {
                 world.inner().channels.remove(&id);
@@ -346,7 +347,7 @@ fn sound(world: &World, id: &str, leg: &super::Leg, buffer: &mut Buffer, bytes: 
         }
         let mut samples = [0; FRAME];
         samples.iter_mut().zip(frame).for_each(|(sample, code)| *sample = g711::ulaw_decode(*code));
-        ours.push_back(Held::Frame(samples));
+        ours.push_back(Held::Frame(Box::new(samples)));
     }
     if !buffer.on && !buffer.held.is_empty() {
         lost(world, id, format!("{} bytes that fill no frame", buffer.held.len()));

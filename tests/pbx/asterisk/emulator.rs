@@ -85,7 +85,7 @@ pub struct Ear {
 }
 
 enum Held {
-    Frame([i16; FRAME]),
+    Frame(Box<[i16; FRAME]>),
     /// A message that is due when everything before it was played.
     Mark(String),
 }
@@ -114,7 +114,7 @@ impl Leg {
         }
         loop {
             match ours.pop_front()? {
-                Held::Frame(samples) => return Some(samples),
+                Held::Frame(samples) => return Some(*samples),
                 Held::Mark(event) => self.socket.as_ref().expect("only there").tell(event),
             }
         }
@@ -452,7 +452,7 @@ fn take_frames(world: &World, id: &str, leg: &Leg, held: &mut Vec<u8>) -> Result
                 if ours.len() >= HELD {
                     lost("a burst".to_owned());
                 } else {
-                    ours.push_back(Held::Frame(samples));
+                    ours.push_back(Held::Frame(Box::new(samples)));
                 }
             }
             (kind, length) => {

@@ -2,6 +2,7 @@
 //! that we open or answer. Until its call is answered and in the bridge a leg sends nothing.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -104,8 +105,10 @@ async fn named(house: &House, mut socket: AudioSocket) -> Option<(AttemptId, Str
 async fn live(house: Arc<House>, attempt: AttemptId, token: String, mut socket: AudioSocket) {
     let (to, mut told) = mpsc::channel(limits::LEG_MESSAGES);
     house.board.lines().entry(attempt).or_default().leg = Some(to);
+    let mut rings = pin!(house.board.clock.sleep(limits::LEG_RINGS));
     loop {
         tokio::select! {
+            () = &mut rings => return forgotten(&house, attempt).await,
             said = socket.next() => match said {
                 // The line before the answer: nobody of ours listens.
                 Some(Said::Sound(_) | Said::Key(_) | Said::Name(_) | Said::Other(_) | Said::Error(_)) => {}
@@ -132,6 +135,12 @@ async fn live(house: Arc<House>, attempt: AttemptId, token: String, mut socket: 
 async fn broke(house: &House, attempt: AttemptId) {
     house.board.lines().remove(&attempt);
     house.end(attempt).await;
+}
+
+/// A leg of an order that was lost, or of a call whose end nobody told.
+async fn forgotten(house: &House, attempt: AttemptId) {
+    house.board.lines().remove(&attempt);
+    house.asterisk.clear_away(attempt).await;
 }
 
 impl LegSocket for AudioSocket {
@@ -254,8 +263,10 @@ async fn live_ahead(house: Arc<House>, order: Wanted, arrives: Option<oneshot::R
         house.board.lines().remove(&attempt);
         return;
     }
+    let mut rings = pin!(house.board.clock.sleep(limits::LEG_RINGS));
     loop {
         tokio::select! {
+            () = &mut rings => return forgotten(&house, attempt).await,
             came = socket.next() => match came {
                 // The line before the answer: nobody of ours listens.
                 Came::Sound(_) | Came::Text(_) | Came::Alive => {}
