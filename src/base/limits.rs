@@ -170,6 +170,21 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const WEBHOOK_BYTES: usize = 256 << 10;
 /// Our sound that waits for a leg without a buffer of its own: ten minutes, longer than any phrase.
 pub const LEG_SAMPLES: usize = 8_000 * 600;
+/// Our sound that a leg with a buffer of its own holds ahead of the callee's ear: half of what an Asterisk takes (20 s), so that it
+/// never has to say stop, and enough for any pause of ours.
+pub const LEG_AHEAD: Duration = Duration::from_secs(10);
+/// Marks and pieces that wait in a leg, or at its other side: ten minutes have 1 200 marks.
+pub const LEG_MARKS: usize = 8_192;
+/// How long a leg may be told to send nothing: its other side plays all that it can hold (20 s) in less.
+pub const LEG_XOFF: Duration = Duration::from_secs(30);
+/// A media leg that is opened before its telephone rings may take this long, with its first message.
+pub const LEG_OPEN: Duration = Duration::from_secs(3);
+/// A leg whose call was never answered nor told to be over is taken away after this: longer than any telephone rings.
+pub const LEG_RINGS: Duration = Duration::from_secs(15 * 60);
+/// Messages that wait in a leg's socket.
+pub const LEG_OUT: usize = 8;
+/// Longest message of an Asterisk's media socket: it sends 160 bytes of sound, or a control message with its variables.
+pub const LEG_MESSAGE_BYTES: usize = 64 << 10;
 /// Longest event of a telephone system: an Asterisk's channel with its variables.
 pub const PBX_EVENT_BYTES: usize = 256 << 10;
 /// Events of a telephone system that are worked on at once; more wait in its socket.

@@ -109,12 +109,29 @@ pub struct AsteriskConfig {
     pub app: String,
     /// How a number is dialed: `PJSIP/{number}@trunk`; `{digits}` is the number without its plus.
     pub endpoint: String,
-    /// Where our AudioSocket listens. Default `127.0.0.1:0`.
+    /// How its sound comes to us.
+    pub media: AsteriskMedia,
+    /// Its connection to us in `websocket_client.conf`, if it opens media sockets itself.
+    pub media_connection: Option<String>,
+    /// Where we listen for media that Asterisk opens. Default `127.0.0.1:0`.
     pub media_listen: SocketAddr,
     /// Where Asterisk finds it (host:port), if that is another address.
     pub media_address: Option<String>,
     /// It reaches nobody: a rehearsal on this machine, with any hours and short horizons.
     pub rehearsal: bool,
+}
+
+/// How an Asterisk's sound comes to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AsteriskMedia {
+    /// As its version has it.
+    #[default]
+    Auto,
+    /// By `chan_websocket`: from 20.18, 22.8, 23.2 on.
+    WebSocket,
+    /// By AudioSocket.
+    AudioSocket,
 }
 
 /// A 3CX, reached by its Call Control API.
@@ -214,6 +231,8 @@ pub(super) struct TypedCarrier {
     password: Option<SecretRef>,
     app: Option<String>,
     endpoint: Option<String>,
+    media: Option<AsteriskMedia>,
+    media_connection: Option<String>,
     media_listen: Option<SocketAddr>,
     media_address: Option<String>,
     rehearsal: Option<bool>,
@@ -275,6 +294,8 @@ fn foreign_key(kind: &str, typed: &TypedCarrier) -> Result<(), (&'static str, St
         ("password", typed.password.is_some()),
         ("app", typed.app.is_some()),
         ("endpoint", typed.endpoint.is_some()),
+        ("media", typed.media.is_some()),
+        ("media_connection", typed.media_connection.is_some()),
         ("media_listen", typed.media_listen.is_some()),
         ("media_address", typed.media_address.is_some()),
     ];

@@ -26,8 +26,8 @@ pub use agent::{Agent, AgentConfig, AgentKind, ECHO, NONE};
 pub use api::ApiConfig;
 pub use campaign::{BargeIn, Campaign, Caps, Prices, Purpose, Quota, Retries, Vad, Voice, parse_campaign};
 pub use carrier::{
-    AsteriskConfig, CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig, ThreeCxConfig, TwilioConfig,
-    WebhookConfig,
+    AsteriskConfig, AsteriskMedia, CarrierConfig, CarrierKind, SignalWireConfig, SimConfig, TelnyxConfig,
+    ThreeCxConfig, TwilioConfig, WebhookConfig,
 };
 pub use clone::{CloneConfig, CloneProvider};
 pub use fault::ConfigFault;

@@ -101,6 +101,9 @@ pub struct Script {
     pub key: char,
     /// What they say over our audio.
     pub words: Clip,
+    /// How long the network lets the telephone ring after it has connected the call: its ringing tone is in the stream, and
+    /// nobody is there.
+    pub early_ms: u64,
     /// Whether they say goodbye before they hang up.
     pub says_goodbye: bool,
     /// Seed of the line's noise.
@@ -144,6 +147,7 @@ pub fn script(seed: u64, number: &str) -> Script {
         patience_ms: rng.u64(1_500..3_500),
         key: if behaviour == Behaviour::PressesNine { '9' } else { *rng.choice(&['1', '2', '5', '#']).unwrap_or(&'1') },
         words: *rng.choice(&[Clip::HowMuch, Clip::Who, Clip::Yes]).unwrap_or(&Clip::Who),
+        early_ms: 0,
         says_goodbye: rng.u32(..100) < 25,
         noise: rng.u64(..),
     }
@@ -223,6 +227,14 @@ static FAX: LazyLock<Vec<u8>> = LazyLock::new(|| {
     g711::encode_ulaw(&samples)
 });
 
+/// A British ringing tone, 400 and 450 Hz at −19 dBov: two rings of 0.4 s, then 2 s of silence.
+static RINGING: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let wave = |n: u32, hz: f64| 3_680.0 * libm::sin(f64::from(n) * std::f64::consts::TAU * hz / 8_000.0);
+    let rings = |n: u32| n < 3_200 || (4_800..8_000).contains(&n);
+    let sample = |n: u32| if rings(n) { (wave(n, 400.0) + wave(n, 450.0)) as i16 } else { 0 };
+    g711::encode_ulaw(&(0..24_000).map(sample).collect::<Vec<i16>>())
+});
+
 /// What the callee hears in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heard {
@@ -249,6 +261,8 @@ pub struct Said {
 #[derive(Debug, Clone)]
 pub struct Callee {
     script: Script,
+    /// Frames for which the telephone still rings.
+    rings: u64,
     frame: u64,
     first_heard: Option<u64>,
     /// Frames since anything of ours or theirs was heard.
@@ -272,6 +286,7 @@ impl Callee {
     pub fn new(script: Script) -> Callee {
         let noise = fastrand::Rng::with_seed(script.noise);
         Callee {
+            rings: script.early_ms / FRAME_MS,
             script,
             frame: 0,
             first_heard: None,
@@ -288,8 +303,19 @@ impl Callee {
         }
     }
 
+    /// Whether somebody is there: what sounds before is heard by nobody.
+    pub fn is_there(&self) -> bool {
+        self.rings == 0
+    }
+
     /// Lives through one frame.
     pub fn step(&mut self, heard: Heard) -> Said {
+        if self.rings > 0 {
+            self.rings -= 1;
+            let from = (self.script.early_ms / FRAME_MS - self.rings - 1) as usize * FRAME % RINGING.len();
+            let audio = RINGING[from..from + FRAME].try_into().expect("a tone of whole frames");
+            return Said { audio, onset: false, key: None, hangs_up: false };
+        }
         let now = self.frame;
         self.frame += 1;
         if heard.loud && self.first_heard.is_none() {
@@ -529,6 +555,21 @@ mod tests {
         let said: Vec<Said> = (0..1_000).map(|_| callee.step(QUIET)).collect();
         assert_eq!(said.iter().position(|it| it.onset), Some((PUZZLED_MS / FRAME_MS) as usize));
         assert!(said.iter().any(|it| it.hangs_up));
+    }
+
+    #[test]
+    fn who_is_not_there_yet_hears_nothing_and_the_line_rings() {
+        let early = Script { early_ms: 4_000, ..somebody(Behaviour::TalksOver) };
+        let delay = early.delay_ms / FRAME_MS;
+        let mut callee = Callee::new(early);
+        let before: Vec<Said> = (0..200).map(|_| callee.step(LOUD)).collect();
+        let loud = |said: &Said| said.audio.iter().any(|code| g711::ulaw_decode(*code).unsigned_abs() > 2_000);
+        let rings: Vec<usize> = (0..200).filter(|at| loud(&before[*at])).collect();
+        assert_eq!((rings.len(), rings[0], rings[20], rings[40]), (80, 0, 30, 150), "two rings each three seconds");
+        assert!(before.iter().all(|said| !said.onset && said.key.is_none() && !said.hangs_up));
+        assert!(callee.is_there());
+        // Their time begins when they are there.
+        assert_eq!((0..1_000).position(|_| callee.step(LOUD).onset), Some(delay as usize));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::chance;
 use crate::base::Failure;
 
 /// Every fault with what it does.
-pub const FAULTS: [(&str, &str); 44] = [
+pub const FAULTS: [(&str, &str); 46] = [
     ("lost_answer", "the call is made, the connection is cut before the answer"),
     ("reset_before", "the connection is cut before anything was read"),
     ("throttle", "429: nothing is made"),
@@ -18,6 +18,7 @@ pub const FAULTS: [(&str, &str); 44] = [
     ("no_stream", "the media socket never opens"),
     ("bare_close", "the media socket closes without a stop message"),
     ("media_drop", "the media socket breaks after 1.2 seconds, without a word"),
+    ("media_stall", "the carrier reads nothing of ours for a while: for 1 second, or, every second time, for 60"),
     ("media_gap", "a tenth of the callee's sound never comes"),
     ("media_repeat", "frames come again, behind later ones"),
     ("media_garbage", "frames whose sound is no base64"),
@@ -50,6 +51,10 @@ pub const FAULTS: [(&str, &str); 44] = [
     ("callee_screens", "no fault: whoever listens has a machine that asks who calls"),
     ("callee_fax", "no fault: whoever listens is a fax"),
     ("long_ring", "no fault: it rings for 45 seconds before somebody answers"),
+    (
+        "early_media",
+        "no fault: the network connects its ringing tone; somebody is there 4 seconds later, nobody hears before",
+    ),
     ("repeat_order", "as if a proxy had sent the order twice: two calls"),
 ];
 

@@ -345,7 +345,7 @@ impl StreamMachine {
     pub fn frame(&mut self, now_us: u64) {
         let mut ours = [0xff; FRAME];
         let (heard, marks) = self.play(&mut ours);
-        if heard.loud && !self.heard {
+        if heard.loud && !self.heard && self.callee.is_there() {
             self.heard = true;
             self.notes.push(What::FirstHeard { samples: self.samples });
         }

@@ -39,6 +39,45 @@ pub struct Channel {
     pub creationtime: Option<String>,
 }
 
+/// What was made by a request for a media channel: its variables, where the answer has them.
+#[derive(Debug, Default, Deserialize)]
+pub struct Made {
+    #[serde(default)]
+    channelvars: Option<std::collections::BTreeMap<String, Option<String>>>,
+}
+
+impl Made {
+    /// A variable that is there and says something.
+    pub fn variable(self, name: &str) -> Option<String> {
+        self.channelvars?.remove(name)?.filter(|value| !value.is_empty())
+    }
+}
+
+/// A channel variable, asked for by its name.
+#[derive(Debug, Deserialize)]
+pub struct Variable {
+    /// What it says.
+    pub value: String,
+}
+
+/// The parts of an Asterisk's description that are read here.
+#[derive(Debug, Deserialize)]
+pub struct Info {
+    system: Option<System>,
+}
+
+#[derive(Debug, Deserialize)]
+struct System {
+    version: Option<String>,
+}
+
+impl Info {
+    /// Its version; empty if it does not say.
+    pub fn version(self) -> String {
+        self.system.and_then(|it| it.version).unwrap_or_default()
+    }
+}
+
 impl Channel {
     /// Where its call stands: a channel that is there has not ended.
     pub fn status(&self) -> CallStatus {

@@ -7,12 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::json;
-
 use super::audiosocket::FRAME;
+use super::telling::{self, Ours, Teller};
 use crate::base::{Boot, limits};
 use crate::core::sound::g711;
 
@@ -32,13 +28,10 @@ enum Queued {
 
 /// A leg. Times are of one clock.
 pub struct Leg {
-    stream: String,
+    teller: Teller,
     queue: VecDeque<Queued>,
     /// Samples that wait.
     waiting: usize,
-    messages: VecDeque<String>,
-    sequence: u64,
-    heard: u64,
     /// When the next frame is due, while there is sound.
     due: Option<Boot>,
     sent_at: Boot,
@@ -50,74 +43,43 @@ pub struct Leg {
     pub dropped: usize,
 }
 
-#[derive(Deserialize)]
-struct Ours {
-    event: String,
-    media: Option<Media>,
-    mark: Option<Mark>,
-}
-
-#[derive(Deserialize)]
-struct Media {
-    payload: String,
-}
-
-#[derive(Deserialize)]
-struct Mark {
-    name: String,
-}
-
 impl Leg {
     /// A leg whose call has just been answered. `call`: the carrier's id of it. Its first messages are ready.
     pub fn new(stream: &str, call: &str, now: Boot) -> Leg {
-        let mut leg = Leg {
-            stream: stream.to_owned(),
+        Leg {
+            teller: Teller::new(stream, call),
             queue: VecDeque::new(),
             waiting: 0,
-            messages: VecDeque::new(),
-            sequence: 0,
-            heard: 0,
             due: None,
             sent_at: now,
             cut: false,
             strange: 0,
             dropped: 0,
-        };
-        leg.messages.push_back(json!({ "event": "connected" }).to_string());
-        let format = json!({ "encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1 });
-        leg.say(json!({ "event": "start", "start": { "streamSid": stream, "callSid": call, "mediaFormat": format } }));
-        leg
+        }
     }
 
     /// The next message for our session.
     pub fn message(&mut self) -> Option<String> {
-        self.messages.pop_front()
+        self.teller.message()
     }
 
     /// A message of our session.
     pub fn said(&mut self, text: &str, now: Boot) {
-        let Ok(ours) = serde_json::from_str::<Ours>(text) else {
-            self.strange += 1;
-            return;
-        };
-        match (ours.event.as_str(), ours.media, ours.mark) {
-            ("media", Some(media), _) => match STANDARD.decode(media.payload) {
-                Ok(sound) => self.play(sound, now),
-                Err(_) => self.strange += 1,
-            },
-            ("mark", _, Some(mark)) if self.queue.is_empty() => self.echo(mark.name),
-            ("mark", _, Some(mark)) => self.queue.push_back(Queued::Mark(mark.name)),
-            ("clear", _, _) => {
+        match telling::read(text) {
+            Some(Ours::Sound(sound)) => self.play(sound, now),
+            Some(Ours::Mark(name)) if self.queue.is_empty() => self.teller.mark(name),
+            Some(Ours::Mark(name)) => self.queue.push_back(Queued::Mark(name)),
+            Some(Ours::Clear) => {
                 self.cut = true;
                 self.waiting = 0;
                 self.due = None;
                 for queued in std::mem::take(&mut self.queue) {
                     if let Queued::Mark(name) = queued {
-                        self.echo(name);
+                        self.teller.mark(name);
                     }
                 }
             }
-            (_, _, _) => self.strange += 1,
+            None => self.strange += 1,
         }
     }
 
@@ -137,22 +99,17 @@ impl Leg {
 
     /// The callee's sound.
     pub fn heard(&mut self, samples: &[i16]) {
-        let payload = STANDARD.encode(g711::encode_ulaw(samples));
-        let timestamp = (self.heard / 8).to_string();
-        self.heard += samples.len() as u64;
-        self.say(json!({
-            "event": "media", "media": { "track": "inbound", "timestamp": timestamp, "payload": payload },
-        }));
+        self.teller.heard(&g711::encode_ulaw(samples));
     }
 
     /// The callee pressed a key.
     pub fn key(&mut self, digit: char) {
-        self.say(json!({ "event": "dtmf", "dtmf": { "digit": digit.to_string() } }));
+        self.teller.key(digit);
     }
 
     /// The stream is over.
     pub fn stop(&mut self) {
-        self.say(json!({ "event": "stop", "stop": {} }));
+        self.teller.stop();
     }
 
     /// The frame that is due, if one is; ask again until there is none.
@@ -204,20 +161,9 @@ impl Leg {
             self.queue.pop_front();
         }
         for name in marks {
-            self.echo(name);
+            self.teller.mark(name);
         }
         ulaw.map(g711::ulaw_decode)
-    }
-
-    fn echo(&mut self, name: String) {
-        self.say(json!({ "event": "mark", "mark": { "name": name } }));
-    }
-
-    fn say(&mut self, mut message: serde_json::Value) {
-        self.sequence += 1;
-        message["sequenceNumber"] = json!(self.sequence.to_string());
-        message["streamSid"] = json!(self.stream);
-        self.messages.push_back(message.to_string());
     }
 }
 

@@ -1,7 +1,9 @@
 //! Bytes ↔ our words, no sockets: media messages, TwiML, signatures, REST forms.
 
+pub mod ahead;
 pub mod ari;
 pub mod audiosocket;
+pub mod chan_websocket;
 pub mod dialect;
 pub mod ed25519;
 pub mod form;
@@ -10,6 +12,7 @@ pub mod media;
 pub mod ours;
 pub mod recordings;
 pub mod signature;
+mod telling;
 pub mod telnyx;
 pub mod threecx;
 pub mod token;

@@ -1,24 +1,25 @@
 //! An Asterisk at work: its events become facts, its media legs become streams of our sessions.
 //!
-//! Three things wait here: the event socket (opened again when it breaks), the port that Asterisk connects its legs to, and a
-//! task for each leg. Nothing is decided but whose it is: `core/wire` reads, the session speaks, the ledger remembers.
+//! Three things wait here: the event socket (opened again when it breaks), the port that Asterisk connects its legs to (where it
+//! does), and a task for each leg. Nothing is decided but whose it is: `core/wire` reads, the session speaks, the ledger remembers.
+
+mod ahead;
+mod legs;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use super::talk::{Heard, LegSocket, Who, talk};
 use super::{Attached, Board, Ended, EventHouse, ToLeg, keep_listening};
+use crate::base::text::printable;
 use crate::base::{AttemptId, Failure, Wall, limits};
-use crate::core::config::AsteriskConfig;
+use crate::core::config::{AsteriskConfig, AsteriskMedia};
 use crate::core::dial::CallStatus;
 use crate::core::wire::ari::{self, Told, What};
-use crate::core::wire::audiosocket::{FRAME, Said};
+use crate::core::wire::chan_websocket;
 use crate::edge::carrier::asterisk::Asterisk;
-use crate::edge::carrier::asterisk::audio::{AudioDoor, AudioSocket};
 use crate::edge::carrier::events::EventSocket;
 use crate::edge::carrier::{AskFault, Carrier};
 use crate::run::clock::Clock;
@@ -29,22 +30,45 @@ struct House {
     board: Board<()>,
 }
 
-/// Opens the media port and the event socket, and keeps both. Errors: the port is taken, the events cannot be opened.
+/// Opens the event socket and the way of the media, and keeps both. Errors: the events cannot be opened, the port is taken, its
+/// version has not what is asked for.
 pub(super) async fn attach(
     asterisk: Arc<Asterisk>,
     config: &AsteriskConfig,
     streams: Streams,
     clock: Arc<dyn Clock>,
 ) -> Result<Attached, Failure> {
-    let audio = AudioDoor::open(config.media_listen).await?;
-    let own = audio.address().map_err(|error| Failure::bug(format!("no local address: {error}")))?;
-    asterisk.set_media_address(config.media_address.clone().unwrap_or_else(|| own.to_string()));
     let board = Board::new(Arc::clone(&asterisk) as Arc<dyn Carrier>, streams, clock);
     let house = Arc::new(House { asterisk, board });
     let mut tasks = JoinSet::new();
-    tasks.spawn(answer(Arc::clone(&house), audio));
     keep_listening(&house, &mut tasks).await.map_err(|words| unheard(&words))?;
+    if goes_ahead(&house.asterisk, config.media).await? {
+        legs::open_ahead(&house, config, &mut tasks).await?;
+    } else {
+        legs::open_audio(&house, config, &mut tasks).await?;
+    }
     Ok(Attached(tasks))
+}
+
+/// Whether the sound goes by `chan_websocket`.
+async fn goes_ahead(asterisk: &Asterisk, media: AsteriskMedia) -> Result<bool, Failure> {
+    if media == AsteriskMedia::AudioSocket {
+        return Ok(false);
+    }
+    let unasked = |fault: AskFault| unheard(&fault.to_string());
+    let version = asterisk.version().await.map_err(unasked)?;
+    let has = chan_websocket::is_in(&version);
+    // A build from sources says no version that tells: only whoever writes the word may mean it.
+    let worth_asking = has == Some(true) || (has.is_none() && media == AsteriskMedia::WebSocket);
+    let goes = worth_asking && asterisk.runs("chan_websocket.so").await.map_err(unasked)?;
+    let version = printable(&version);
+    if media == AsteriskMedia::WebSocket && !goes {
+        let why = if worth_asking { "the module does not run" } else { "it has no marks there" };
+        return Err(Failure::usage(format!("the Asterisk {version} has no media by chan_websocket: {why}"))
+            .next("use 20.18, 22.8, 23.2 or newer and load chan_websocket.so, or write media = \"audiosocket\""));
+    }
+    tracing::info!(version, by = if goes { "chan_websocket" } else { "AudioSocket" }, "media of the Asterisk");
+    Ok(goes)
 }
 
 fn unheard(words: &str) -> Failure {
@@ -152,104 +176,21 @@ impl House {
             }
             self.board.clock.sleep(Duration::from_millis(20)).await;
         };
-        match (joined, leg) {
-            (Ok(()), Some(leg)) => {
-                let _gone_already = leg.send(ToLeg::Answered).await;
-            }
-            (joined, _) => {
-                let fault = joined.err();
-                tracing::error!(%attempt, ?fault, "an answered call has no media leg: it is hung up");
-                let Some(sid) = self.asterisk.own_sid(attempt) else { return };
-                self.board.hang_up(attempt, &sid).await;
-            }
+        let speaks = match (&joined, leg) {
+            (Ok(()), Some(leg)) => leg.send(ToLeg::Answered).await.is_ok(),
+            (_, _) => false,
+        };
+        if !speaks {
+            let fault = joined.err();
+            tracing::error!(%attempt, ?fault, "an answered call has no media leg: it is hung up");
+            self.end(attempt).await;
         }
     }
-}
 
-/// Takes the legs that Asterisk connects.
-async fn answer(house: Arc<House>, audio: AudioDoor) {
-    let mut legs = JoinSet::new();
-    let strangers = Arc::new(Semaphore::new(limits::LEG_STRANGERS));
-    loop {
-        tokio::select! {
-            came = audio.accept() => match came {
-                Ok(socket) => {
-                    // Too many that have not said who they are: this one is closed.
-                    if let Ok(place) = Arc::clone(&strangers).try_acquire_owned() {
-                        let house = Arc::clone(&house);
-                        legs.spawn(async move {
-                            let named = timeout(limits::LEG_NAME, named(&house, socket)).await.ok().flatten();
-                            drop(place);
-                            if let Some((attempt, token, socket)) = named {
-                                live(house, attempt, token, socket).await;
-                            }
-                        });
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the system gives no more connections to media legs");
-                    house.board.clock.sleep(limits::ACCEPT_PAUSE).await;
-                }
-            },
-            Some(done) = legs.join_next() => if let Err(error) = done {
-                tracing::error!(%error, "a media leg ended in a bug");
-            },
-        }
-    }
-}
-
-async fn named(house: &House, mut socket: AudioSocket) -> Option<(AttemptId, String, AudioSocket)> {
-    match socket.next().await? {
-        Said::Name(name) => {
-            let (attempt, token) = house.asterisk.leg(name)?;
-            Some((attempt, token, socket))
-        }
-        Said::Sound(_) | Said::Key(_) | Said::HungUp | Said::Error(_) | Said::Other(_) => None,
-    }
-}
-
-/// A leg from its connection to its end. Until the call is answered and in the bridge nothing is sent.
-async fn live(house: Arc<House>, attempt: AttemptId, token: String, mut socket: AudioSocket) {
-    let (to, mut told) = mpsc::channel(limits::LEG_MESSAGES);
-    house.board.lines().entry(attempt).or_default().leg = Some(to);
-    loop {
-        tokio::select! {
-            said = socket.next() => match said {
-                // The line before the answer: nobody of ours listens.
-                Some(Said::Sound(_) | Said::Key(_) | Said::Name(_) | Said::Other(_) | Said::Error(_)) => {}
-                Some(Said::HungUp) | None => return,
-            },
-            what = told.recv() => match what {
-                Some(ToLeg::Answered) => break,
-                Some(ToLeg::Key(_)) => {}
-                Some(ToLeg::Over) | None => return socket.close().await,
-            },
-        }
-    }
-    let Some(sid) = house.asterisk.own_sid(attempt) else { return };
-    let stream = ari::media_of(attempt);
-    let session = talk(&house.board, Who { attempt, sid: &sid, stream: &stream, token }, &mut socket, &mut told).await;
-    socket.close().await;
-    // Its log and its summary: the session ends by itself now that its socket is closed.
-    if let Err(error) = session.await {
-        tracing::error!(%attempt, %error, "a session ended in a bug");
-    }
-}
-
-impl LegSocket for AudioSocket {
-    fn send(&mut self, frame: &[i16; FRAME]) -> bool {
-        AudioSocket::send(self, frame)
-    }
-
-    /// Nothing is held there.
-    fn cut(&mut self) {}
-
-    async fn next(&mut self) -> Heard {
-        match AudioSocket::next(self).await {
-            Some(Said::Sound(samples)) => Heard::Sound(samples),
-            // Keys come by the channel's events, once.
-            Some(Said::Key(_) | Said::Name(_) | Said::Other(_) | Said::Error(_)) => Heard::Nothing,
-            Some(Said::HungUp) | None => Heard::Over,
+    /// Nobody is to answer, or to stay with, a call that cannot be heard.
+    async fn end(&self, attempt: AttemptId) {
+        if let Some(sid) = self.asterisk.own_sid(attempt) {
+            self.board.hang_up(attempt, &sid).await;
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::core::wire::dialect::Dialect;
 use crate::core::wire::twiml;
 use crate::core::wire::twiml::Stream;
 use crate::edge::carrier::sim::api::World;
-use crate::edge::carrier::sim::media::{self, Arrival, MediaSocket};
+use crate::edge::carrier::sim::media::{self, Arrival, MediaSocket, Room};
 
 /// Whose stream.
 pub(super) struct Wire {
@@ -36,6 +36,22 @@ const BURST: u32 = 50;
 /// Frames before the fault `media_drop` breaks a stream.
 const DROPPED_AT: u32 = 60;
 
+/// Frames for which the fault `media_stall` reads nothing: one that our side sits out, one that it does not.
+const STALLS: [u32; 2] = [50, 3_000];
+
+/// The fault `media_stall`: nothing is read from our first message on.
+#[derive(Clone, Copy)]
+struct Stall {
+    frames: u32,
+    read: bool,
+}
+
+impl Stall {
+    fn reads(self, frames: u32) -> bool {
+        !self.read || frames >= self.frames
+    }
+}
+
 enum Over {
     Carrier,
     Us,
@@ -47,13 +63,15 @@ enum Over {
 
 /// Opens the socket and lives the stream until somebody ends it.
 pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Receiver<()>) {
+    let stalls = world.strikes("media_stall", &wire.sid, 0);
+    let room = if stalls { Room::Little } else { Room::Usual };
     let opened = if world.strikes("no_stream", &wire.sid, 0) {
         Err("fault no_stream".to_owned())
     } else if world.dialect == Dialect::Telnyx && wire.noun.form == twiml::StreamForm::Plain {
         Err("bidirectionalMode is mp3: bare sound would not be played".to_owned())
     } else {
         tokio::select! {
-            opened = media::open(&wire.noun.url, &world.token, world.dialect) => opened,
+            opened = media::open(&wire.noun.url, &world.token, world.dialect, room) => opened,
             () = (world.doors.sleep)(Duration::from_secs(5)) => Err("no answer to the upgrade in 5 s".to_owned()),
             _ = &mut stopped => return,
         }
@@ -72,6 +90,7 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
         stream: super::stream_sid(&world, &wire.sid),
     };
     let began = world.now().boot;
+    let stalled_for = STALLS[usize::from(!wire.script.noise.is_multiple_of(2))];
     let mut machine = match world.dialect {
         Dialect::Twilio => StreamMachine::new(ids, wire.script, &wire.noun.parameters, began.0),
         Dialect::SignalWire => StreamMachine::lean(ids, wire.script, began.0),
@@ -81,7 +100,8 @@ pub(super) async fn run(world: Arc<World>, wire: Wire, mut stopped: oneshot::Rec
     let weather =
         Weather { gaps: strikes("media_gap"), repeats: strikes("media_repeat"), garbage: strikes("media_garbage") };
     machine = machine.in_weather(weather);
-    let over = pump(&world, &wire.sid, &mut socket, &mut machine, (began, &mut stopped)).await;
+    let stall = stalls.then_some(Stall { frames: stalled_for, read: false });
+    let over = pump(&world, &wire.sid, &mut socket, &mut machine, (began, &mut stopped, stall)).await;
     let dropped = matches!(&over, Over::Dropped);
     let event = match &over {
         Over::Callee => Event::CalleeLeft,
@@ -114,7 +134,7 @@ async fn pump(
     sid: &str,
     socket: &mut MediaSocket,
     machine: &mut StreamMachine,
-    (began, stopped): (Boot, &mut oneshot::Receiver<()>),
+    (began, stopped, mut stall): (Boot, &mut oneshot::Receiver<()>, Option<Stall>),
 ) -> Over {
     let frame = Duration::from_millis(FRAME_MS).div_f64(world.speedup);
     let mut frames: u32 = 0;
@@ -139,8 +159,13 @@ async fn pump(
         tokio::select! {
             biased;
             _ = &mut *stopped => return Over::Carrier,
-            arrival = socket.next() => match arrival {
-                Arrival::Text(text) => machine.receive(&text, world.now().boot.0),
+            arrival = socket.next(), if stall.is_none_or(|stall| stall.reads(frames)) => match arrival {
+                Arrival::Text(text) => {
+                    if let Some(stall) = &mut stall {
+                        stall.read = true;
+                    }
+                    machine.receive(&text, world.now().boot.0);
+                }
                 Arrival::Binary => machine.receive_binary(),
                 Arrival::Control => {}
                 Arrival::Closed => return Over::Us,

@@ -23,6 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 pub const USER: &str = "ahoy";
+#[path = "chan_websocket.rs"]
+pub mod chan_websocket;
+
 /// Sound of ours that an Asterisk holds for a channel: more at once is lost.
 const HELD: usize = 5;
 
@@ -46,6 +49,19 @@ pub enum Did {
         channel: String,
         what: String,
     },
+    /// A leg by `chan_websocket` whose socket is open.
+    Opened {
+        channel: String,
+    },
+    /// What was queued and not played is gone.
+    Flushed {
+        channel: String,
+        frames: usize,
+    },
+    /// Its queue was nearly full.
+    Xoff {
+        channel: String,
+    },
     FirstSound {
         channel: String,
         after: Duration,
@@ -68,15 +84,41 @@ pub struct Ear {
     since_onset: usize,
 }
 
+enum Held {
+    Frame(Box<[i16; FRAME]>),
+    /// A message that is due when everything before it was played.
+    Mark(String),
+}
+
 #[derive(Default)]
 struct Leg {
     /// Our sound, on its way to the callee.
-    ours: Mutex<VecDeque<[i16; FRAME]>>,
+    ours: Mutex<VecDeque<Held>>,
+    /// Of a WebSocket's leg.
+    socket: Option<chan_websocket::Leg>,
     /// The callee's, on its way to us.
     theirs: Mutex<VecDeque<[u8; FRAME]>>,
     gone: Notify,
     /// A callee who has answered has been in its bridge.
     met: AtomicBool,
+}
+
+impl Leg {
+    /// The next frame, when its time has come; marks before it are told.
+    fn next(&self) -> Option<[i16; FRAME]> {
+        let mut ours = self.ours.lock().expect("whole");
+        if let Some(socket) = &self.socket
+            && !socket.plays(ours.len())
+        {
+            return None;
+        }
+        loop {
+            match ours.pop_front()? {
+                Held::Frame(samples) => return Some(*samples),
+                Held::Mark(event) => self.socket.as_ref().expect("only there").tell(event),
+            }
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -106,6 +148,12 @@ pub struct Faults {
     pub lose_order: Option<char>,
     /// Ends of calls that nobody answered are not told, likewise.
     pub untold_end: Option<char>,
+    /// Its version; 22.6.0 otherwise.
+    pub version: Option<&'static str>,
+    /// `chan_websocket.so` is not loaded.
+    pub no_module: bool,
+    /// Of its media sockets.
+    pub media: chan_websocket::Faults,
 }
 
 pub struct World {
@@ -224,13 +272,28 @@ type Asked = Query<HashMap<String, String>>;
 fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/ari/events", get(events))
-        .route("/ari/asterisk/info", get(|| async { axum::Json(json!({ "system": { "version": "22.6.0" } })) }))
+        .route("/ari/asterisk/info", get(info))
+        .route("/ari/asterisk/modules/{name}", get(module))
+        .route("/ari/channels/{id}/variable", get(chan_websocket::variable))
         .route("/ari/bridges/{id}", post(bridge).delete(unbridge))
         .route("/ari/bridges/{id}/addChannel", post(add))
         .route("/ari/channels/externalMedia", post(external))
         .route("/ari/channels/{id}", any(channel))
         .layer(from_fn_with_state(Arc::clone(&world), authorise))
+        // Whoever knows the name of a connection may open it.
+        .route("/media/{connection}", get(chan_websocket::media))
         .with_state(world)
+}
+
+async fn info(State(world): State<Arc<World>>) -> Response {
+    axum::Json(json!({ "system": { "version": world.faults.version.unwrap_or("22.6.0") } })).into_response()
+}
+
+async fn module(State(world): State<Arc<World>>, Path(name): Path<String>) -> Response {
+    if name != "chan_websocket.so" || world.faults.no_module {
+        return (StatusCode::NOT_FOUND, "{}").into_response();
+    }
+    axum::Json(json!({ "name": name, "status": "Running" })).into_response()
 }
 
 async fn authorise(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
@@ -275,23 +338,33 @@ async fn unbridge(State(world): State<Arc<World>>, Path(id): Path<String>) -> St
 }
 
 async fn add(State(world): State<Arc<World>>, Path(id): Path<String>, Query(asked): Asked) -> Response {
-    let channel = asked.get("channel").cloned().unwrap_or_default();
-    let found = world.inner().channels.get(&channel).cloned();
-    match found {
-        None => return world.refuse(400, "Channel not found"),
-        Some(found) if !found.in_app => return world.refuse(409, "Channel not in Stasis application"),
-        Some(_) => {}
+    let channels: Vec<String> =
+        asked.get("channel").into_iter().flat_map(|it| it.split(',')).map(str::to_owned).collect();
+    for channel in &channels {
+        let found = world.inner().channels.get(channel).cloned();
+        match found {
+            None => return world.refuse(400, "Channel not found"),
+            // A leg that has just been made comes into the application a moment later.
+            Some(found) if !found.in_app && found.leg.is_some() => {
+                return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+            }
+            Some(found) if !found.in_app => return world.refuse(409, "Channel not in Stasis application"),
+            Some(_) => {}
+        }
     }
     match world.inner().bridges.get_mut(&id) {
         None => StatusCode::NOT_FOUND.into_response(),
         Some(members) => {
-            members.push(channel);
+            members.extend(channels);
             StatusCode::NO_CONTENT.into_response()
         }
     }
 }
 
 async fn external(State(world): State<Arc<World>>, Query(asked): Asked) -> Response {
+    if asked.get("transport").is_some_and(|it| it == "websocket") {
+        return chan_websocket::external(world, asked).await;
+    }
     let names = ["app", "channelId", "external_host", "encapsulation", "transport", "format", "data"];
     if let Some(refused) = known(&world, &asked, &names) {
         return refused;
@@ -379,7 +452,7 @@ fn take_frames(world: &World, id: &str, leg: &Leg, held: &mut Vec<u8>) -> Result
                 if ours.len() >= HELD {
                     lost("a burst".to_owned());
                 } else {
-                    ours.push_back(samples);
+                    ours.push_back(Held::Frame(Box::new(samples)));
                 }
             }
             (kind, length) => {
@@ -512,7 +585,7 @@ async fn talk(world: &World, id: &str, mut callee: Callee, hang_up: &Notify) {
             () = hang_up.notified() => return,
         }
         let leg = world.bridged(id);
-        let ours = leg.as_ref().and_then(|leg| leg.ours.lock().expect("whole").pop_front());
+        let ours = leg.as_ref().and_then(|leg| leg.next());
         let loud = ours.is_some_and(|ours| ours.iter().filter(|it| it.unsigned_abs() > 500).count() >= 4);
         if ours.is_some() && std::mem::replace(&mut first, ours.is_none()) {
             world.did(Did::FirstSound { channel: id.to_owned(), after: answered.elapsed() });

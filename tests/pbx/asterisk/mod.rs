@@ -1,5 +1,6 @@
 //! Whole campaigns on an emulated Asterisk: placed by ARI, told by events, heard through AudioSocket. Its log is the judge.
 
+mod ahead;
 mod emulator;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +98,7 @@ fn a_campaign_is_placed_told_and_heard_from_the_first_sample() {
 /// saw, are a person's to find out. Nobody is rung twice.
 #[test]
 fn what_was_lost_is_asked_about_by_name_and_never_ordered_again() {
-    let faults = Faults { lose_answer: Some('1'), lose_order: Some('2'), untold_end: Some('3') };
+    let faults = Faults { lose_answer: Some('1'), lose_order: Some('2'), untold_end: Some('3'), ..Faults::default() };
     let emulator = Emulator::start(TOKEN, faults);
     let shop = Shop::open(&Wish { carrier: &carrier(&emulator, ""), campaign: "[retries]\nattempts = 1\n", leads: 40 });
     run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"]));

@@ -1,10 +1,11 @@
-//! Our end of AudioSocket: Asterisk connects to us.
+//! Our end of AudioSocket, and the port where Asterisk connects to us.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::websocket::ChanSocket;
 use crate::base::Failure;
 use crate::core::wire::audiosocket::{FRAME, Reader, Said, hang_up, sound};
 
@@ -26,10 +27,25 @@ impl AudioDoor {
     }
 
     /// The next connection. Cancel-safe.
-    pub async fn accept(&self) -> std::io::Result<AudioSocket> {
+    pub async fn accept(&self) -> std::io::Result<Arrival> {
         let (stream, _peer) = self.0.accept().await?;
         stream.set_nodelay(true)?;
-        Ok(AudioSocket { stream, reader: Reader::default() })
+        Ok(Arrival(stream))
+    }
+}
+
+/// A connection that has said nothing yet.
+pub struct Arrival(TcpStream);
+
+impl Arrival {
+    /// As an AudioSocket.
+    pub fn audio(self) -> AudioSocket {
+        AudioSocket { stream: self.0, reader: Reader::default() }
+    }
+
+    /// As a WebSocket for media, with the query of its address. Errors: what failed, in words.
+    pub async fn websocket(self) -> Result<(ChanSocket, String), String> {
+        ChanSocket::answer(self.0).await
     }
 }
 

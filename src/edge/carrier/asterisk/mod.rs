@@ -5,8 +5,9 @@
 //! protected only while its channel lives.
 
 pub mod audio;
+pub mod websocket;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response, header};
 use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
+use websocket::ChanSocket;
 
 use super::client::{House, body};
 use super::events::{self, EventSocket};
@@ -29,7 +32,7 @@ use crate::core::dial::CallStatus;
 use crate::core::dial::breaker::StopKind;
 use crate::core::dial::horizon::Bounds;
 use crate::core::wire::twiml::StreamForm;
-use crate::core::wire::{ari, twilio as wire};
+use crate::core::wire::{ari, chan_websocket, twilio as wire};
 use crate::edge::cause;
 
 /// Promises of an Asterisk.
@@ -48,6 +51,43 @@ pub const CARD: ContractCard = ContractCard {
     stream_form: StreamForm::Plain,
     buffers_media: false,
 };
+
+/// The same with media by `chan_websocket`.
+pub const AHEAD_CARD: ContractCard = ContractCard { buffers_media: true, ..CARD };
+
+/// How an Asterisk's media legs come to be.
+pub enum Legs {
+    /// By AudioSocket; it connects to this address, host and port.
+    AudioSocket(String),
+    /// By `chan_websocket`: each is asked for here, and opened before anybody is rung. `connection`: its name in
+    /// `websocket_client.conf`, if Asterisk opens the socket; else we do.
+    WebSocket {
+        /// See there.
+        connection: Option<String>,
+        /// Whoever opens them.
+        wanted: mpsc::Sender<Wanted>,
+    },
+}
+
+/// A leg that is to be opened.
+pub struct Wanted {
+    /// Whose it is.
+    pub attempt: AttemptId,
+    /// The attempt's token: opens its session.
+    pub token: String,
+    /// How it is opened.
+    pub how: Opens,
+    /// Told once it is open and the one that was asked for, or why not, in words.
+    pub opened: oneshot::Sender<Result<(), String>>,
+}
+
+/// Who opens a leg's socket.
+pub enum Opens {
+    /// We, by its connection's name at Asterisk.
+    We(String),
+    /// Asterisk, and it says this name.
+    Asterisk(Uuid),
+}
 
 /// How an Asterisk is reached.
 #[derive(Debug, Clone)]
@@ -72,8 +112,10 @@ pub struct Asterisk {
     told: AtomicBool,
     /// Legs that were asked for, by the name that their socket will say.
     legs: Mutex<HashMap<Uuid, (AttemptId, String)>>,
-    /// Where Asterisk finds our AudioSocket: host and port, once it is open.
-    media_address: OnceLock<String>,
+    /// How they come to be, once that is known.
+    ways: OnceLock<Legs>,
+    /// Attempts whose leg was not in its application when it was to go into the bridge.
+    apart: Mutex<HashSet<AttemptId>>,
 }
 
 impl Asterisk {
@@ -85,13 +127,34 @@ impl Asterisk {
             house,
             told: AtomicBool::new(false),
             legs: Mutex::default(),
-            media_address: OnceLock::new(),
+            ways: OnceLock::new(),
+            apart: Mutex::default(),
         })
     }
 
-    /// Where Asterisk finds our AudioSocket, host and port: told once.
-    pub fn set_media_address(&self, address: String) {
-        let _the_first_stays = self.media_address.set(address);
+    /// How media legs come to be: told once.
+    pub fn set_legs(&self, ways: Legs) {
+        let _the_first_stays = self.ways.set(ways);
+    }
+
+    /// Its version, as it says it; empty if it does not.
+    pub async fn version(&self) -> Result<String, AskFault> {
+        let answer = self.get(&ari::path("asterisk/info", &[("only", "system")])).await?;
+        Ok(read::<ari::Info>(answer).await?.version())
+    }
+
+    /// Whether a module runs there.
+    pub async fn runs(&self, module: &str) -> Result<bool, AskFault> {
+        match self.get(&ari::path(&format!("asterisk/modules/{module}"), &[])).await {
+            Ok(_) => Ok(true),
+            Err(AskFault::Gone) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Opens the socket of a leg that Asterisk waits on. Errors: what failed, in words.
+    pub async fn open_leg(&self, connection: &str) -> Result<ChanSocket, String> {
+        ChanSocket::open(self.house.base.as_str(), connection).await
     }
 
     /// Whether its events reach us from now on.
@@ -110,6 +173,10 @@ impl Asterisk {
         let user = STANDARD.encode(format!("{}:{}", self.options.user, self.options.password.reveal()));
         let path = ari::path("events", &[("app", &self.options.app)]);
         events::open(self.house.base.as_str(), &path, &format!("Basic {user}")).await
+    }
+
+    fn apart(&self) -> MutexGuard<'_, HashSet<AttemptId>> {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn legs(&self) -> MutexGuard<'_, HashMap<Uuid, (AttemptId, String)>> {
@@ -136,35 +203,114 @@ impl Asterisk {
     }
 
     /// Our leg and its bridge, before anybody is rung.
-    async fn make_ready(&self, attempt: AttemptId, name: Uuid) -> Result<(), AskFault> {
-        let (bridge, media) = (ari::bridge_of(attempt), ari::media_of(attempt));
+    async fn make_ready(&self, attempt: AttemptId, token: &str) -> Result<(), AskFault> {
+        let bridge = ari::bridge_of(attempt);
+        let media = ari::media_of(attempt);
         self.prepare(&ari::path(&format!("bridges/{bridge}"), &[("type", "mixing")])).await?;
-        let name = name.to_string();
-        let unset = || AskFault::Failed { cause: "our AudioSocket is not open".to_owned() };
-        let address = self.media_address.get().ok_or_else(unset)?;
+        match self.ways.get() {
+            None => return Err(AskFault::Failed { cause: "our media port is not open".to_owned() }),
+            Some(Legs::AudioSocket(address)) => {
+                let name = leg_name(token);
+                self.legs().insert(name, (attempt, token.to_owned()));
+                let leg = [
+                    ("app", self.options.app.as_str()),
+                    ("channelId", &media),
+                    ("external_host", address),
+                    ("encapsulation", "audiosocket"),
+                    ("transport", "tcp"),
+                    ("format", "slin"),
+                    ("data", &name.to_string()),
+                ];
+                self.prepare(&ari::path("channels/externalMedia", &leg)).await?;
+            }
+            Some(Legs::WebSocket { connection, wanted }) => {
+                self.open_ahead(attempt, token, connection.as_deref(), wanted).await?;
+            }
+        }
+        if !self.add(&bridge, &media).await? {
+            self.apart().insert(attempt);
+        }
+        Ok(())
+    }
+
+    /// A leg by `chan_websocket`, open.
+    async fn open_ahead(
+        &self,
+        attempt: AttemptId,
+        token: &str,
+        connection: Option<&str>,
+        wanted: &mpsc::Sender<Wanted>,
+    ) -> Result<(), AskFault> {
+        let (media, name) = (ari::media_of(attempt), leg_name(token));
+        let failed = |cause: String| AskFault::Failed { cause };
+        let (opened, open) = oneshot::channel();
+        let ask = |how: Opens| {
+            let leg = Wanted { attempt, token: token.to_owned(), how, opened };
+            wanted.try_send(leg).map_err(|_| failed("too many media legs are being opened".to_owned()))
+        };
+        // Asterisk opens its own while it answers our request.
+        let (host, kind, options) = match connection {
+            Some(host) => (host, "client", format!("{}v(leg={name})", chan_websocket::OPTIONS)),
+            None => (chan_websocket::INCOMING, "server", chan_websocket::OPTIONS.to_owned()),
+        };
         let leg = [
             ("app", self.options.app.as_str()),
             ("channelId", &media),
-            ("external_host", address),
-            ("encapsulation", "audiosocket"),
-            ("transport", "tcp"),
-            ("format", "slin"),
-            ("data", &name),
+            ("external_host", host),
+            ("encapsulation", "none"),
+            ("transport", "websocket"),
+            ("connection_type", kind),
+            ("format", chan_websocket::FORMAT),
+            ("transport_data", &options),
         ];
-        self.prepare(&ari::path("channels/externalMedia", &leg)).await?;
-        self.prepare(&ari::path(&format!("bridges/{bridge}/addChannel"), &[("channel", &media)])).await
+        let path = ari::path("channels/externalMedia", &leg);
+        if connection.is_some() {
+            ask(Opens::Asterisk(name))?;
+            self.prepare(&path).await?;
+        } else {
+            let answer = self.ask(Method::POST, &path).await.map_err(|error| failed(cause(&error)))?;
+            said(answer.status().as_u16())?;
+            let made: ari::Made = read(answer).await?;
+            let variable = chan_websocket::CONNECTION_VARIABLE;
+            let connection = match made.variable(variable) {
+                Some(connection) => connection,
+                None => {
+                    let path = ari::path(&format!("channels/{media}/variable"), &[("variable", variable)]);
+                    read::<ari::Variable>(self.get(&path).await?).await?.value
+                }
+            };
+            if connection.is_empty() || !connection.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
+                return Err(failed("the media channel says no name of its connection".to_owned()));
+            }
+            ask(Opens::We(connection))?;
+        }
+        open.await.unwrap_or_else(|_| Err("nobody opens media legs".to_owned())).map_err(failed)
+    }
+
+    /// Puts a channel, or several with commas between, into a bridge; `false`: it is not in our application yet.
+    async fn add(&self, bridge: &str, channel: &str) -> Result<bool, AskFault> {
+        let path = ari::path(&format!("bridges/{bridge}/addChannel"), &[("channel", channel)]);
+        let answer = self.ask(Method::POST, &path).await;
+        match answer.map_err(|error| AskFault::Failed { cause: cause(&error) })?.status().as_u16() {
+            409 | 422 => Ok(false),
+            http => said(http).map(|()| true),
+        }
     }
 
     /// Lets the callee hear us: the one request between answer and first sound.
     pub async fn join(&self, attempt: AttemptId) -> Result<(), AskFault> {
-        let channel = ari::channel_of(attempt);
-        self.prepare(&ari::path(&format!("bridges/{}/addChannel", ari::bridge_of(attempt)), &[("channel", &channel)]))
-            .await
+        let callee = ari::channel_of(attempt);
+        // Our leg has been in the application since long before the answer.
+        let both = self.apart().remove(&attempt);
+        let channels = if both { format!("{},{callee}", ari::media_of(attempt)) } else { callee };
+        let joined = self.add(&ari::bridge_of(attempt), &channels).await?;
+        joined.then_some(()).ok_or(AskFault::Failed { cause: "it is not in our application".to_owned() })
     }
 
     /// Takes away what was made for a call. What is gone already is fine.
     pub async fn clear_away(&self, attempt: AttemptId) {
         self.legs().retain(|_, (of, _)| *of != attempt);
+        self.apart().remove(&attempt);
         let paths = [format!("channels/{}", ari::media_of(attempt)), format!("bridges/{}", ari::bridge_of(attempt))];
         for path in paths {
             if let Err(error) = self.ask(Method::DELETE, &ari::path(&path, &[])).await {
@@ -179,9 +325,7 @@ impl Asterisk {
             return Err(PlaceFault::NotSent { cause });
         }
         let token = order.status_url.rsplit('/').next().unwrap_or_default().to_owned();
-        let name = leg_name(&token);
-        self.legs().insert(name, (order.attempt, token));
-        if let Err(fault) = self.make_ready(order.attempt, name).await {
+        if let Err(fault) = self.make_ready(order.attempt, &token).await {
             self.clear_away(order.attempt).await;
             // The order itself has not been sent.
             return Err(match fault {
@@ -256,6 +400,13 @@ fn leg_name(token: &str) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
+/// An answer's body, as what it should be.
+async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, AskFault> {
+    let failed = |cause: String| AskFault::Failed { cause };
+    let body = body(answer).await.map_err(failed)?;
+    serde_json::from_slice(&body).map_err(|error| failed(format!("unreadable answer: {error}")))
+}
+
 fn account(http: u16) -> PlaceFault {
     PlaceFault::Refused { http, code: None, what: Refusal::Account(StopKind::of_http(http)) }
 }
@@ -272,7 +423,10 @@ fn said(http: u16) -> Result<(), AskFault> {
 
 impl Carrier for Asterisk {
     fn card(&self) -> &ContractCard {
-        &CARD
+        match self.ways.get() {
+            Some(Legs::WebSocket { .. }) => &AHEAD_CARD,
+            Some(Legs::AudioSocket(_)) | None => &CARD,
+        }
     }
 
     fn own_sid(&self, attempt: AttemptId) -> Option<Sid> {
@@ -293,10 +447,7 @@ impl Carrier for Asterisk {
 
     fn fetch<'a>(&'a self, sid: &'a Sid) -> Boxed<'a, Result<RemoteCall, AskFault>> {
         Box::pin(async move {
-            let answer = self.get(&ari::path(&format!("channels/{sid}"), &[])).await?;
-            let body = body(answer).await.map_err(|cause| AskFault::Failed { cause })?;
-            let channel: ari::Channel = serde_json::from_slice(&body)
-                .map_err(|error| AskFault::Failed { cause: format!("unreadable channel: {error}") })?;
+            let channel: ari::Channel = read(self.get(&ari::path(&format!("channels/{sid}"), &[])).await?).await?;
             Ok(RemoteCall {
                 sid: sid.clone(),
                 to: String::new(),

@@ -170,6 +170,9 @@ impl World {
         if self.faults.strikes("long_ring", &order.to, 0) {
             script.ring_ms = LONG_RING_MS;
         }
+        if self.faults.strikes("early_media", &order.to, 0) {
+            script.early_ms = EARLY_MS;
+        }
         let now = self.now();
         let sid = self.id("CA", now.boot.0 ^ self.seed, &["call", &now.wall.0.to_string(), &nth.to_string()]);
         let own = self.own_ms(now.boot);
@@ -403,6 +406,7 @@ async fn create(
 }
 
 /// Longer than most let it ring.
+const EARLY_MS: u64 = 4_000;
 const LONG_RING_MS: u64 = 45_000;
 /// Those who are made to press a key do so when they have heard us for so long.
 const KEY_MS: u64 = 1_500;

@@ -1,7 +1,7 @@
 //! The client's end of a media socket: the upgrade is signed, everything is text.
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -59,8 +59,17 @@ impl MediaSocket {
     }
 }
 
+/// How much of what comes a socket holds before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// As the system likes.
+    Usual,
+    /// As little as it gives: who does not read is felt at once.
+    Little,
+}
+
 /// Opens a media socket. Where it is signed, the signature is over the URL as the document gave it, in its `ws`/`wss` form.
-pub async fn open(url: &str, token: &Secret, dialect: Dialect) -> Result<MediaSocket, String> {
+pub async fn open(url: &str, token: &Secret, dialect: Dialect, room: Room) -> Result<MediaSocket, String> {
     if let Some(fault) = stream_url_fault(url) {
         return Err(fault.to_owned());
     }
@@ -73,7 +82,16 @@ pub async fn open(url: &str, token: &Secret, dialect: Dialect) -> Result<MediaSo
     }
     let host = request.uri().host().ok_or("no host")?.trim_matches(['[', ']']).to_owned();
     let port = request.uri().port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+    let words = |error: std::io::Error| error.to_string();
+    let stream = match room {
+        Room::Usual => TcpStream::connect((host, port)).await.map_err(words)?,
+        Room::Little => {
+            let address = lookup_host((host, port)).await.map_err(words)?.next().ok_or("no address")?;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(words)?;
+            socket.set_recv_buffer_size(4 << 10).map_err(words)?;
+            socket.connect(address).await.map_err(words)?
+        }
+    };
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     // Small buffers: the library's defaults reserve 128 KiB per connection. What we receive may be as long as the
     // dialer likes, so the carrier's bound is generous.

@@ -250,6 +250,8 @@ impl ThreeCx {
             }
             // A route point that is not there, or not this client's.
             401 | 403 | 404 => return Err(account(http)),
+            // Whoever stands before it gave up waiting.
+            408 => return maybe("HTTP 408".to_owned()),
             429 => return Err(PlaceFault::Throttled { after: None }),
             400..=499 => return Err(PlaceFault::Refused { http, code: None, what: Refusal::Request }),
             _ => return maybe(format!("HTTP {http}")),
