@@ -1,14 +1,12 @@
 //! A carrier whose media sockets stop reading, and a network that connects its ringing tone. The carrier's log is the oracle.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, Line, What};
-use common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use serde_json::Value;
 
 fn lines(path: &std::path::Path) -> Vec<Line> {

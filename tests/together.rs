@@ -49,6 +49,8 @@ mod ledger_crash;
 mod machines;
 #[path = "numbers.rs"]
 mod numbers;
+#[path = "orders.rs"]
+mod orders;
 #[path = "properties.rs"]
 mod properties;
 #[path = "reconcile.rs"]
@@ -65,6 +67,8 @@ mod rules;
 mod secrets;
 #[path = "serve.rs"]
 mod serve;
+#[path = "stall.rs"]
+mod stall;
 #[path = "suppression.rs"]
 mod suppression;
 #[path = "weather.rs"]
