@@ -6,6 +6,8 @@ mod common;
 #[path = "serve_house/contract.rs"]
 #[allow(dead_code)]
 mod contract;
+#[path = "inbound_house/leads.rs"]
+mod leads;
 
 use std::collections::BTreeMap;
 

@@ -282,6 +282,12 @@ pub const TICKET_FILE_BYTES: u64 = 64 << 20;
 pub const TICKET_NOTE: usize = 500;
 /// Most tickets in one file.
 pub const TICKETS: usize = 500_000;
+/// Ids of leads that a desk has ready for new callers; more are fetched when half of them are gone. A storm that is faster
+/// than the ledger gets its ids when it is written down.
+pub const INBOUND_LEADS: u32 = 256;
+/// New callers that a desk remembers by number until it opens anew: some fifty bytes each. Who is forgotten gets their lead
+/// when they are written down.
+pub const INBOUND_CALLERS: usize = 1_000_000;
 /// Calls whose answer is kept, for a carrier that asks again.
 pub const INBOUND_REPEATS: usize = 4_096;
 /// Tries to write down what became of an attempt while another process holds the ledger.

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahoy::core::sim::callee::{Behaviour, caller};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::common::desk::{Desk, consents, inbound, over, person, ring};
 use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use crate::elevenlabs::ElevenLabs;
 use crate::emulator::{Act, Provider, Seen, Vendor};
-use crate::{agents, clean};
+use crate::{agents, clean, contract};
 
 const SEED: u64 = 5;
 /// Callers of the desk: those of the seed who press 1.
@@ -71,16 +71,13 @@ fn studio(takes: Duration) -> SocketAddr {
     addr
 }
 
-/// Calls of people who press 1 at a desk with these settings: what the agent's sessions saw, and the calls.
-fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
-    let provider = Provider::start(Vendor::ElevenLabs(ElevenLabs::new()), vec![Act::Well]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let sim = Sim::start(folder.path(), &["--speedup", "2", "--seed", &SEED.to_string()]);
+/// A workspace with a desk that clones voices, beside a carrier and an agent; `slots`: more of the agent's settings.
+fn house(sim: &Sim, provider: &Provider, takes: Duration, settings: &str, slots: &str) -> Shop {
     let carrier = format!(
-        "{}\n[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://{}\"\n{}",
+        "{}\n[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://{}\"\n{}{slots}",
         carrier_at(&sim.base_url, ""),
         studio(takes),
-        agents(&provider, 1)
+        agents(provider, 1)
     );
     let campaign = format!(
         "[call]\nmax = \"60s\"\n[agent]\nkind = \"a0\"\nprompt = \"You answer for Harbour Travel.\"\nvoice = \"own\"\n\
@@ -90,14 +87,33 @@ fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
     consents(&shop, 200);
     let generated = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]));
     assert_eq!(code(&generated), 0);
+    shop
+}
+
+fn carrier(folder: &std::path::Path) -> Sim {
+    Sim::start(folder, &["--speedup", "2", "--seed", &SEED.to_string()])
+}
+
+fn agent() -> Provider {
+    Provider::start(Vendor::ElevenLabs(ElevenLabs::new()), vec![Act::Well])
+}
+
+/// People of the seed who do this when they call.
+fn who(does: Behaviour, many: usize) -> Vec<String> {
+    let found: Vec<String> =
+        (0..200).map(person).filter(|number| caller(SEED, number).behaviour == does).take(many).collect();
+    assert_eq!(found.len(), many);
+    found
+}
+
+/// Calls of people who press 1 at a desk with these settings: what the agent's sessions saw, and the calls.
+fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
+    let provider = agent();
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, takes, settings, "");
     let desk = Desk::serve(&shop);
-    let asking: Vec<String> = (0..200)
-        .map(person)
-        .filter(|number| caller(SEED, number).behaviour == Behaviour::AsksForAgent)
-        .take(CALLERS)
-        .collect();
-    assert_eq!(asking.len(), CALLERS);
-    for number in &asking {
+    for number in &who(Behaviour::AsksForAgent, CALLERS) {
         ring(&sim, &desk, number);
     }
     over(&sim, CALLERS);
@@ -139,4 +155,88 @@ fn a_voice_that_is_not_there_in_time_leaves_the_agent_with_its_own() {
     assert_eq!(sessions.len(), CALLERS);
     assert!(sessions.iter().all(|session| voice_of(session) == Some("own")), "{sessions:?}");
     assert!(rows.iter().all(|row| row["waited_ms"].as_u64() >= Some(2_000)), "{rows:?}");
+}
+
+#[test]
+fn the_api_tells_of_a_voice_the_moment_that_the_call_has_made_it() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(6), "", "");
+    let config = std::fs::read_to_string(shop.path("ahoy.toml")).expect("there");
+    let api = "[api]\nlisten = \"127.0.0.1:0\"\ntoken = { env = \"AHOY_TEST_API\" }\n";
+    std::fs::write(shop.path("ahoy.toml"), format!("{config}\n{api}")).expect("written");
+    let desk = Desk::serve(&shop);
+    let caller = who(Behaviour::AsksForAgent, 1).remove(0);
+    let path = format!("/api/clones/{}", caller.replace('+', "%2B"));
+    let ask = |query: &str| {
+        let began = Instant::now();
+        let (status, body) = desk.get(&format!("{path}{query}"));
+        contract::CONTRACT.check("GET", &path, status, "application/json", &body);
+        let told: Value = serde_json::from_str(&body).expect("JSON");
+        (
+            status,
+            told["state"].as_str().or(told["error"]["reason"].as_str()).expect("a word").to_owned(),
+            began.elapsed(),
+        )
+    };
+    // Nobody has called: asking makes no voice, and waits for none.
+    let (status, word, took) = ask("?wait_ms=20000");
+    assert_eq!((status, word.as_str(), took < Duration::from_secs(5)), (404, "no_clone", true));
+    ring(&sim, &desk, &caller);
+    let until = Instant::now() + Duration::from_secs(20);
+    while ask("").0 == 404 {
+        assert!(Instant::now() < until, "the call wants no voice");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ask("").1, "making");
+    let (_, word, took) = ask("?wait_ms=300");
+    assert!(word == "making" && took >= Duration::from_millis(300), "{word} after {took:?}");
+    // Several wait, each on a connection of its own, and all of them hear it: long before their time is up.
+    let heard: Vec<(u16, String, Duration)> = std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| ask("?wait_ms=25000"))).collect();
+        waiting.into_iter().map(|it| it.join().expect("it ends")).collect()
+    });
+    for (status, word, took) in heard {
+        assert_eq!((status, word.as_str()), (200, "ready"));
+        assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(20), "{took:?}");
+    }
+    let (_, body) = desk.get(&path);
+    assert!(body.contains(VOICE), "{body}");
+    // Who has no business here, and what is no question.
+    assert_eq!(desk.get_as("another-token", &path).0, 401);
+    for (bad, reason) in [
+        ("/api/clones/nobody", "bad_caller"),
+        ("/api/clones/02079460000", "bad_caller"),
+        ("/api/clones/%2B1", "bad_caller"),
+        ("/api/clones/%2B442079460000?wait_ms=25001", "bad_query"),
+        ("/api/clones/%2B442079460000?wait_ms=soon", "bad_query"),
+    ] {
+        let (status, body) = desk.get(bad);
+        assert!(status == 400 && body.contains(reason), "{bad}: {status} {body}");
+    }
+    over(&sim, 1);
+    let (ended, said) = desk.stop();
+    assert_eq!(ended, Some(0), "{said}");
+    clean(&provider.seen(0));
+}
+
+#[test]
+fn a_caller_who_leaves_while_their_voice_is_made_frees_the_agents_place_for_the_next() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    // One place at the provider, and a voice that is not there before both have gone.
+    let shop = house(&sim, &provider, Duration::from_secs(90), "wait = \"2s\"", "slots = 1\n");
+    let desk = Desk::serve(&shop);
+    // Presses the opt-out key and is gone: the place was theirs from the answer on.
+    ring(&sim, &desk, &who(Behaviour::PressesNine, 1)[0]);
+    over(&sim, 1);
+    assert_eq!(provider.seen(0).len(), 0, "no session was opened for them");
+    ring(&sim, &desk, &who(Behaviour::AsksForAgent, 1)[0]);
+    over(&sim, 2);
+    let rows = inbound(&shop, 2);
+    drop(desk);
+    let sessions = provider.seen(0);
+    clean(&sessions);
+    assert_eq!(sessions.len(), 1, "{rows:?}");
+    assert!(sessions[0].spoken >= 1 && voice_of(&sessions[0]) == Some("own"), "{sessions:?}");
 }

@@ -64,14 +64,19 @@ impl House {
             Some(Err(fault)) => Some(Err(fault)),
             None => None,
         };
-        let found = match found {
-            Some(Ok(Found::Theirs(None))) => return unknown(),
-            Some(Ok(found)) => found,
-            Some(Err(fault)) => {
+        // A call that runs is known before its row is written.
+        let in_hand = self.engine.desks().and_then(|desks| desks.in_hand(call));
+        let found = match (found, in_hand) {
+            (Some(Ok(Found::Theirs(None))), None) => return unknown(),
+            (None | Some(Ok(Found::Theirs(None)) | Err(LedgerFault::Busy | LedgerFault::QueueFull)), Some(row)) => {
+                Found::Theirs(Some(row))
+            }
+            (Some(Ok(found)), _) => found,
+            (Some(Err(fault)), _) => {
                 tracing::warn!(%fault, "a call could not be looked up");
                 return Answer::refused(503, "ledger", "the ledger cannot be read now").after(5);
             }
-            None => return Answer::refused(503, "ledger", "the ledger is busy").after(5),
+            (None, None) => return Answer::refused(503, "ledger", "the ledger is busy").after(5),
         };
         let folder = match &found {
             Found::Ours(row) => row.folder.as_ref(),

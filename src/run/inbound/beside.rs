@@ -27,7 +27,7 @@ impl Desks {
         self.runtime.spawn(async move { desks.release_if_unstarted(attempt).await });
         let desks = Arc::clone(self);
         self.runtime.spawn(async move {
-            let lead = desks.write_down(&live).await;
+            let lead = desks.write_down(attempt, &live).await;
             if let Some(berth) = berth {
                 desks.bring_agent(&live, lead, &tickets, berth).await;
             }
@@ -53,10 +53,19 @@ impl Desks {
         Err(last)
     }
 
-    async fn write_down(&self, live: &Live) -> Option<LeadId> {
+    /// Gives the lead that the ledger has for it.
+    async fn write_down(&self, attempt: AttemptId, live: &Live) -> Option<LeadId> {
         let taken = Arc::clone(&live.taken);
         match self.write(move |ledger| ledger.take_call(&taken)).await {
-            Ok(lead) => lead,
+            Ok(lead) => {
+                if let Some((lead, phone)) = lead.zip(live.taken.caller.as_ref()) {
+                    live.line.callers.learn(phone, lead);
+                }
+                if let Some(live) = lock(&self.live).get_mut(&attempt) {
+                    live.lead = lead;
+                }
+                lead
+            }
             Err(fault) => {
                 tracing::error!(call = %live.taken.call, %fault, "a call to us could not be written down yet");
                 None

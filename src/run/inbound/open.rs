@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::callers::{Callers, Tickets, follow_tickets};
+use super::callers::{Callers, LeadIds, Tickets, follow_tickets};
 use super::places::{Places, Repeats};
 use super::{DeskLine, Desks, Spoken};
-use crate::base::{Exit, Failure, Language, Slug};
+use crate::base::{Exit, Failure, Language, Slug, limits};
 use crate::core::asset::book::{CLOSED, GREETING, MENU, STILL_PREPARING};
 use crate::core::call::{DeskScript, MachinePlan, PreparedClip};
 use crate::core::config::{Campaign, Inbound, Recording};
@@ -24,6 +24,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::recordings::Which;
 use crate::run::render::VoiceKit;
 use crate::run::writings::{Pens, Scribe};
+use crate::store::ledger::Ledger;
 use crate::store::workspace::Workspace;
 
 /// Between two looks for calls that are to be written down.
@@ -80,7 +81,11 @@ impl Opening {
         let tickets = Arc::new(Tickets::default());
         let theirs = Arc::clone(&tickets);
         self.ledger.run(move |ledger| theirs.read(ledger)).await.map_err(|fault| ledger_failure(&fault))?;
+        let lead_ids = LeadIds::default();
+        let reserved = self.ledger.run(|ledger: &mut Ledger| ledger.reserve_leads(limits::INBOUND_LEADS)).await;
+        lead_ids.add(reserved.map_err(|fault| ledger_failure(&fault))?);
         let desks = Arc::new(Desks {
+            lead_ids,
             lines,
             numbers,
             tickets: Arc::into_inner(tickets).unwrap_or_default(),

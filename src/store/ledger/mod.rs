@@ -10,6 +10,7 @@ mod api;
 mod asked;
 mod attempts;
 mod audit;
+mod callers;
 mod campaigns;
 mod clones;
 #[cfg(test)]
