@@ -288,6 +288,14 @@ pub const INBOUND_LEADS: u32 = 256;
 /// New callers that a desk remembers by number until it opens anew: some fifty bytes each. Who is forgotten gets their lead
 /// when they are written down.
 pub const INBOUND_CALLERS: usize = 1_000_000;
+/// A caller's wish to be called back is durable within this time, or not promised: the line is silent meanwhile.
+pub const PROMISE_WAIT: Duration = Duration::from_secs(3);
+/// Wishes that are looked after at once; the others wait for their turn.
+pub const WISHES: u32 = 64;
+/// Between two looks for wishes.
+pub const WISH_EVERY: Duration = Duration::from_secs(1);
+/// A wish that the account, the pace or another call of the number stands against is tried again after this time.
+pub const WISH_AGAIN: Duration = Duration::from_secs(15);
 /// Calls whose answer is kept, for a carrier that asks again.
 pub const INBOUND_REPEATS: usize = 4_096;
 /// Tries to write down what became of an attempt while another process holds the ledger.

@@ -5,14 +5,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use ahoy::core::sim::callee::{Behaviour, caller};
+use ahoy::core::sim::callee::{Behaviour, caller, script};
+use ahoy::core::sim::line::{self, What};
 use serde_json::{Value, json};
 
 use crate::common::desk::{Desk, consents, inbound, over, person, ring};
 use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use crate::elevenlabs::ElevenLabs;
 use crate::emulator::{Act, Provider, Seen, Vendor};
-use crate::{agents, clean, contract};
+use crate::{agents, clean, contract, events};
 
 const SEED: u64 = 5;
 /// Callers of the desk: those of the seed who press 1.
@@ -239,4 +240,107 @@ fn a_caller_who_leaves_while_their_voice_is_made_frees_the_agents_place_for_the_
     clean(&sessions);
     assert_eq!(sessions.len(), 1, "{rows:?}");
     assert!(sessions[0].spoken >= 1 && voice_of(&sessions[0]) == Some("own"), "{sessions:?}");
+}
+
+/// How often each of these people was called.
+fn called(sim: &Sim, people: &[String]) -> Vec<usize> {
+    let lines = line::read(&std::fs::read_to_string(&sim.log).expect("the log")).0;
+    let calls = |number: &String| {
+        lines.iter().filter(|line| matches!(&line.what, What::Created { to, .. } if to == number)).count()
+    };
+    people.iter().map(calls).collect()
+}
+
+/// People of the seed who press 1 when they call, and listen when they are called.
+fn callable(many: usize) -> Vec<String> {
+    let listens = |number: &String| script(SEED, number).behaviour == Behaviour::Listens;
+    let found: Vec<String> = who(Behaviour::AsksForAgent, 40).into_iter().filter(listens).take(many).collect();
+    assert_eq!(found.len(), many);
+    found
+}
+
+fn shown(shop: &Shop, call: &Value) -> Value {
+    let id = call.as_str().expect("an id");
+    let shown = run(common::ahoy(shop.dir.path()).args(["calls", "show", id, "--json"]));
+    serde_json::from_slice(&shown.stdout).expect("JSON")
+}
+
+#[test]
+fn who_asks_before_the_voice_is_there_is_called_back_once_and_spoken_to_with_it() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(10), "option = \"call-back\"", "");
+    let desk = Desk::serve(&shop);
+    let people = callable(2);
+    for number in &people {
+        ring(&sim, &desk, number);
+    }
+    over(&sim, 4);
+    assert_eq!(called(&sim, &people), [1, 1]);
+    let rows = inbound(&shop, 2);
+    drop(desk);
+    let sessions = provider.seen(0);
+    clean(&sessions);
+    assert!(sessions.len() == 2 && sessions.iter().all(|it| voice_of(it) == Some(VOICE)), "{sessions:?}");
+    for row in &rows {
+        assert_eq!(row["cause"], "finished", "they heard the promise out: {row}");
+        let call = shown(&shop, &row["call"]);
+        assert_eq!(
+            (&call["call_back"]["state"], call["call_back"]["reason"].is_null()),
+            (&Value::from("placed"), true)
+        );
+        let kinds: Vec<&str> =
+            call["clone_events"].as_array().expect("events").iter().filter_map(|it| it["event"].as_str()).collect();
+        assert!(kinds.contains(&"clone-transfer"), "{call}");
+        let back = shown(&shop, &call["call_back"]["call"]);
+        assert_eq!(events(&back, "hand_over").len(), 1, "{back}");
+    }
+    assert_eq!(sim.read_log().complaints, Vec::<String>::new());
+}
+
+#[test]
+fn a_promise_outlives_a_kill_is_kept_once_and_is_never_kept_to_whom_the_list_forbids() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(120), "option = \"call-back\"", "");
+    let people = callable(2);
+    let desk = Desk::serve(&shop);
+    for number in &people {
+        ring(&sim, &desk, number);
+    }
+    over(&sim, 2);
+    inbound(&shop, 2);
+    desk.kill();
+    assert_eq!(called(&sim, &people), [0, 0], "their voices are not made yet");
+    // One of them thinks better of it.
+    let listed = run(common::ahoy(shop.dir.path()).args(["leads", "suppress", &people[1], "--reason", "asked us to"]));
+    assert_eq!(code(&listed), 0);
+    // The upload's answer went with the process, so there is no voice to speak with: a promise is kept all the same.
+    let desk = Desk::serve(&shop);
+    over(&sim, 3);
+    let until = Instant::now() + Duration::from_secs(20);
+    let states = || -> Vec<Value> {
+        let mut states: Vec<Value> =
+            inbound(&shop, 2).iter().map(|row| shown(&shop, &row["call"])["call_back"].clone()).collect();
+        states.sort_by_key(|it| it["state"].as_str().map(str::to_owned));
+        states
+    };
+    while states().iter().any(|it| it["state"] == "open") {
+        assert!(Instant::now() < until, "{:?}", states());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let kept = states();
+    assert_eq!(
+        (&kept[0]["state"], &kept[0]["reason"]),
+        (&Value::from("dropped"), &Value::from("suppressed")),
+        "{kept:?}"
+    );
+    assert_eq!(kept[1]["state"], "placed");
+    // A process that dies after the call makes no second one.
+    desk.kill();
+    let desk = Desk::serve(&shop);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(called(&sim, &people), [1, 0]);
+    drop(desk);
+    assert!(provider.seen(0).iter().all(|it| voice_of(it) == Some("own")));
 }

@@ -53,6 +53,11 @@ pub enum Owner {
     },
     /// The opt-out's confirmation.
     Confirming,
+    /// A caller's wish to be called back is being made durable.
+    Promising {
+        /// Until then.
+        by: Boot,
+    },
     /// Our goodbye.
     Goodbye,
     /// A machine that still talks: we wait for its beep.
@@ -131,6 +136,8 @@ pub enum Event<'a> {
     Agent(FromAgent),
     /// The answer to [`Command::Transfer`]: whether the carrier has taken it.
     Transferred(bool),
+    /// The answer to [`Command::Promise`]: whether they will be called.
+    Promised(bool),
     /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.
     Tick,
     /// The stream is over for a reason from outside.
@@ -157,6 +164,8 @@ pub enum Command {
     Judge(Box<Job>),
     /// There is no cloned voice in time: let the agent come with its own.
     OwnVoice,
+    /// Make the caller's wish to be called back durable; answer with [`Event::Promised`].
+    Promise,
     /// Make the opt-out durable; answer with [`Event::OptOutStored`].
     OptOut,
     /// Let the carrier record from here on: what tells that the call is recorded has been played.

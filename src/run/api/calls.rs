@@ -12,7 +12,7 @@ use crate::core::call::report::Report;
 use crate::edge::api::Asked;
 use crate::run::campaign::Ordered;
 use crate::store::calllog;
-use crate::store::ledger::{CallRow, InboundRow, Ledger, LedgerFault};
+use crate::store::ledger::{CallRow, InboundRow, Ledger, LedgerFault, WishRow};
 
 impl House {
     /// Places a call, once for each key.
@@ -87,7 +87,10 @@ impl House {
         let report = read.await.ok().flatten().map(|record| Report::of(&record.lines));
         match found {
             Found::Ours(row) => Answer::json(200, whole(&row, report.as_ref())),
-            Found::Theirs(Some(row)) => Answer::json(200, theirs(&row, report.as_ref())),
+            Found::Theirs(Some(row)) => {
+                let wish = self.look(self.engine.ledger().run(move |ledger: &mut Ledger| ledger.wish(call))).await;
+                Answer::json(200, theirs(&row, wish.and_then(Result::ok).flatten().as_ref(), report.as_ref()))
+            }
             Found::Theirs(None) => unknown(),
         }
     }
@@ -100,7 +103,7 @@ enum Found {
 }
 
 /// A call to us. No number: the lead has it.
-fn theirs(row: &InboundRow, report: Option<&Report>) -> Value {
+fn theirs(row: &InboundRow, wish: Option<&WishRow>, report: Option<&Report>) -> Value {
     json!({
         "id": row.call,
         "direction": "inbound",
@@ -113,6 +116,7 @@ fn theirs(row: &InboundRow, report: Option<&Report>) -> Value {
         "menu_ms": row.menu_ms,
         "waited_ms": row.waited_ms,
         "message_ms": row.message_ms,
+        "call_back": wish,
         "report": report,
     })
 }

@@ -10,6 +10,7 @@ mod beside;
 mod callers;
 mod open;
 mod places;
+mod promise;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

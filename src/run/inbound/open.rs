@@ -10,9 +10,9 @@ use super::callers::{Callers, LeadIds, Tickets, follow_tickets};
 use super::places::{Places, Repeats};
 use super::{DeskLine, Desks, Spoken};
 use crate::base::{Exit, Failure, Language, Slug, limits};
-use crate::core::asset::book::{CLOSED, GREETING, MENU, STILL_PREPARING};
+use crate::core::asset::book::{CALL_BACK_SOON, CLOSED, GREETING, MENU, STILL_PREPARING};
 use crate::core::call::{DeskScript, MachinePlan, PreparedClip};
-use crate::core::config::{Campaign, Inbound, Recording};
+use crate::core::config::{Campaign, Inbound, Recording, VoiceOption};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::Carrier;
 use crate::run::agent::AgentDoor;
@@ -156,7 +156,7 @@ fn scripts(campaign: &Campaign, desk: &Inbound, kit: &VoiceKit) -> Result<HashMa
             made.desk = Some(desk_script(desk, kit, language, phrase == closed));
             made.machines = MachinePlan::default();
             made.message = message(desk.message, kit, language);
-            // Who has called us is called back by a list, or by a person.
+            // Who has called us is called back by a list, by a person, or as the desk promises.
             made.call_back = None;
             // The carrier's own recording hangs on an attempt of ours.
             made.recording = Recording::Own;
@@ -181,5 +181,6 @@ fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool
         comfort: desk.comfort,
         comforting: clip(STILL_PREPARING),
         failing: desk.failing,
+        promise: Some(()).filter(|()| desk.option == VoiceOption::CallBack).and_then(|()| clip(CALL_BACK_SOON)),
     }
 }

@@ -95,6 +95,11 @@ impl Session {
         }
     }
 
+    /// Whether its session is still being opened.
+    pub(super) fn agent_is_priming(&self) -> bool {
+        self.talk.expected && self.talk.standing == Standing::Priming
+    }
+
     fn take_over(&mut self) {
         let at = self.place.samples;
         if let Owner::Bridge { .. } = self.owner {

@@ -52,6 +52,7 @@ struct Line {
     clears: usize,
     opt_outs: usize,
     own_voices: usize,
+    promises: usize,
     recorded: Vec<u64>,
     /// What the agent was told, and pieces of its voice that were sent.
     transfers: usize,
@@ -83,6 +84,7 @@ impl Line {
             clears: 0,
             opt_outs: 0,
             own_voices: 0,
+            promises: 0,
             recorded: Vec::new(),
             transfers: 0,
             asked: Vec::new(),
@@ -131,6 +133,7 @@ impl Line {
                 }
                 Command::OptOut => self.opt_outs += 1,
                 Command::OwnVoice => self.own_voices += 1,
+                Command::Promise => self.promises += 1,
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
                 Command::Transfer => self.transfers += 1,

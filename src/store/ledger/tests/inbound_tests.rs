@@ -179,3 +179,69 @@ fn an_import_that_takes_a_caller_over_in_its_last_row_is_undone_whole() {
     let undone = ledger.undo_plan(id).expect("planned");
     assert_eq!((undone.removed, undone.called), (2, 1), "who called us stays");
 }
+
+/// A caller who is to be called back: the call, their lead.
+fn wished(ledger: &mut Ledger, n: u8, caller: &str) -> (CallId, LeadId) {
+    let call = taken(n, Some(caller));
+    let lead = ledger.take_call(&call).expect("taken").expect("a lead");
+    ledger.make_wish(call.call, lead, NOW, NOW + Duration::from_secs(3_600)).expect("kept");
+    (call.call, lead)
+}
+
+/// The unit that calls somebody back.
+fn call_back(ledger: &mut Ledger, n: u8, wish: CallId, lead: LeadId, at: Wall) -> Result<bool, ClaimRefused> {
+    ledger.atomically(|ledger| {
+        if !ledger.admit_wish(wish, "call back; 2026-11-26; key", at)? {
+            return Ok(false);
+        }
+        let card = ledger.lead_card(lead)?.expect("there");
+        ledger.claim(&claim_of(n, "desk", &card, at))?;
+        ledger.wish_is_placed(wish, attempt_id(n), at).map_err(ClaimRefused::from)
+    })
+}
+
+#[test]
+fn a_wish_becomes_one_call_whoever_asks_again_and_a_refused_one_leaves_the_lead_as_it_was() {
+    let (_dir, mut ledger) = fresh();
+    let (wish, lead) = wished(&mut ledger, 1, "+359881234567");
+    let (again, _) = wished(&mut ledger, 2, "+359881234567");
+    assert_eq!(
+        (ledger.open_wishes(10).expect("read").len(), ledger.wish(again)),
+        (1, Ok(None)),
+        "they are called once"
+    );
+    // Suppressed meanwhile: nothing of the try stays.
+    let refused = ledger.atomically(|ledger| {
+        assert_eq!(ledger.admit_wish(wish, "call back; 2026-11-26; key", NOW), Ok(true));
+        Err::<(), _>(LedgerFault::Busy)
+    });
+    assert_eq!(refused, Err(LedgerFault::Busy));
+    assert_eq!(state_of(&ledger, lead), LeadState::Blocked(BlockReason::CalledUs));
+    assert_eq!(ledger.lead_card(lead).expect("read").expect("there").consent, None);
+    // Called: in one unit with the wish. A second process, or the same one after a crash, finds nothing open.
+    assert_eq!(call_back(&mut ledger, 1, wish, lead, NOW), Ok(true));
+    assert_eq!(call_back(&mut ledger, 2, wish, lead, NOW), Ok(false));
+    assert_eq!((ledger.open_wishes(10), state_of(&ledger, lead)), (Ok(Vec::new()), LeadState::Held(attempt_id(1))));
+    assert!(ledger.lead_card(lead).expect("read").expect("there").consent.is_some_and(|it| it.contains("key")));
+    let row = ledger.wish(wish).expect("read").expect("there");
+    assert_eq!((row.state.as_str(), row.call), ("placed", Some(attempt_id(1).call())));
+    ledger.drop_wish(wish, "late", NOW).expect("nothing to drop");
+    let fault = ledger.write("UPDATE wish SET state = 'open', attempt = NULL, ended_at = NULL", []);
+    assert!(fault.is_err_and(|fault| fault.to_string().contains("one call, or none")));
+    // They call again, and wish again: that is another one.
+    let (third, _) = wished(&mut ledger, 3, "+359881234567");
+    assert!(ledger.wish(third).expect("read").is_some());
+}
+
+#[test]
+fn a_wish_ends_with_its_time_and_with_its_person() {
+    let (_dir, mut ledger) = fresh();
+    let (late, lead) = wished(&mut ledger, 1, "+359881234567");
+    assert_eq!(call_back(&mut ledger, 1, late, lead, NOW + Duration::from_secs(3_600)), Ok(false));
+    ledger.drop_wish(late, "wish_over", NOW).expect("dropped");
+    assert_eq!(ledger.wish(late).expect("read").expect("there").reason.as_deref(), Some("wish_over"));
+    let (gone, lead) = wished(&mut ledger, 2, "+359881234568");
+    ledger.erase(&[lead], &[phone("+359881234568")], NOW).expect("erased");
+    assert_eq!(ledger.wish(gone).expect("read").expect("there").reason.as_deref(), Some("forgotten"));
+    assert_eq!(call_back(&mut ledger, 3, gone, lead, NOW), Ok(false));
+}

@@ -17,6 +17,7 @@ fn desk() -> DeskScript {
         comfort: secs(8),
         comforting: Some(clip("still-preparing", 1_000)),
         failing: Failing::OwnVoice,
+        promise: None,
     }
 }
 
@@ -230,4 +231,67 @@ fn an_agent_that_is_gone_while_somebody_waits_leaves_a_message_to_be_taken() {
     line.key('1');
     line.event(Event::Agent(FromAgent::Gone { why: "no slot".to_owned() }));
     assert_eq!(line.last(), "leave-message");
+}
+
+#[test]
+fn who_asks_before_the_voice_is_there_is_promised_a_call_when_the_wish_is_durable() {
+    let promising = || script_of(|desk| desk.promise = Some(clip("call-back-soon", 900)));
+    let mut line = Line::at_the_menu(promising());
+    line.key('1');
+    assert_eq!((line.promises, line.last()), (1, "menu"), "nothing is promised yet");
+    line.key('1');
+    line.key('2');
+    assert_eq!((line.promises, line.last()), (1, "menu"), "a second key changes nothing");
+    // The voice comes in this moment: what was begun is done, they are not given to an agent and called as well.
+    line.event(Event::Agent(FromAgent::Ready));
+    line.event(Event::Promised(true));
+    assert_eq!(line.last(), "call-back-soon");
+    line.hear_out(900);
+    assert_eq!(line.cause(), Some(EndCause::Finished));
+    assert!(line.session.notes().call_back && line.told.is_empty());
+
+    // In the greeting as well; and who hangs up before the answer is simply gone.
+    let mut line = Line::started_with(promising());
+    line.silence(500);
+    line.key('1');
+    assert_eq!((line.clears, line.promises), (1, 1));
+    line.say(media::Event::Stop);
+    assert_eq!(line.cause(), Some(EndCause::HungUp));
+
+    // May not be called, or it could not be written down in time: they wait here.
+    for late in [false, true] {
+        let mut line = Line::at_the_menu(promising());
+        line.key('1');
+        if late {
+            line.now = line.session.next_timeout().expect("it is waited for");
+            line.event(Event::Tick);
+        } else {
+            line.event(Event::Promised(false));
+        }
+        assert_eq!(line.last(), "bridge");
+        line.event(Event::Promised(true));
+        assert_eq!(line.last(), "bridge", "too late");
+        line.event(Event::Agent(FromAgent::Ready));
+        assert!(line.told.contains(&ToAgent::Begin), "{:?}", line.told);
+    }
+
+    // The voice is there: nobody is called back for what can be had now. Nor is who pressed nothing.
+    let mut line = Line::at_the_menu(promising());
+    line.event(Event::Agent(FromAgent::Ready));
+    line.key('1');
+    assert!(line.promises == 0 && matches!(line.told[0], ToAgent::TakeOver { .. }));
+    let mut line = Line::at_the_menu(promising());
+    line.silence(5_000);
+    line.hear_out(2_000);
+    line.silence(5_000);
+    assert_eq!((line.promises, line.last()), (0, "bridge"));
+
+    // A wish never to be called, while we store the one to be called.
+    let mut line = Line::at_the_menu(promising());
+    line.key('1');
+    line.key('9');
+    assert_eq!(line.opt_outs, 1);
+    line.event(Event::Promised(true));
+    line.event(Event::OptOutStored);
+    assert_eq!(line.last(), "opt-out-confirmed");
 }
