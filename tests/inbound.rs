@@ -1,6 +1,9 @@
 //! Calls to a desk: the real `ahoy serve`, the embedded carrier as a process of its own, whose people call in over real
 //! sockets; its log is the judge.
 
+#[path = "inbound_house/leads.rs"]
+mod leads;
+
 use std::collections::BTreeMap;
 
 use crate::common::desk::{Desk, NUMBER, form, http, inbound, over, person, ring, shop};

@@ -297,6 +297,25 @@ pub const TICKET_FILE_BYTES: u64 = 64 << 20;
 pub const TICKET_NOTE: usize = 500;
 /// Most tickets in one file.
 pub const TICKETS: usize = 500_000;
+/// Ids of leads that a desk has ready for new callers; more are fetched when half of them are gone. A storm that is faster
+/// than the ledger gets its ids when it is written down.
+pub const INBOUND_LEADS: u32 = 256;
+/// New callers that a desk remembers by number until it opens anew: some fifty bytes each. Who is forgotten gets their lead
+/// when they are written down.
+pub const INBOUND_CALLERS: usize = 1_000_000;
+/// A voice changes in a call after so much silence behind a turn of the agent: shorter than the pause in which most people begin
+/// to answer, longer than the holes that a network leaves in a turn. Milliseconds.
+pub const SWITCH_GAP_MS: u64 = 500;
+/// Lines that the session with the other voice is told, the newest.
+pub const SWITCH_LINES: usize = 60;
+/// A caller's wish to be called back is durable within this time, or not promised: the line is silent meanwhile.
+pub const PROMISE_WAIT: Duration = Duration::from_secs(3);
+/// Wishes that are looked after at once; the others wait for their turn.
+pub const WISHES: u32 = 64;
+/// Between two looks for wishes.
+pub const WISH_EVERY: Duration = Duration::from_secs(1);
+/// A wish that the account, the pace or another call of the number stands against is tried again after this time.
+pub const WISH_AGAIN: Duration = Duration::from_secs(15);
 /// Calls whose answer is kept, for a carrier that asks again.
 pub const INBOUND_REPEATS: usize = 4_096;
 /// Tries to write down what became of an attempt while another process holds the ledger.

@@ -166,7 +166,7 @@ fn show_one(calls: &Path, id: &str, context: &Context) -> Result<Exit, Failure> 
         print_json(&json!({
             "call": call, "report": report, "events": record.lines, "unread": record.unread, "recording": recording,
             "carrier_recording": carriers, "clone_events": clones, "transcript": made, "said": said, "summary": summary,
-            "tasks": tasks,
+            "tasks": tasks, "call_back": wish_of(call, context)?,
         }))?;
     } else {
         let beside = show::Beside {
@@ -200,6 +200,13 @@ fn clone_events(call: CallId, context: &Context) -> Result<Vec<EventLine>, Failu
         }
     };
     Ok(ledger.clone_events_of_call(call)?.iter().map(event_line).collect())
+}
+
+/// What became of the call that this call's caller was promised.
+fn wish_of(call: CallId, context: &Context) -> Result<Option<crate::store::ledger::WishRow>, Failure> {
+    let Ok(ws) = context.workspace() else { return Ok(None) };
+    let Some(ledger) = crate::run::leads::read_ledger(&ws.ledger_path())? else { return Ok(None) };
+    Ok(ledger.wish(call)?)
 }
 
 /// What is waited for or missing after a call: which, `waiting` or `missing`, why. Nothing without a ledger (a demo's calls).

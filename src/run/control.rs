@@ -310,6 +310,7 @@ pub async fn serve_engine(
             }
             None => None,
         };
+        engine.keep_promises(ws);
         told(look.as_ref(), api.as_ref().map(|api| api.addr));
         Ok::<_, Failure>(api)
     };

@@ -65,6 +65,10 @@ pub trait CallDesk: Send + Sync {
     }
     /// There is no cloned voice in time: the agent is to come with its own. Must not block.
     fn own_voice(&self, _attempt: AttemptId) {}
+    /// The caller wants to be called back: true only when that is durable, and may be done.
+    fn promise(&self, _attempt: AttemptId) -> Boxed<'_, bool> {
+        Box::pin(async { false })
+    }
     /// Connects the callee with the number that the campaign names; whether the carrier has taken it.
     fn transfer(&self, _attempt: AttemptId, _sid: Sid) -> Boxed<'_, bool> {
         Box::pin(async { false })

@@ -1,6 +1,8 @@
 //! Performs what one stream's machine decides: reads and writes its socket, carries chunks to the voice network,
 //! opt-outs to the desk, lines and sound to the recorder.
 
+mod asks;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, Span};
 
+use self::asks::{agents_word, answer_of, carriers_word, store_opt_out};
 use super::gateway::{CallSummary, CarrierWord, Expected, Judging, Shared};
 use crate::base::doors;
-use crate::base::{AttemptId, Boot, Language, Money, Sid, Wall, limits};
+use crate::base::{Boot, Language, Money, Sid, Wall, limits};
 use crate::core::agent::{FromAgent, ToAgent};
 use crate::core::call::ear::Job;
 use crate::core::call::playout::{Piece, mark_name};
-use crate::core::call::{Answerer, Command, EndCause, Event, Line, PreparedClip, Session, What};
+use crate::core::call::{Command, EndCause, Event, Line, PreparedClip, Session, What};
 use crate::core::cost::{Usage, table};
 use crate::core::wire::media::{self, MediaFault, Start, Writer};
 use crate::core::wire::token;
@@ -104,11 +107,16 @@ struct Stream<'a> {
     opt_out: Option<oneshot::Receiver<()>>,
     /// Whether the carrier takes a transfer, until it is known.
     transfer: Option<oneshot::Receiver<bool>>,
+    /// Whether the caller will be called back, until it is known.
+    promise: Option<oneshot::Receiver<bool>>,
     /// A machine's first words and what it costs to put them down, until they are there.
     words: Option<oneshot::Receiver<Option<(String, Money)>>>,
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
     agent: Option<AgentLine>,
+    /// The line to a session that waits to take the agent's place, until it comes; and when it has come.
+    coming: Option<oneshot::Receiver<AgentLine>>,
+    next: Option<AgentLine>,
     /// Kind and model of the agent, as the table of prices knows them.
     priced: Option<(&'static str, String)>,
     /// What it used up cost, and whoever put a machine's words down.
@@ -135,9 +143,12 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         judged,
         opt_out: None,
         transfer: None,
+        promise: None,
         words: None,
         word: None,
         agent: None,
+        coming: None,
+        next: None,
         priced: None,
         agent_cost: None,
         way: None,
@@ -175,6 +186,10 @@ impl Stream<'_> {
                     self.transfer = None;
                     self.session.handle(self.shared.clock.boot(), Event::Transferred(taken.unwrap_or(false)));
                 }
+                kept = answer_of(&mut self.promise) => {
+                    self.promise = None;
+                    self.session.handle(self.shared.clock.boot(), Event::Promised(kept.unwrap_or(false)));
+                }
                 understood = answer_of(&mut self.words) => {
                     self.words = None;
                     let text = understood.flatten().map(|(text, cost)| {
@@ -188,6 +203,13 @@ impl Stream<'_> {
                         self.agent = None;
                     }
                     self.session.handle(self.shared.clock.boot(), Event::Agent(told));
+                }
+                line = answer_of(&mut self.coming) => (self.coming, self.next) = (None, line),
+                told = agents_word(&mut self.next) => {
+                    if let FromAgent::Gone { .. } = told {
+                        self.next = None;
+                    }
+                    self.session.handle(self.shared.clock.boot(), Event::NextAgent(told));
                 }
                 who = carriers_word(&self.word) => {
                     self.word = None;
@@ -284,6 +306,8 @@ impl Stream<'_> {
                 }
             }
             Command::Transfer => self.transfer(),
+            Command::Promise => self.promise(),
+            Command::Switch => self.agent = self.next.take(),
             Command::Understand(language, ulaw) => self.understand(language, ulaw),
             Command::Record => {
                 if let Some(bound) = &self.bound
@@ -368,6 +392,7 @@ impl Stream<'_> {
         self.word = self.shared.registry.word_of(bound.expected.attempt);
         self.agent = self.shared.registry.take_agent(bound.expected.attempt);
         self.priced = self.agent.as_mut().and_then(|agent| agent.priced.take());
+        self.coming = self.agent.as_mut().and_then(|agent| agent.next.take());
         self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
     }
 
@@ -404,6 +429,18 @@ impl Stream<'_> {
         tokio::spawn(async move {
             let taken = timeout(limits::TRANSFER_WAIT, shared.desk.transfer(attempt, sid)).await.unwrap_or(false);
             let _the_stream_may_have_ended = told.send(taken);
+        });
+    }
+
+    fn promise(&mut self) {
+        let (told, waiting) = oneshot::channel();
+        self.promise = Some(waiting);
+        let Some(bound) = &self.bound else { return };
+        let (shared, attempt) = (self.shared.clone(), bound.expected.attempt);
+        // A task of its own: who hangs up after the key has asked for it all the same.
+        tokio::spawn(async move {
+            let kept = shared.desk.promise(attempt).await;
+            let _the_stream_may_have_ended = told.send(kept);
         });
     }
 
@@ -501,7 +538,7 @@ impl Stream<'_> {
     async fn finish(mut self) {
         self.bill_agent();
         // Its session ends with the call, not with the call's log.
-        self.agent = None;
+        (self.agent, self.coming, self.next) = (None, None, None);
         self.hang_up().await;
         let outbox = &mut self.outbox;
         let socket = &mut self.socket;
@@ -537,46 +574,5 @@ impl Stream<'_> {
             agent_cost: self.agent_cost,
         };
         self.shared.desk.ended(summary).await;
-    }
-}
-
-/// What was asked for; `None`: its sender is gone. Nothing was asked: never.
-async fn answer_of<T>(waiting: &mut Option<oneshot::Receiver<T>>) -> Option<T> {
-    match waiting {
-        Some(waiting) => waiting.await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-/// The agent's next word. One whose task has ended is gone.
-async fn agents_word(agent: &mut Option<AgentLine>) -> FromAgent {
-    match agent {
-        Some(agent) => {
-            let told = agent.from.recv().await;
-            told.unwrap_or_else(|| FromAgent::Gone { why: "its task has ended".to_owned() })
-        }
-        None => std::future::pending().await,
-    }
-}
-
-async fn carriers_word(word: &Option<Arc<CarrierWord>>) -> Answerer {
-    match word {
-        Some(word) => word.heard().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Asks the desk until the opt-out is durable, for at most [`limits::OPT_OUT_WAIT`].
-async fn store_opt_out(shared: &Shared, attempt: AttemptId) -> bool {
-    let last = shared.clock.boot() + limits::OPT_OUT_WAIT;
-    loop {
-        match shared.desk.opt_out(attempt).await {
-            Ok(()) => return true,
-            Err(_overloaded) if shared.clock.boot() < last => shared.clock.sleep(Duration::from_millis(200)).await,
-            Err(_overloaded) => {
-                tracing::error!(%attempt, "an opt-out could not be stored in time; the call's summary repeats it");
-                return false;
-            }
-        }
     }
 }

@@ -3,16 +3,17 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ahoy::core::sim::callee::{Behaviour, caller};
+use ahoy::core::sim::callee::{Behaviour, caller, script};
+use ahoy::core::sim::line::{self, What};
 use serde_json::{Value, json};
 
 use crate::common::desk::{Desk, consents, inbound, over, person, ring};
 use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use crate::elevenlabs::ElevenLabs;
 use crate::emulator::{Act, Provider, Seen, Vendor};
-use crate::{agents, clean};
+use crate::{agents, clean, contract, events};
 
 const SEED: u64 = 5;
 /// Callers of the desk: those of the seed who press 1.
@@ -71,16 +72,13 @@ fn studio(takes: Duration) -> SocketAddr {
     addr
 }
 
-/// Calls of people who press 1 at a desk with these settings: what the agent's sessions saw, and the calls.
-fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
-    let provider = Provider::start(Vendor::ElevenLabs(ElevenLabs::new()), vec![Act::Well]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let sim = Sim::start(folder.path(), &["--speedup", "2", "--seed", &SEED.to_string()]);
+/// A workspace with a desk that clones voices, beside a carrier and an agent; `slots`: more of the agent's settings.
+fn house(sim: &Sim, provider: &Provider, takes: Duration, settings: &str, slots: &str) -> Shop {
     let carrier = format!(
-        "{}\n[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://{}\"\n{}",
+        "{}\n[clone]\nprovider = \"elevenlabs\"\nbase_url = \"http://{}\"\n{}{slots}",
         carrier_at(&sim.base_url, ""),
         studio(takes),
-        agents(&provider, 1)
+        agents(provider, 1)
     );
     let campaign = format!(
         "[call]\nmax = \"60s\"\n[agent]\nkind = \"a0\"\nprompt = \"You answer for Harbour Travel.\"\nvoice = \"own\"\n\
@@ -90,14 +88,33 @@ fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
     consents(&shop, 200);
     let generated = run(common::ahoy(shop.dir.path()).args(["cache", "generate", "c", "--quiet"]));
     assert_eq!(code(&generated), 0);
+    shop
+}
+
+fn carrier(folder: &std::path::Path) -> Sim {
+    Sim::start(folder, &["--speedup", "2", "--seed", &SEED.to_string()])
+}
+
+fn agent() -> Provider {
+    Provider::start(Vendor::ElevenLabs(ElevenLabs::new()), vec![Act::Well])
+}
+
+/// People of the seed who do this when they call.
+fn who(does: Behaviour, many: usize) -> Vec<String> {
+    let found: Vec<String> =
+        (0..200).map(person).filter(|number| caller(SEED, number).behaviour == does).take(many).collect();
+    assert_eq!(found.len(), many);
+    found
+}
+
+/// Calls of people who press 1 at a desk with these settings: what the agent's sessions saw, and the calls.
+fn talks(takes: Duration, settings: &str) -> (Vec<Seen>, Vec<Value>, Shop) {
+    let provider = agent();
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, takes, settings, "");
     let desk = Desk::serve(&shop);
-    let asking: Vec<String> = (0..200)
-        .map(person)
-        .filter(|number| caller(SEED, number).behaviour == Behaviour::AsksForAgent)
-        .take(CALLERS)
-        .collect();
-    assert_eq!(asking.len(), CALLERS);
-    for number in &asking {
+    for number in &who(Behaviour::AsksForAgent, CALLERS) {
         ring(&sim, &desk, number);
     }
     over(&sim, CALLERS);
@@ -139,4 +156,231 @@ fn a_voice_that_is_not_there_in_time_leaves_the_agent_with_its_own() {
     assert_eq!(sessions.len(), CALLERS);
     assert!(sessions.iter().all(|session| voice_of(session) == Some("own")), "{sessions:?}");
     assert!(rows.iter().all(|row| row["waited_ms"].as_u64() >= Some(2_000)), "{rows:?}");
+}
+
+#[test]
+fn the_api_tells_of_a_voice_the_moment_that_the_call_has_made_it() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(6), "", "");
+    let config = std::fs::read_to_string(shop.path("ahoy.toml")).expect("there");
+    let api = "[api]\nlisten = \"127.0.0.1:0\"\ntoken = { env = \"AHOY_TEST_API\" }\n";
+    std::fs::write(shop.path("ahoy.toml"), format!("{config}\n{api}")).expect("written");
+    let desk = Desk::serve(&shop);
+    let caller = who(Behaviour::AsksForAgent, 1).remove(0);
+    let path = format!("/api/clones/{}", caller.replace('+', "%2B"));
+    let ask = |query: &str| {
+        let began = Instant::now();
+        let (status, body) = desk.get(&format!("{path}{query}"));
+        contract::CONTRACT.check("GET", &path, status, "application/json", &body);
+        let told: Value = serde_json::from_str(&body).expect("JSON");
+        (
+            status,
+            told["state"].as_str().or(told["error"]["reason"].as_str()).expect("a word").to_owned(),
+            began.elapsed(),
+        )
+    };
+    // Nobody has called: asking makes no voice, and waits for none.
+    let (status, word, took) = ask("?wait_ms=20000");
+    assert_eq!((status, word.as_str(), took < Duration::from_secs(5)), (404, "no_clone", true));
+    ring(&sim, &desk, &caller);
+    let until = Instant::now() + Duration::from_secs(20);
+    while ask("").0 == 404 {
+        assert!(Instant::now() < until, "the call wants no voice");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ask("").1, "making");
+    let (_, word, took) = ask("?wait_ms=300");
+    assert!(word == "making" && took >= Duration::from_millis(300), "{word} after {took:?}");
+    // Several wait, each on a connection of its own, and all of them hear it: long before their time is up.
+    let heard: Vec<(u16, String, Duration)> = std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| ask("?wait_ms=25000"))).collect();
+        waiting.into_iter().map(|it| it.join().expect("it ends")).collect()
+    });
+    for (status, word, took) in heard {
+        assert_eq!((status, word.as_str()), (200, "ready"));
+        assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(20), "{took:?}");
+    }
+    let (_, body) = desk.get(&path);
+    assert!(body.contains(VOICE), "{body}");
+    // Who has no business here, and what is no question.
+    assert_eq!(desk.get_as("another-token", &path).0, 401);
+    for (bad, reason) in [
+        ("/api/clones/nobody", "bad_caller"),
+        ("/api/clones/02079460000", "bad_caller"),
+        ("/api/clones/%2B1", "bad_caller"),
+        ("/api/clones/%2B442079460000?wait_ms=25001", "bad_query"),
+        ("/api/clones/%2B442079460000?wait_ms=soon", "bad_query"),
+    ] {
+        let (status, body) = desk.get(bad);
+        assert!(status == 400 && body.contains(reason), "{bad}: {status} {body}");
+    }
+    over(&sim, 1);
+    let (ended, said) = desk.stop();
+    assert_eq!(ended, Some(0), "{said}");
+    clean(&provider.seen(0));
+}
+
+#[test]
+fn a_caller_who_leaves_while_their_voice_is_made_frees_the_agents_place_for_the_next() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    // One place at the provider, and a voice that is not there before both have gone.
+    let shop = house(&sim, &provider, Duration::from_secs(90), "wait = \"2s\"", "slots = 1\n");
+    let desk = Desk::serve(&shop);
+    // Presses the opt-out key and is gone: the place was theirs from the answer on.
+    ring(&sim, &desk, &who(Behaviour::PressesNine, 1)[0]);
+    over(&sim, 1);
+    assert_eq!(provider.seen(0).len(), 0, "no session was opened for them");
+    ring(&sim, &desk, &who(Behaviour::AsksForAgent, 1)[0]);
+    over(&sim, 2);
+    let rows = inbound(&shop, 2);
+    drop(desk);
+    let sessions = provider.seen(0);
+    clean(&sessions);
+    assert_eq!(sessions.len(), 1, "{rows:?}");
+    assert!(sessions[0].spoken >= 1 && voice_of(&sessions[0]) == Some("own"), "{sessions:?}");
+}
+
+/// How often each of these people was called.
+fn called(sim: &Sim, people: &[String]) -> Vec<usize> {
+    let lines = line::read(&std::fs::read_to_string(&sim.log).expect("the log")).0;
+    let calls = |number: &String| {
+        lines.iter().filter(|line| matches!(&line.what, What::Created { to, .. } if to == number)).count()
+    };
+    people.iter().map(calls).collect()
+}
+
+/// People of the seed who press 1 when they call, and listen when they are called.
+fn callable(many: usize) -> Vec<String> {
+    let listens = |number: &String| script(SEED, number).behaviour == Behaviour::Listens;
+    let found: Vec<String> = who(Behaviour::AsksForAgent, 40).into_iter().filter(listens).take(many).collect();
+    assert_eq!(found.len(), many);
+    found
+}
+
+fn shown(shop: &Shop, call: &Value) -> Value {
+    let id = call.as_str().expect("an id");
+    let shown = run(common::ahoy(shop.dir.path()).args(["calls", "show", id, "--json"]));
+    serde_json::from_slice(&shown.stdout).expect("JSON")
+}
+
+#[test]
+fn who_asks_before_the_voice_is_there_is_called_back_once_and_spoken_to_with_it() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(10), "option = \"call-back\"", "");
+    let desk = Desk::serve(&shop);
+    let people = callable(2);
+    for number in &people {
+        ring(&sim, &desk, number);
+    }
+    // The promise was heard before anything else was said.
+    over(&sim, 2);
+    let promised = inbound(&shop, 2);
+    assert!(promised.iter().all(|row| !events(&shown(&shop, &row["call"]), "call_back").is_empty()), "{promised:?}");
+    over(&sim, 4);
+    assert_eq!(called(&sim, &people), [1, 1]);
+    let rows = inbound(&shop, 2);
+    drop(desk);
+    let sessions = provider.seen(0);
+    clean(&sessions);
+    assert!(sessions.len() == 2 && sessions.iter().all(|it| voice_of(it) == Some(VOICE)), "{sessions:?}");
+    for row in &rows {
+        assert_eq!(row["cause"], "finished", "they heard the promise out: {row}");
+        let call = shown(&shop, &row["call"]);
+        assert_eq!(
+            (&call["call_back"]["state"], call["call_back"]["reason"].is_null()),
+            (&Value::from("placed"), true)
+        );
+        let kinds: Vec<&str> =
+            call["clone_events"].as_array().expect("events").iter().filter_map(|it| it["event"].as_str()).collect();
+        assert!(kinds.contains(&"clone-transfer"), "{call}");
+        let back = shown(&shop, &call["call_back"]["call"]);
+        assert_eq!(events(&back, "hand_over").len(), 1, "{back}");
+    }
+    assert_eq!(sim.read_log().complaints, Vec::<String>::new());
+}
+
+#[test]
+fn a_promise_outlives_a_kill_is_kept_once_and_is_never_kept_to_whom_the_list_forbids() {
+    let (provider, folder) = (agent(), tempfile::tempdir().expect("a folder"));
+    let sim = carrier(folder.path());
+    let shop = house(&sim, &provider, Duration::from_secs(120), "option = \"call-back\"", "");
+    let people = callable(2);
+    let desk = Desk::serve(&shop);
+    for number in &people {
+        ring(&sim, &desk, number);
+    }
+    over(&sim, 2);
+    inbound(&shop, 2);
+    desk.kill();
+    assert_eq!(called(&sim, &people), [0, 0], "their voices are not made yet");
+    // One of them thinks better of it.
+    let listed = run(common::ahoy(shop.dir.path()).args(["leads", "suppress", &people[1], "--reason", "asked us to"]));
+    assert_eq!(code(&listed), 0);
+    // The upload's answer went with the process, so there is no voice to speak with: a promise is kept all the same.
+    let desk = Desk::serve(&shop);
+    over(&sim, 3);
+    let until = Instant::now() + Duration::from_secs(20);
+    let states = || -> Vec<Value> {
+        let mut states: Vec<Value> =
+            inbound(&shop, 2).iter().map(|row| shown(&shop, &row["call"])["call_back"].clone()).collect();
+        states.sort_by_key(|it| it["state"].as_str().map(str::to_owned));
+        states
+    };
+    while states().iter().any(|it| it["state"] == "open") {
+        assert!(Instant::now() < until, "{:?}", states());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let kept = states();
+    assert_eq!(
+        (&kept[0]["state"], &kept[0]["reason"]),
+        (&Value::from("dropped"), &Value::from("suppressed")),
+        "{kept:?}"
+    );
+    assert_eq!(kept[1]["state"], "placed");
+    // A process that dies after the call makes no second one.
+    desk.kill();
+    let desk = Desk::serve(&shop);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(called(&sim, &people), [1, 0]);
+    drop(desk);
+    assert!(provider.seen(0).iter().all(|it| voice_of(it) == Some("own")));
+}
+
+#[test]
+fn an_agent_that_came_at_once_goes_on_with_the_callers_voice_and_knows_what_was_said() {
+    let (sessions, rows, shop) = talks(Duration::from_secs(5), "option = \"switch\"");
+    clean(&sessions);
+    let own: Vec<&Seen> = sessions.iter().filter(|it| voice_of(it) == Some("own")).collect();
+    let theirs: Vec<&Seen> = sessions.iter().filter(|it| voice_of(it) == Some(VOICE)).collect();
+    assert_eq!(own.len(), CALLERS, "nobody waits: each call begins with the agent's own voice");
+    let context = |session: &Seen| -> String {
+        let told = session.messages.iter().filter(|it| it["type"] == "contextual_update");
+        told.filter_map(|it| it["text"].as_str()).collect()
+    };
+    let resumed: Vec<&&Seen> =
+        theirs.iter().filter(|it| context(it).contains("you spoke with another voice")).collect();
+    assert!(!resumed.is_empty(), "{} sessions with the caller's voice, none took over: {sessions:?}", theirs.len());
+    for session in &resumed {
+        let told = context(session);
+        assert!(told.contains("\"who\":\"agent\"") && told.contains("Do not greet again"), "{told}");
+        assert!(
+            !session.messages.iter().any(|it| it["type"] == "user_message"),
+            "it waits for the person: {session:?}"
+        );
+    }
+    assert!(resumed.iter().any(|it| it.turns >= 1 && it.spoken >= 1), "the person was heard and answered: {resumed:?}");
+    let switched =
+        rows.iter().map(|row| shown(&shop, &row["call"])).filter(|call| !events(call, "switched").is_empty());
+    let mut counted = 0;
+    for call in switched {
+        counted += 1;
+        let kinds: Vec<&str> =
+            call["clone_events"].as_array().expect("events").iter().filter_map(|it| it["event"].as_str()).collect();
+        assert!(kinds.contains(&"clone-transfer"), "{call}");
+        assert_eq!(events(&call, "hand_over").len(), 1, "one hand-over, one greeting: {call}");
+    }
+    assert!(counted >= resumed.len(), "{counted}");
 }

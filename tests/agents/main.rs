@@ -3,6 +3,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../serve_house/contract.rs"]
+#[allow(dead_code)]
+mod contract;
 mod desk;
 mod doors;
 mod elevenlabs;

@@ -49,7 +49,18 @@ impl Desk {
 
     /// Asks its API, with the token.
     pub fn get(&self, path: &str) -> (u16, String) {
-        asked("GET", &self.api, path, &format!("Authorization: Bearer {API_TOKEN}\r\n"), "")
+        self.get_as(API_TOKEN, path)
+    }
+
+    /// Asks its API, with this token.
+    pub fn get_as(&self, token: &str, path: &str) -> (u16, String) {
+        asked("GET", &self.api, path, &format!("Authorization: Bearer {token}\r\n"), "")
+    }
+
+    /// Ends it as the kernel would: nothing more is written.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it ran");
+        self.child.wait().expect("it ends");
     }
 
     /// Ends it as a service manager would, and gives what it said.
@@ -94,7 +105,7 @@ pub fn http(url: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
 fn asked(method: &str, url: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     let host = url.strip_prefix("http://").expect("http").split('/').next().expect("a host");
     let mut stream = TcpStream::connect(host).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\

@@ -87,7 +87,8 @@ impl WhoArgs {
         if digits && self.who.len() <= 9 && self.country.is_none() {
             let id = LeadId(self.who.parse().map_err(|_| Failure::usage("this is no lead's id"))?);
             return match ledger.person(id)? {
-                Some(_) => Ok(vec![id]),
+                // An id that was promised to a caller may stand for another row.
+                Some(person) => Ok(vec![person.id]),
                 None => Err(Failure::usage(format!("there is no lead {}", id.0)).next("ahoy leads list")),
             };
         }

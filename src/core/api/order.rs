@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Answer;
 use crate::base::text::masked;
-use crate::base::{LeadId, Slug, Wall, limits};
+use crate::base::{CallId, LeadId, Slug, Wall, limits};
 use crate::core::dial::gate::{Bar, Gate, Wait};
 use crate::core::dial::verdict::{BlockReason, Outcome};
 use crate::core::lead::{Columns, Lead, cell, read_row};
@@ -38,6 +38,17 @@ pub struct KeyedOrder {
     pub key: String,
     /// The request, written in one way only.
     pub text: String,
+    /// The wish of a caller that this call answers, and the voice that its agent speaks with (`None`: its own).
+    pub wish: Option<(CallId, Option<String>)>,
+}
+
+impl KeyedOrder {
+    /// The call that a caller was promised. Its key is none that a request can have.
+    pub fn of_wish(call: CallId, campaign: Slug, lead: LeadId, voice: Option<String>) -> KeyedOrder {
+        let text = format!("wish {call}");
+        let order = CallOrder { campaign, who: Who::Lead(lead) };
+        KeyedOrder { order, key: text.clone(), text, wish: Some((call, voice)) }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -95,7 +106,7 @@ pub fn read_order(key: &Result<Option<String>, ()>, body: &[u8]) -> Result<Keyed
         }
         (None, Some(_)) => Who::Person(Box::new(person(&typed).map_err(|what| bad("bad_lead", &what))?)),
     };
-    Ok(KeyedOrder { order: CallOrder { campaign, who }, key, text })
+    Ok(KeyedOrder { order: CallOrder { campaign, who }, key, text, wish: None })
 }
 
 fn is_key(key: &str) -> bool {

@@ -90,6 +90,8 @@ pub struct DeskScript {
     pub comforting: Option<Arc<PreparedClip>>,
     /// What happens when there is no voice in time.
     pub failing: Failing,
+    /// Who asks for the agent before their voice is there is promised a call in these words; `None`: they wait.
+    pub promise: Option<Arc<PreparedClip>>,
 }
 
 /// How a message is taken.

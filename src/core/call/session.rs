@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use self::desk::DeskState;
 use self::machine::FirstWords;
+use self::switch::Switching;
 use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
 use super::ear::Ear;
@@ -57,6 +58,7 @@ pub struct Session {
     /// The carrier was asked to record.
     recorded: bool,
     talk: Talk,
+    switching: Switching,
     desk: DeskState,
     words: FirstWords,
     notes: Notes,
@@ -96,6 +98,7 @@ impl Session {
             told: Vec::new(),
             recorded: false,
             talk: Talk::default(),
+            switching: Switching::default(),
             desk: DeskState::default(),
             words: FirstWords::default(),
             notes: Notes::default(),
@@ -138,7 +141,9 @@ impl Session {
         match (self.owner, &self.script) {
             (Owner::Over, _) => None,
             (Owner::Opening, _) | (_, None) => Some(self.opened + limits::STREAM_START),
-            (Owner::StoringOptOut { by } | Owner::Transferring { by, taken: false }, _) => Some(alive.min(by)),
+            (Owner::StoringOptOut { by } | Owner::Transferring { by, taken: false } | Owner::Promising { by }, _) => {
+                Some(alive.min(by))
+            }
             (_, Some(script)) => Some(alive.min(self.started + script.max_call)),
         }
     }
@@ -172,7 +177,9 @@ impl Session {
             Event::AnsweredBy(who) => self.carrier_says(who),
             Event::Words(text) => self.machine_said(text),
             Event::Agent(told) => self.agent_says(now, told),
+            Event::NextAgent(told) => self.next_agent_says(told),
             Event::Transferred(taken) => self.transferred(taken),
+            Event::Promised(kept) => self.promised(kept),
             Event::Tick => self.tick(now),
             Event::Ended(cause) => self.end(cause),
         }
@@ -354,7 +361,7 @@ impl Session {
             Owner::Message | Owner::Introducing | Owner::Screened { .. } => {}
             Owner::Opening | Owner::Greeting | Owner::Person { .. } | Owner::StoringOptOut { .. } => {}
             Owner::Confirming | Owner::Goodbye | Owner::Over => {}
-            Owner::Apology | Owner::Transferring { .. } => {}
+            Owner::Apology | Owner::Transferring { .. } | Owner::Promising { .. } => {}
             Owner::Menu { .. } | Owner::AskMessage | Owner::MessageTaken => {}
         }
         let max_call = self.script.as_ref().map(|script| script.max_call.as_millis());
@@ -385,7 +392,8 @@ impl Session {
             Owner::Opening => (now >= self.opened + limits::STREAM_START).then_some(EndCause::NeverStarted),
             Owner::StoringOptOut { by } if now >= by => Some(EndCause::OptedOut),
             Owner::Transferring { by, taken: false } if now >= by => return self.no_agent(),
-            Owner::Transferring { .. } => self.too_long(now),
+            Owner::Promising { by } if now >= by => return self.promised(false),
+            Owner::Transferring { .. } | Owner::Promising { .. } => self.too_long(now),
             Owner::StoringOptOut { .. } | Owner::Greeting | Owner::Person { .. } => self.too_long(now),
             Owner::Confirming | Owner::Goodbye | Owner::Over => self.too_long(now),
             Owner::Machine { .. } | Owner::Message => self.too_long(now),
@@ -434,6 +442,7 @@ mod hearing;
 mod keys;
 mod machine;
 mod sound;
+mod switch;
 mod talk;
 #[cfg(test)]
 mod tests;

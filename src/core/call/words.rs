@@ -53,6 +53,11 @@ pub enum Owner {
     },
     /// The opt-out's confirmation.
     Confirming,
+    /// A caller's wish to be called back is being made durable.
+    Promising {
+        /// Until then.
+        by: Boot,
+    },
     /// Our goodbye.
     Goodbye,
     /// A machine that still talks: we wait for its beep.
@@ -129,8 +134,12 @@ pub enum Event<'a> {
     Words(Option<String>),
     /// The agent says something.
     Agent(FromAgent),
+    /// The session with the caller's own voice says something: one that waits to take over.
+    NextAgent(FromAgent),
     /// The answer to [`Command::Transfer`]: whether the carrier has taken it.
     Transferred(bool),
+    /// The answer to [`Command::Promise`]: whether they will be called.
+    Promised(bool),
     /// A timeout of [`Session::next_timeout`](super::session::Session::next_timeout) may have come.
     Tick,
     /// The stream is over for a reason from outside.
@@ -147,6 +156,8 @@ pub enum Command {
     Say(Piece),
     /// Tell the agent.
     Agent(ToAgent),
+    /// From here on the session that waited is the agent; the one before ends.
+    Switch,
     /// Put a machine's first words down, µ-law; answer with [`Event::Words`].
     Understand(Language, Vec<u8>),
     /// Connect the callee with whom the campaign names; answer with [`Event::Transferred`].
@@ -157,6 +168,8 @@ pub enum Command {
     Judge(Box<Job>),
     /// There is no cloned voice in time: let the agent come with its own.
     OwnVoice,
+    /// Make the caller's wish to be called back durable; answer with [`Event::Promised`].
+    Promise,
     /// Make the opt-out durable; answer with [`Event::OptOutStored`].
     OptOut,
     /// Let the carrier record from here on: what tells that the call is recorded has been played.
@@ -217,6 +230,9 @@ pub struct Notes {
     /// Somebody waited so long for the agent.
     #[serde(default)]
     pub waited_ms: Option<u64>,
+    /// The agent speaks with the caller's own voice from here on, ms of inbound sound.
+    #[serde(default)]
+    pub switched_ms: Option<u64>,
     /// A message was left from here to there, ms of inbound sound.
     #[serde(default)]
     pub message: Option<(u64, u64)>,

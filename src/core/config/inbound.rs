@@ -28,6 +28,10 @@ pub struct Inbound {
     pub menu: Option<MenuPlan>,
     /// The caller's voice is cloned while they listen, and the agent speaks with it.
     pub clone: bool,
+    /// What somebody gets who asks for the agent before their voice is there.
+    pub option: VoiceOption,
+    /// A promised call is given up after this time. Default 1 h, 1 min to 12 h.
+    pub call_back_within: Duration,
     /// How long somebody who asked for the agent waits for it. Default 30 s, 1 s to 120 s.
     pub wait: Duration,
     /// Between two words of comfort while they wait. Default 8 s, 2 s to 60 s.
@@ -79,6 +83,19 @@ pub enum NoKey {
     Goodbye,
 }
 
+/// What somebody gets who asks for the agent before their voice is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VoiceOption {
+    /// They wait for it.
+    #[default]
+    Menu,
+    /// They are called back with it.
+    CallBack,
+    /// The agent comes at once with its own voice, and changes it when theirs is there.
+    Switch,
+}
+
 /// What happens when a cloned voice is not there in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +135,8 @@ pub(super) struct TypedInbound {
     speaks_first: SpeaksFirst,
     menu: Option<TypedMenu>,
     clone: bool,
+    option: VoiceOption,
+    call_back_within: Option<Span>,
     wait: Option<Span>,
     comfort: Option<Span>,
     failing: Failing,
@@ -213,6 +232,27 @@ pub(super) fn check(
     if typed.clone && !around.answers {
         return Err(fault("clone", "clone needs an [agent]: nobody would speak with the voice".to_owned()));
     }
+    let within = typed.call_back_within.map_or(Duration::from_secs(3_600), |span| span.0);
+    if !(Duration::from_secs(60)..=Duration::from_secs(12 * 3_600)).contains(&within) {
+        return Err(fault("call_back_within", "call_back_within is 1m to 12h".to_owned()));
+    }
+    if typed.option == VoiceOption::Switch && !typed.clone {
+        return Err(fault(
+            "option",
+            "option = \"switch\" needs clone = true: there is no voice to change to".to_owned(),
+        ));
+    }
+    if typed.option == VoiceOption::CallBack {
+        if !typed.clone || menu.is_none() {
+            let what = "option = \"call-back\" needs clone = true and [inbound.menu]: a key asks for the call";
+            return Err(fault("option", what.to_owned()));
+        }
+        if typed.failing == Failing::Message {
+            let what = "failing = \"message\" and option = \"call-back\": a call that was promised is made, if need be \
+                        with the agent's own voice";
+            return Err(fault("failing", what.to_owned()));
+        }
+    }
     let mut rules = Vec::new();
     for (at, rule) in returning.into_iter().enumerate() {
         let when = Filter::read_with(&rule.when, &WORDS);
@@ -227,6 +267,8 @@ pub(super) fn check(
         speaks_first: typed.speaks_first,
         menu,
         clone: typed.clone,
+        option: typed.option,
+        call_back_within: within,
         wait: span("wait", typed.wait, 30, 120)?,
         comfort: span("comfort", typed.comfort, 8, 60)?.max(Duration::from_secs(2)),
         failing: typed.failing,

@@ -34,7 +34,7 @@ pub use fault::ConfigFault;
 pub use faults::{TypedFaults, parse_faults};
 pub use greeting::{Greeting, OnMissing};
 pub use hours::Hours;
-pub use inbound::{Failing, Inbound, MenuPlan, MessagePlan, NoKey, Returning, SpeaksFirst};
+pub use inbound::{Failing, Inbound, MenuPlan, MessagePlan, NoKey, Returning, SpeaksFirst, VoiceOption};
 pub use keys::Keys;
 pub use machine::{Detect, Machines, OnScreening, OnVoicemail};
 pub use mapping::Mapping;

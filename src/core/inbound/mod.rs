@@ -172,8 +172,8 @@ pub fn is_house_menu(campaign: &Campaign) -> bool {
 
 /// The phrases that a desk plays besides those of every campaign.
 pub fn phrases(desk: &Inbound) -> Vec<&str> {
-    use crate::core::asset::book::{LEAVE_MESSAGE, MENU, MESSAGE_TAKEN, STILL_PREPARING};
-    use crate::core::config::{Failing, NoKey};
+    use crate::core::asset::book::{CALL_BACK_SOON, LEAVE_MESSAGE, MENU, MESSAGE_TAKEN, STILL_PREPARING};
+    use crate::core::config::{Failing, NoKey, VoiceOption};
     let mut keys = Vec::new();
     if desk.hours.is_some() {
         keys.push(CLOSED);
@@ -183,6 +183,9 @@ pub fn phrases(desk: &Inbound) -> Vec<&str> {
     }
     if desk.menu.is_some() || desk.clone {
         keys.push(STILL_PREPARING);
+    }
+    if desk.option == VoiceOption::CallBack {
+        keys.push(CALL_BACK_SOON);
     }
     let by_key = desk.menu.as_ref().is_some_and(|menu| menu.message.is_some() || menu.no_key == NoKey::Message);
     if by_key || desk.failing == Failing::Message {

@@ -72,6 +72,14 @@ fn a_desk_that_cannot_work_is_refused_with_its_key() {
     assert!(refused("[inbound]\nhours = { zone = \"Mars/Base\" }\n").contains("no time zone"));
     assert!(refused("[inbound]\nplaces = 0\n").contains("places is 1 to 1000"));
     assert!(refused("[inbound]\nwait = \"5m\"\n").contains("wait is 1s to 120s"));
+    let back = "[agent]\nkind = \"echo\"\n[inbound]\noption = \"call-back\"\n";
+    assert!(refused(back).contains("needs clone = true and [inbound.menu]"));
+    assert!(refused(&format!("{back}clone = true\n")).contains("needs clone = true and [inbound.menu]"));
+    let menu = format!("{back}clone = true\nfailing = \"message\"\n[inbound.menu]\n");
+    assert!(refused(&menu).contains("a call that was promised is made"));
+    assert!(refused(&format!("{back}call_back_within = \"13h\"\n")).contains("call_back_within is 1m to 12h"));
+    let switch = "[agent]\nkind = \"echo\"\n[inbound]\noption = \"switch\"\n";
+    assert!(refused(switch).contains("needs clone = true: there is no voice"));
     let rule = "[[returning]]\nwhen = \"ticket.knd = 'x'\"\nsay = \"a\"\n";
     let told = refused(&format!("[inbound]\n{rule}"));
     assert!(told.contains("[[returning]] 1") && told.contains("ticket.knd"), "{told}");

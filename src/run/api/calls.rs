@@ -12,7 +12,7 @@ use crate::core::call::report::Report;
 use crate::edge::api::Asked;
 use crate::run::campaign::Ordered;
 use crate::store::calllog;
-use crate::store::ledger::{CallRow, InboundRow, Ledger, LedgerFault};
+use crate::store::ledger::{CallRow, InboundRow, Ledger, LedgerFault, WishRow};
 
 impl House {
     /// Places a call, once for each key.
@@ -64,14 +64,19 @@ impl House {
             Some(Err(fault)) => Some(Err(fault)),
             None => None,
         };
-        let found = match found {
-            Some(Ok(Found::Theirs(None))) => return unknown(),
-            Some(Ok(found)) => found,
-            Some(Err(fault)) => {
+        // A call that runs is known before its row is written.
+        let in_hand = self.engine.desks().and_then(|desks| desks.in_hand(call));
+        let found = match (found, in_hand) {
+            (Some(Ok(Found::Theirs(None))), None) => return unknown(),
+            (None | Some(Ok(Found::Theirs(None)) | Err(LedgerFault::Busy | LedgerFault::QueueFull)), Some(row)) => {
+                Found::Theirs(Some(row))
+            }
+            (Some(Ok(found)), _) => found,
+            (Some(Err(fault)), _) => {
                 tracing::warn!(%fault, "a call could not be looked up");
                 return Answer::refused(503, "ledger", "the ledger cannot be read now").after(5);
             }
-            None => return Answer::refused(503, "ledger", "the ledger is busy").after(5),
+            (None, None) => return Answer::refused(503, "ledger", "the ledger is busy").after(5),
         };
         let folder = match &found {
             Found::Ours(row) => row.folder.as_ref(),
@@ -82,7 +87,10 @@ impl House {
         let report = read.await.ok().flatten().map(|record| Report::of(&record.lines));
         match found {
             Found::Ours(row) => Answer::json(200, whole(&row, report.as_ref())),
-            Found::Theirs(Some(row)) => Answer::json(200, theirs(&row, report.as_ref())),
+            Found::Theirs(Some(row)) => {
+                let wish = self.look(self.engine.ledger().run(move |ledger: &mut Ledger| ledger.wish(call))).await;
+                Answer::json(200, theirs(&row, wish.and_then(Result::ok).flatten().as_ref(), report.as_ref()))
+            }
             Found::Theirs(None) => unknown(),
         }
     }
@@ -95,7 +103,7 @@ enum Found {
 }
 
 /// A call to us. No number: the lead has it.
-fn theirs(row: &InboundRow, report: Option<&Report>) -> Value {
+fn theirs(row: &InboundRow, wish: Option<&WishRow>, report: Option<&Report>) -> Value {
     json!({
         "id": row.call,
         "direction": "inbound",
@@ -108,6 +116,7 @@ fn theirs(row: &InboundRow, report: Option<&Report>) -> Value {
         "menu_ms": row.menu_ms,
         "waited_ms": row.waited_ms,
         "message_ms": row.message_ms,
+        "call_back": wish,
         "report": report,
     })
 }

@@ -59,6 +59,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
     // Until what became of the request is written down, by every way out of here.
     let _ordering = shared.asker.ordering(attempt);
     let decided = chosen.lead;
+    let voice = taken.as_ref().and_then(|taken| taken.order.wish.clone()).and_then(|(_, voice)| voice);
     if let Some(taken) = taken {
         match super::order::claim(&shared, line, &taken.order, claim).await {
             Ok(lead) => {
@@ -107,7 +108,7 @@ pub(super) async fn dial(shared: Arc<Shared>, campaign: usize, slot: Slot, mut c
         let prompt = chosen.what.prompt.clone().unwrap_or_default();
         let transfers = line.campaign.transfer.is_some();
         let language = chosen.what.language.to_string();
-        let task = Task { prompt, language, transfers, voice: None };
+        let task = Task { prompt, language, transfers, voice };
         // While it rings: connected, told what to do, mute.
         shared.registry.lend(attempt, door.open(slot, &line.campaign.agent, line.campaign.vad, task));
     }

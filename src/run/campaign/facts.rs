@@ -94,6 +94,13 @@ impl CallDesk for Facts {
         }
     }
 
+    fn promise(&self, attempt: AttemptId) -> Boxed<'_, bool> {
+        match self.desk_of(attempt) {
+            Some(desks) => desks.promise(attempt),
+            None => Box::pin(async { false }),
+        }
+    }
+
     fn opt_out(&self, attempt: AttemptId) -> Boxed<'_, Result<(), Overloaded>> {
         if let Some(desks) = self.desk_of(attempt) {
             return desks.opt_out(attempt);

@@ -27,6 +27,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -61,7 +62,7 @@ pub(crate) use attempt::{document, mint};
 pub use desks::DeskLook;
 pub use engine::{Engine, EngineOptions, Run, RunOptions, Word, run};
 pub(crate) use facts::note_of;
-pub(crate) use order::Ordered;
+pub(crate) use order::{Ordered, consent_of};
 pub use plan::{CampaignPlan, plan};
 pub use refill::judge;
 pub use registers::StaleRegister;

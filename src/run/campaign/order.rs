@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::engine::Engine;
 use super::{Line, Shared, Target, lock, refill, rules};
 use crate::base::text::masked;
-use crate::base::{AttemptId, Failure, LeadId, Phone, Slug, Wall, limits};
+use crate::base::{AttemptId, CallId, Failure, LeadId, Phone, Slug, Wall, limits};
 use crate::core::api::order::{KeyedOrder, Refusal};
 use crate::core::config::Campaign;
 use crate::core::dial::brake::Brake;
@@ -305,6 +305,11 @@ fn admitted(
         KeyFound::Same(attempt) => return Err(Undone::Ordered(Ordered::Repeat(attempt))),
         KeyFound::Other => return Err(Undone::Ordered(Ordered::OtherRequest)),
     }
+    if let Some((wish, _)) = &asked.wish
+        && !ledger.admit_wish(*wish, &consent_of(*wish, now), now)?
+    {
+        return Err(Refusal::of_lead("wish_over", "this wish to be called is open no more").into());
+    }
     let found = ledger.ordered_lead(&campaign.name, &asked.order.who, now)?;
     let Some(OrderedLead { lead, state }) = found else {
         return Err(Refusal::unknown("no_such_lead", "the campaign has no lead of this number").into());
@@ -327,6 +332,11 @@ fn admitted(
     }
 }
 
+/// What is put on file as the consent of somebody who asked for the call by a key.
+pub(crate) fn consent_of(wish: CallId, now: Wall) -> String {
+    format!("call back; {}; key pressed on call {wish}", now.date())
+}
+
 /// Claims the lead of an order: lead, claim and key in one unit. Gives its row.
 pub(super) async fn claim(
     shared: &Arc<Shared>,
@@ -338,7 +348,14 @@ pub(super) async fn claim(
     let unit = shared.ledger.run(move |ledger: &mut Ledger| -> Result<LeadId, Undone> {
         let (card, _) = admitted(ledger, &campaign, &asked, claim.intent_at)?;
         ledger.claim(&Claim { lead: card.id, ..claim.clone() })?;
-        ledger.keep_api_key(&asked.key, &asked.text, claim.attempt, claim.intent_at)?;
+        match &asked.wish {
+            // In the unit of the claim: one call for each wish, whatever breaks when.
+            Some((wish, _)) if !ledger.wish_is_placed(*wish, claim.attempt, claim.intent_at)? => {
+                return Err(Refusal::of_lead("wish_over", "this wish to be called is open no more").into());
+            }
+            Some(_) => {}
+            None => ledger.keep_api_key(&asked.key, &asked.text, claim.attempt, claim.intent_at)?,
+        }
         Ok(card.id)
     });
     match unit.await {

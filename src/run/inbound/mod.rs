@@ -6,10 +6,12 @@
 //!
 //! [`core/inbound`]: crate::core::inbound
 
+mod agent;
 mod beside;
 mod callers;
 mod open;
 mod places;
+mod promise;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +20,13 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use self::callers::{Callers, Tickets};
+use self::callers::{CallerLead, Callers, LeadIds, Tickets};
 use self::places::{Places, Repeats};
 use super::campaign::{Urls, document, lock, mint};
 use super::clock::Clock;
 use super::gateway::{CallSummary, Expected, Overloaded, Registry};
 use super::ledger::LedgerHandle;
-use crate::base::{AttemptId, Language, Phone, Sid, Slug, limits};
+use crate::base::{AttemptId, CallId, Language, LeadId, Phone, Sid, Slug, limits};
 use crate::core::asset::book::CLOSED;
 use crate::core::call::CallScript;
 use crate::core::config::account::account_id;
@@ -36,7 +38,7 @@ use crate::core::wire::{form, token, twiml};
 use crate::edge::carrier::{Boxed, Carrier, Ending};
 use crate::run::agent::AgentDoor;
 use crate::run::clone::Cloner;
-use crate::store::ledger::InboundCall;
+use crate::store::ledger::{InboundCall, InboundRow};
 
 pub(crate) use open::{Behind, Opening};
 
@@ -66,6 +68,8 @@ pub(crate) struct Desks {
     /// The line of each number.
     numbers: HashMap<u64, usize>,
     tickets: Tickets,
+    /// For callers whom the ledger does not know.
+    lead_ids: LeadIds,
     live: Mutex<HashMap<AttemptId, Live>>,
     repeats: Mutex<Repeats>,
     closing: AtomicBool,
@@ -86,6 +90,8 @@ pub(crate) struct Desks {
 struct Live {
     line: Arc<DeskLine>,
     taken: Arc<InboundCall>,
+    /// Whose it is, as far as memory knows: the ledger's word counts when the call is written down.
+    lead: Option<LeadId>,
     /// Its stream has begun.
     streamed: bool,
     /// There is no cloned voice in time.
@@ -146,12 +152,15 @@ impl Desks {
             self.registry.lend(attempt, ends);
             berth
         });
+        let lead = caller.as_ref().and_then(|phone| line.callers.lead(phone, &self.lead_ids));
+        self.keep_lead_ids();
         let account = line.account.clone();
         let campaign = line.campaign.name.clone();
         let taken = InboundCall {
             call,
             campaign,
             caller,
+            promised: lead.and_then(CallerLead::promised),
             account,
             sid,
             called,
@@ -160,7 +169,13 @@ impl Desks {
             language: language.clone(),
             at: now,
         };
-        let live = Live { line: Arc::clone(line), taken: Arc::new(taken), streamed: false, own_voice: Arc::default() };
+        let live = Live {
+            line: Arc::clone(line),
+            taken: Arc::new(taken),
+            lead: lead.map(CallerLead::id),
+            streamed: false,
+            own_voice: Arc::default(),
+        };
         place.keep();
         lock(&self.live).insert(attempt, live.clone());
         self.spawn_beside(attempt, live, tickets, berth);
@@ -170,6 +185,24 @@ impl Desks {
     /// Whether this is a call to a desk.
     pub fn has(&self, attempt: AttemptId) -> bool {
         lock(&self.live).contains_key(&attempt)
+    }
+
+    /// A call that is not over, as memory has it: its row may not be written yet.
+    pub fn in_hand(&self, call: CallId) -> Option<InboundRow> {
+        let live = self.live(AttemptId(call.0))?;
+        Some(InboundRow {
+            call,
+            lead: live.lead,
+            at: live.taken.at,
+            phrase: live.taken.phrase.to_string(),
+            cause: None,
+            first_audio_us: None,
+            duration_ms: None,
+            message_ms: None,
+            menu_ms: None,
+            waited_ms: None,
+            folder: None,
+        })
     }
 
     fn live(&self, attempt: AttemptId) -> Option<Live> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::callers::{Callers, Tickets, follow_tickets};
+use super::callers::{Callers, LeadIds, Tickets, follow_tickets};
 use super::places::{Places, Repeats};
 use super::{DeskLine, Desks, Spoken};
-use crate::base::{Exit, Failure, Language, Slug};
-use crate::core::asset::book::{CLOSED, GREETING, MENU, STILL_PREPARING};
+use crate::base::{Exit, Failure, Language, Slug, limits};
+use crate::core::asset::book::{CALL_BACK_SOON, CLOSED, GREETING, MENU, STILL_PREPARING};
 use crate::core::call::{DeskScript, MachinePlan, PreparedClip};
-use crate::core::config::{Campaign, Inbound, Recording};
+use crate::core::config::{Campaign, Inbound, Recording, VoiceOption};
 use crate::core::wire::token::TokenKey;
 use crate::edge::carrier::Carrier;
 use crate::run::agent::AgentDoor;
@@ -24,6 +24,7 @@ use crate::run::ledger::LedgerHandle;
 use crate::run::recordings::Which;
 use crate::run::render::VoiceKit;
 use crate::run::writings::{Pens, Scribe};
+use crate::store::ledger::Ledger;
 use crate::store::workspace::Workspace;
 
 /// Between two looks for calls that are to be written down.
@@ -80,7 +81,11 @@ impl Opening {
         let tickets = Arc::new(Tickets::default());
         let theirs = Arc::clone(&tickets);
         self.ledger.run(move |ledger| theirs.read(ledger)).await.map_err(|fault| ledger_failure(&fault))?;
+        let lead_ids = LeadIds::default();
+        let reserved = self.ledger.run(|ledger: &mut Ledger| ledger.reserve_leads(limits::INBOUND_LEADS)).await;
+        lead_ids.add(reserved.map_err(|fault| ledger_failure(&fault))?);
         let desks = Arc::new(Desks {
+            lead_ids,
             lines,
             numbers,
             tickets: Arc::into_inner(tickets).unwrap_or_default(),
@@ -151,7 +156,7 @@ fn scripts(campaign: &Campaign, desk: &Inbound, kit: &VoiceKit) -> Result<HashMa
             made.desk = Some(desk_script(desk, kit, language, phrase == closed));
             made.machines = MachinePlan::default();
             made.message = message(desk.message, kit, language);
-            // Who has called us is called back by a list, or by a person.
+            // Who has called us is called back by a list, by a person, or as the desk promises.
             made.call_back = None;
             // The carrier's own recording hangs on an attempt of ours.
             made.recording = Recording::Own;
@@ -171,10 +176,12 @@ fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool
         closed,
         speaks_first: desk.speaks_first,
         menu: desk.menu.clone().zip(clip(MENU)),
-        clone: desk.clone,
+        // An agent that comes at once is not waited for as one that waits for a voice.
+        clone: desk.clone && desk.option != VoiceOption::Switch,
         wait: desk.wait,
         comfort: desk.comfort,
         comforting: clip(STILL_PREPARING),
         failing: desk.failing,
+        promise: Some(()).filter(|()| desk.option == VoiceOption::CallBack).and_then(|()| clip(CALL_BACK_SOON)),
     }
 }

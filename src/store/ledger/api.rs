@@ -140,7 +140,7 @@ impl Ledger {
                 }
             }
             let found = match who {
-                Who::Lead(lead) => ledger.lead_by(campaign, Some(*lead), None)?,
+                Who::Lead(lead) => ledger.lead_by(campaign, Some(ledger.lead_behind(*lead)?), None)?,
                 Who::Person(lead) => ledger.lead_by(campaign, None, Some(&lead.phone))?,
             };
             let Some((lead, _)) = found else { return Ok(None) };

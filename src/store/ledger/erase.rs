@@ -78,6 +78,10 @@ impl Ledger {
         self.write("UPDATE call SET keys = NULL, folder = NULL WHERE lead = ?1", [lead.0])?;
         // What is waited for would be fetched into a folder that is gone.
         self.write("DELETE FROM task WHERE call IN (SELECT id FROM call WHERE lead = ?1)", [lead.0])?;
+        self.write(
+            "UPDATE wish SET state = 'dropped', reason = 'forgotten', ended_at = ?2 WHERE lead = ?1 AND state = 'open'",
+            (lead.0, now.0),
+        )?;
         // The hash of a request that named the number.
         self.write("DELETE FROM api_key WHERE attempt IN (SELECT id FROM attempt WHERE lead = ?1)", [lead.0])?;
         let attempts = self.write("UPDATE attempt SET phone = ?2 WHERE lead = ?1", (lead.0, &nobody))?;

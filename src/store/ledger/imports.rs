@@ -211,7 +211,8 @@ impl Ledger {
     pub(super) fn write_range(&self, import: ImportId, range: Option<(i64, i64)>) -> Result<(), LedgerFault> {
         if let Some((first, last)) = range {
             self.write(
-                "UPDATE import SET first_lead = coalesce(first_lead, ?2), last_lead = ?3 WHERE id = ?1",
+                "UPDATE import SET first_lead = min(coalesce(first_lead, ?2), ?2), last_lead = max(coalesce(last_lead, ?3), ?3) \
+                 WHERE id = ?1",
                 (import.0, first, last),
             )?;
         }

@@ -1,14 +1,10 @@
-//! Calls that people make to us. Their lead is found by number, or made: once a number and campaign, whoever comes first.
+//! Calls that people make to us, each with the lead of its caller.
 
 use rusqlite::params;
 
 use super::{CallNote, Ledger, LedgerFault, codec};
-use crate::base::{CallId, Country, Language, LeadId, Phone, Sid, Slug, Wall};
+use crate::base::{CallId, Language, LeadId, Phone, Sid, Slug, Wall};
 use crate::core::call::after::AfterCall;
-use crate::core::dial::verdict::BlockReason;
-
-/// The `file` of the import that callers whom no list brought belong to.
-const CALLERS: &str = "inbound calls";
 
 /// A call that a desk has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +15,8 @@ pub struct InboundCall {
     pub campaign: Slug,
     /// Who calls; `None` = they withhold their number: such a call has no lead.
     pub caller: Option<Phone>,
+    /// The reserved id that a new caller was given from memory ([`Ledger::reserve_leads`]).
+    pub promised: Option<LeadId>,
     /// The carrier's account.
     pub account: String,
     /// The carrier's id of it.
@@ -80,12 +78,13 @@ pub struct InboundRow {
 }
 
 impl Ledger {
-    /// Writes an inbound call down, with its lead. The same call again changes nothing. Gives its lead.
+    /// Writes an inbound call down, with its lead. The same call again changes nothing. Gives the lead that it has: the one
+    /// that was promised, unless the number has another.
     pub fn take_call(&mut self, taken: &InboundCall) -> Result<Option<LeadId>, LedgerFault> {
         self.atomically(|ledger| {
             let campaign = ledger.ensure_campaign(&taken.campaign, taken.at)?;
             let lead = match &taken.caller {
-                Some(phone) => Some(ledger.lead_of_caller(campaign, phone, taken.at)?),
+                Some(phone) => Some(ledger.lead_of_caller(campaign, phone, taken.promised, taken.at)?),
                 None => None,
             };
             ledger.write(
@@ -106,46 +105,6 @@ impl Ledger {
             )?;
             Ok(lead)
         })
-    }
-
-    /// The lead of a number in a campaign; a number that no list brought gets one that is never called.
-    fn lead_of_caller(&mut self, campaign: i64, phone: &Phone, now: Wall) -> Result<LeadId, LedgerFault> {
-        let known = |ledger: &Ledger| {
-            ledger.one("SELECT id FROM lead WHERE campaign = ?1 AND phone = ?2", (campaign, phone.expose()), |row| {
-                Ok(LeadId(row.get(0)?))
-            })
-        };
-        if let Some(lead) = known(self)? {
-            return Ok(lead);
-        }
-        let import = self.import_of_callers(campaign, now)?;
-        self.write("UPDATE import SET rows_done = rows_done + 1 WHERE id = ?1", [import])?;
-        self.write(
-            "INSERT INTO lead (campaign, import, line, phone, country, state, reason, created_at, changed_at) \
-             VALUES (?1, ?2, (SELECT rows_done FROM import WHERE id = ?2), ?3, ?4, 'blocked', ?5, ?6, ?6)",
-            params![
-                campaign,
-                import,
-                phone.expose(),
-                phone.country().as_ref().map(Country::as_str),
-                BlockReason::CalledUs.as_str(),
-                now.0
-            ],
-        )?;
-        known(self)?.ok_or_else(|| LedgerFault::Bug("a lead that was just made is not there".to_owned()))
-    }
-
-    fn import_of_callers(&mut self, campaign: i64, now: Wall) -> Result<i64, LedgerFault> {
-        let found = self.one(
-            "SELECT id FROM import WHERE campaign = ?1 AND file = ?2 AND hash IS NULL",
-            (campaign, CALLERS),
-            |row| Ok(row.get::<_, i64>(0)?),
-        )?;
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        self.write("INSERT INTO import (campaign, file, at) VALUES (?1, ?2, ?3)", (campaign, CALLERS, now.0))?;
-        Ok(self.conn.last_insert_rowid())
     }
 
     /// What became of an inbound call. A wish never to be called is kept first.
@@ -217,19 +176,6 @@ impl Ledger {
             [lead.0],
             inbound_row,
         )
-    }
-
-    /// Shows each lead of a campaign that has a language to `visit`: number, language. Nothing is kept but what `visit` keeps.
-    pub fn visit_callers(&self, campaign: &Slug, mut visit: impl FnMut(&Phone, Language)) -> Result<(), LedgerFault> {
-        let mut query = self.conn.prepare(
-            "SELECT phone, language FROM lead WHERE language IS NOT NULL AND campaign = (SELECT id FROM campaign WHERE name = ?1) \
-             AND phone NOT LIKE '+0%'",
-        )?;
-        let mut rows = query.query([campaign.as_str()])?;
-        while let Some(row) = rows.next()? {
-            visit(&codec::phone(row, "phone")?, codec::word(row, "language")?);
-        }
-        Ok(())
     }
 }
 

@@ -175,7 +175,8 @@ impl Ledger {
                 suppressed |= self.is_suppressed(&row.lead.phone)?;
             }
         }
-        if leads.len() != limits::IMPORT_BATCH || suppressed {
+        // A statement of many rows lets the database give the ids.
+        if leads.len() != limits::IMPORT_BATCH || suppressed || self.beyond_reserved()?.is_some() {
             return leads.iter().try_for_each(|row| self.import_one(into, row, tally));
         }
         let own = leads.iter().flat_map(|row| own_values(row));
@@ -219,8 +220,8 @@ impl Ledger {
         suppressed: bool,
         tally: &mut Tally<'_>,
     ) -> Result<(), LedgerFault> {
-        // Ids only grow: the newest is the end of the range.
-        tally.range = Some((tally.range.map_or(id, |(first, _)| first), id));
+        // Somebody whom their own call had brought has an older id.
+        tally.range = Some(tally.range.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
         let elsewhere = !into.alone && self.has_elsewhere(into.campaign, &row.lead.phone)?;
         let counts = &mut tally.at.counts;
         counts.added += 1;
@@ -300,7 +301,9 @@ impl Ledger {
 
     /// The row of the new lead; `None` if the campaign has the number.
     fn insert_lead(&self, into: &Into, row: &Incoming, suppressed: bool) -> Result<Option<i64>, LedgerFault> {
-        let values = shared_values(into, suppressed).into_iter().chain(own_values(row));
+        let id = self.beyond_reserved()?.map_or(ValueRef::Null, ValueRef::Integer);
+        let shared = shared_values(into, suppressed);
+        let values = shared.into_iter().chain(own_values(row)).chain([ToSqlOutput::Borrowed(id)]);
         let added = self.write(&ONE_SQL, params_from_iter(values))?;
         Ok((added > 0).then(|| self.conn.last_insert_rowid()))
     }
@@ -352,16 +355,17 @@ fn shared_values(into: &Into, suppressed: bool) -> [ToSqlOutput<'static>; 6] {
     .map(ToSqlOutput::Borrowed)
 }
 
-/// A statement that adds so many leads. A number that the campaign has is left out. A row that breaks a rule of the table
+/// A statement that adds so many leads; a single one may say which id it gets, after its own values. A number that the campaign has is left out. A row that breaks a rule of the table
 /// ends the statement where it is, and the transaction is undone: SQLite need not be able to undo it alone.
 fn insert_sql(rows: usize) -> String {
+    let id = if rows == 1 { "?15" } else { "NULL" };
     let row = |at: usize| {
         let own: Vec<String> = (0..8).map(|value| format!("?{}", 7 + at * 8 + value)).collect();
-        format!("(?1, ?2, {}, ?4, ?5, ?6, ?3, ?3)", own.join(", "))
+        format!("({id}, ?1, ?2, {}, ?4, ?5, ?6, ?3, ?3)", own.join(", "))
     };
     let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
-        "INSERT OR FAIL INTO lead (campaign, import, line, phone, name, language, country, timezone, consent, variables, \
+        "INSERT OR FAIL INTO lead (id, campaign, import, line, phone, name, language, country, timezone, consent, variables, \
                                    state, due, reason, created_at, changed_at) \
          VALUES {} ON CONFLICT (campaign, phone) DO NOTHING",
         rows.join(", ")

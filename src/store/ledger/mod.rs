@@ -10,6 +10,7 @@ mod api;
 mod asked;
 mod attempts;
 mod audit;
+mod callers;
 mod campaigns;
 mod clones;
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod tasks;
 mod tests;
 mod tickets;
 mod wal;
+mod wishes;
 pub mod writer;
 mod writings;
 
@@ -76,6 +78,7 @@ pub use strays::{StrayRow, StrayWhy};
 pub use suppression::{DncFile, PrefixRow, SuppressionCounts};
 pub use tasks::{DueRecording, Unpriced};
 pub use tickets::{TicketCounts, TicketRow};
+pub use wishes::{OpenWish, WishRow};
 pub use writings::{DueWriting, TaskRow};
 
 /// The oldest SQLite without the WAL-reset bug that can damage a database with two writers.

@@ -122,8 +122,9 @@ impl Ledger {
         )
     }
 
-    /// One lead, whole.
+    /// One lead, whole, also by an id that was promised to its caller ([`Ledger::lead_behind`]).
     pub fn person(&self, lead: LeadId) -> Result<Option<Person>, LedgerFault> {
+        let lead = self.lead_behind(lead)?;
         let one = Filter::Is(Name::Id, Compare::Equal, Value::Number(lead.0 as f64));
         let mut found = None;
         self.visit_people(Some(&one), None, LeadOrder::Id, 1, |person| {

@@ -31,6 +31,7 @@ pub const STEPS: &[&str] = &[
     ),
     include_str!("schema/7-talk.sql"),
     include_str!("schema/8-keys.sql"),
+    concat!(include_str!("schema/9-callers.sql"), include_str!("schema/9-wishes.sql")),
 ];
 
 /// `application_id` of a ledger file: "ahoy" in ASCII.

@@ -46,6 +46,8 @@ pub const MESSAGE_TAKEN: &str = "message-taken";
 pub const SCREENING: &str = "screening";
 /// Said after the key for a call another time.
 pub const CALL_BACK: &str = "call-back";
+/// Said when a caller is promised a call with their own voice.
+pub const CALL_BACK_SOON: &str = "call-back-soon";
 /// Languages with a two-letter tag (ISO 639-1), so that a typing error such as `xx` is caught before an engine sees it.
 const ISO_639_1: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
 da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik \
@@ -272,6 +274,7 @@ mod tests {
             "leave-message",
             "message-taken",
             "call-back",
+            "call-back-soon",
         ] {
             for language in ["en", "fr", "de", "es", "it", "bg", "he"] {
                 let language: Language = language.parse().expect("tag");

@@ -1,7 +1,7 @@
 //! A desk's part of a call: the menu, the wait for a voice. And a message, which callees leave too.
 
 use super::{Command, EndCause, Owner, SAMPLES_PER_MS, Session, Then, What};
-use crate::base::Boot;
+use crate::base::{Boot, limits};
 use crate::core::call::{DeskScript, MessageScript};
 use crate::core::config::{Failing, NoKey};
 use crate::core::vad::segment::Segmenter;
@@ -80,7 +80,11 @@ impl Session {
         match self.owner {
             Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } if go_on == Some(key) => {
                 self.chosen();
-                self.ask_for_agent(Some(now));
+                if self.agent_is_priming() && self.desk().is_some_and(|desk| desk.promise.is_some()) {
+                    self.ask_to_be_called(now);
+                } else {
+                    self.ask_for_agent(Some(now));
+                }
             }
             // Who has waited long enough may leave a message after all.
             Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } | Owner::Bridge { .. }
@@ -98,6 +102,26 @@ impl Session {
         self.stop_playing();
         let from = self.desk.menu_from.unwrap_or(self.place.samples);
         self.notes.menu_ms.get_or_insert((self.place.samples - from) / SAMPLES_PER_MS);
+    }
+
+    /// Their voice is not there: they are called with it. Promised when the wish is durable, not before.
+    fn ask_to_be_called(&mut self, now: Boot) {
+        self.owner = Owner::Promising { by: now + limits::PROMISE_WAIT };
+        self.commands.push_back(Command::Promise);
+    }
+
+    /// Nobody is promised what may not be done, or could not be written down: they wait here instead.
+    pub(super) fn promised(&mut self, kept: bool) {
+        let Owner::Promising { .. } = self.owner else { return };
+        match self.desk().and_then(|desk| desk.promise.clone()).filter(|_| kept) {
+            Some(clip) => {
+                self.notes.call_back = true;
+                self.log(What::CallBack);
+                self.owner = Owner::Goodbye;
+                self.play(clip);
+            }
+            None => self.ask_for_agent(Some(self.heard_from)),
+        }
     }
 
     /// `now`: a key asked for it.

@@ -76,6 +76,7 @@ impl Session {
             Owner::Greeting | Owner::Person { .. } | Owner::Menu { .. } | Owner::Goodbye => true,
             Owner::Bridge { .. } | Owner::Agent => true,
             Owner::Opening | Owner::Apology | Owner::Transferring { .. } | Owner::StoringOptOut { .. } => false,
+            Owner::Promising { .. } => false,
             Owner::Confirming | Owner::Machine { .. } | Owner::Message | Owner::Over => false,
             Owner::Introducing | Owner::Screened { .. } => false,
             Owner::AskMessage | Owner::Taking { .. } | Owner::MessageTaken => false,

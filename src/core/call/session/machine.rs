@@ -84,6 +84,7 @@ impl Session {
                         Owner::Bridge { .. } | Owner::Agent | Owner::Apology | Owner::Transferring { .. } => {}
                         // A caller is no machine.
                         Owner::Menu { .. } | Owner::AskMessage | Owner::Taking { .. } | Owner::MessageTaken => {}
+                        Owner::Promising { .. } => {}
                     }
                 }
             }

@@ -9,6 +9,7 @@ fn taken(n: u8, caller: Option<&str>) -> InboundCall {
         call: CallId(Uuid::from_bytes([n; 16])),
         campaign: slug("desk"),
         caller: caller.map(phone),
+        promised: None,
         account: "AC1".to_owned(),
         sid: sid(&format!("CA{n}")),
         called: phone("+15005550006"),
@@ -100,4 +101,149 @@ fn tickets_are_one_a_reference_and_a_full_list_closes_the_rest() {
     assert_eq!(ledger.close_ticket("T1", NOW), Ok(true));
     assert_eq!(ledger.close_ticket("T1", NOW), Ok(false));
     assert_eq!(ledger.open_tickets(&moved, false, NOW).map(counts), Ok((0, 1, 0, 0)), "open again");
+}
+
+/// A call of a new number, whose caller was given an id from memory.
+fn promised(n: u8, caller: &str, lead: LeadId) -> InboundCall {
+    InboundCall { promised: Some(lead), ..taken(n, Some(caller)) }
+}
+
+#[test]
+fn a_promised_lead_gets_its_row_and_nobody_else_gets_its_id() {
+    let (_dir, mut ledger) = fresh();
+    import(&mut ledger, "desk", &["+359881234501", "+359881234502"]);
+    let (first, last) = ledger.reserve_leads(256).expect("reserved");
+    assert_eq!((first, last), (LeadId(3), LeadId(258)));
+    // A list that comes meanwhile, in one batch and row by row, goes on behind the promised ids.
+    let numbers: Vec<String> = (0..64).map(|n| format!("+3598812346{n:02}")).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    import(&mut ledger, "desk", &numbers);
+    let ids = |ledger: &Ledger| -> Vec<i64> {
+        let mut ids = Vec::new();
+        ledger.visit_callers(&slug("desk"), |lead, _, _| ids.push(lead.0)).expect("read");
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&ledger)[2..], (259..=322).collect::<Vec<i64>>());
+    // Two calls of one new number: one lead, the promised one.
+    assert_eq!(ledger.take_call(&promised(1, "+359881234567", LeadId(4))), Ok(Some(LeadId(4))));
+    assert_eq!(ledger.take_call(&promised(2, "+359881234567", LeadId(4))), Ok(Some(LeadId(4))));
+    assert_eq!(ledger.take_call(&promised(3, "+359881234568", LeadId(3))), Ok(Some(LeadId(3))), "in whatever order");
+    assert_eq!(ledger.person(LeadId(4)).expect("read").expect("there").phone, phone("+359881234567"));
+    // The next process: ids that nobody got in the last one are nobody's for ever.
+    assert_eq!(ledger.reserve_leads(256).expect("reserved").0, LeadId(323));
+    // A storm that is faster than the ledger: ids are made when it is written down, beyond all promises.
+    assert_eq!(ledger.take_call(&taken(4, Some("+359881234569"))), Ok(Some(LeadId(579))));
+    let counts = import(&mut ledger, "other", &["+359881234567"]);
+    assert_eq!((counts.added, counts.elsewhere), (1, 1));
+}
+
+#[test]
+fn a_list_that_names_a_new_callers_number_first_keeps_its_lead_and_the_promise_points_to_it() {
+    let (_dir, mut ledger) = fresh();
+    let (first, _) = ledger.reserve_leads(10).expect("reserved");
+    let counts = import(&mut ledger, "desk", &["+359881234567"]);
+    assert_eq!(counts.added, 1);
+    let lead = ledger.take_call(&promised(1, "+359881234567", first)).expect("taken").expect("a lead");
+    assert_eq!(lead, LeadId(11), "the list was first");
+    assert_eq!(ledger.lead_behind(first), Ok(lead));
+    assert_eq!(ledger.person(first).expect("read").expect("there").phone, phone("+359881234567"));
+    assert_eq!(ledger.calls_by(lead).expect("read").len(), 1);
+    assert_eq!(ledger.ready_leads(&slug("desk"), 10, None).expect("read").len(), 1, "and is called as the list says");
+    // The id stays promised to this person: it is nobody else's row, not even if somebody asks for it.
+    let other = ledger.take_call(&promised(2, "+359881234568", first)).expect("taken").expect("a lead");
+    assert!(other != first && other != lead);
+    assert_eq!(ledger.lead_behind(first), Ok(lead));
+}
+
+#[test]
+fn a_promise_that_an_erasure_has_overtaken_makes_nobody_the_lead_of_another() {
+    let (_dir, mut ledger) = fresh();
+    let (first, _) = ledger.reserve_leads(10).expect("reserved");
+    let lead = ledger.take_call(&promised(1, "+359881234567", first)).expect("taken").expect("a lead");
+    ledger.erase(&[lead], &[phone("+359881234567")], NOW).expect("erased");
+    // The desk's memory still has the number: who calls again is somebody new.
+    let again = ledger.take_call(&promised(2, "+359881234567", first)).expect("taken").expect("a lead");
+    assert_ne!(again, lead);
+    assert_eq!((ledger.calls_by(lead).expect("read").len(), ledger.calls_by(again).expect("read").len()), (1, 1));
+}
+
+#[test]
+fn an_import_that_takes_a_caller_over_in_its_last_row_is_undone_whole() {
+    let (_dir, mut ledger) = fresh();
+    ledger.take_call(&taken(1, Some("+359881234567"))).expect("taken");
+    let campaign = slug("desk");
+    let id = ledger.begin_import(&campaign, "leads.csv", NOW).expect("begun");
+    let rows: Vec<Lead> = ["+359881234501", "+359881234502", "+359881234567"].map(lead).to_vec();
+    ledger.import_chunk(&campaign, id, &rows, NOW).expect("imported");
+    let undone = ledger.undo_plan(id).expect("planned");
+    assert_eq!((undone.removed, undone.called), (2, 1), "who called us stays");
+}
+
+/// A caller who is to be called back: the call, their lead.
+fn wished(ledger: &mut Ledger, n: u8, caller: &str) -> (CallId, LeadId) {
+    let call = taken(n, Some(caller));
+    let lead = ledger.take_call(&call).expect("taken").expect("a lead");
+    ledger.make_wish(call.call, lead, NOW, NOW + Duration::from_secs(3_600)).expect("kept");
+    (call.call, lead)
+}
+
+/// The unit that calls somebody back.
+fn call_back(ledger: &mut Ledger, n: u8, wish: CallId, lead: LeadId, at: Wall) -> Result<bool, ClaimRefused> {
+    ledger.atomically(|ledger| {
+        if !ledger.admit_wish(wish, "call back; 2026-11-26; key", at)? {
+            return Ok(false);
+        }
+        let card = ledger.lead_card(lead)?.expect("there");
+        ledger.claim(&claim_of(n, "desk", &card, at))?;
+        ledger.wish_is_placed(wish, attempt_id(n), at).map_err(ClaimRefused::from)
+    })
+}
+
+#[test]
+fn a_wish_becomes_one_call_whoever_asks_again_and_a_refused_one_leaves_the_lead_as_it_was() {
+    let (_dir, mut ledger) = fresh();
+    let (wish, lead) = wished(&mut ledger, 1, "+359881234567");
+    let (again, _) = wished(&mut ledger, 2, "+359881234567");
+    assert_eq!(
+        (ledger.open_wishes(10).expect("read").len(), ledger.wish(again)),
+        (1, Ok(None)),
+        "they are called once"
+    );
+    // Suppressed meanwhile: nothing of the try stays.
+    let refused = ledger.atomically(|ledger| {
+        assert_eq!(ledger.admit_wish(wish, "call back; 2026-11-26; key", NOW), Ok(true));
+        Err::<(), _>(LedgerFault::Busy)
+    });
+    assert_eq!(refused, Err(LedgerFault::Busy));
+    assert_eq!(state_of(&ledger, lead), LeadState::Blocked(BlockReason::CalledUs));
+    assert_eq!(ledger.lead_card(lead).expect("read").expect("there").consent, None);
+    // Called: in one unit with the wish. A second process, or the same one after a crash, finds nothing open.
+    assert_eq!(call_back(&mut ledger, 1, wish, lead, NOW), Ok(true));
+    assert_eq!(call_back(&mut ledger, 2, wish, lead, NOW), Ok(false));
+    assert_eq!((ledger.open_wishes(10), state_of(&ledger, lead)), (Ok(Vec::new()), LeadState::Held(attempt_id(1))));
+    let card = ledger.lead_card(lead).expect("read").expect("there");
+    assert!(card.consent.is_some_and(|it| it.contains("key")));
+    assert_eq!(card.language.map(|it| it.to_string()).as_deref(), Some("en"), "they are greeted as they were");
+    let row = ledger.wish(wish).expect("read").expect("there");
+    assert_eq!((row.state.as_str(), row.call), ("placed", Some(attempt_id(1).call())));
+    ledger.drop_wish(wish, "late", NOW).expect("nothing to drop");
+    let fault = ledger.write("UPDATE wish SET state = 'open', attempt = NULL, ended_at = NULL", []);
+    assert!(fault.is_err_and(|fault| fault.to_string().contains("one call, or none")));
+    // They call again, and wish again: that is another one.
+    let (third, _) = wished(&mut ledger, 3, "+359881234567");
+    assert!(ledger.wish(third).expect("read").is_some());
+}
+
+#[test]
+fn a_wish_ends_with_its_time_and_with_its_person() {
+    let (_dir, mut ledger) = fresh();
+    let (late, lead) = wished(&mut ledger, 1, "+359881234567");
+    assert_eq!(call_back(&mut ledger, 1, late, lead, NOW + Duration::from_secs(3_600)), Ok(false));
+    ledger.drop_wish(late, "wish_over", NOW).expect("dropped");
+    assert_eq!(ledger.wish(late).expect("read").expect("there").reason.as_deref(), Some("wish_over"));
+    let (gone, lead) = wished(&mut ledger, 2, "+359881234568");
+    ledger.erase(&[lead], &[phone("+359881234568")], NOW).expect("erased");
+    assert_eq!(ledger.wish(gone).expect("read").expect("there").reason.as_deref(), Some("forgotten"));
+    assert_eq!(call_back(&mut ledger, 3, gone, lead, NOW), Ok(false));
 }

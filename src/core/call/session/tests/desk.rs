@@ -17,6 +17,7 @@ fn desk() -> DeskScript {
         comfort: secs(8),
         comforting: Some(clip("still-preparing", 1_000)),
         failing: Failing::OwnVoice,
+        promise: None,
     }
 }
 
@@ -230,4 +231,170 @@ fn an_agent_that_is_gone_while_somebody_waits_leaves_a_message_to_be_taken() {
     line.key('1');
     line.event(Event::Agent(FromAgent::Gone { why: "no slot".to_owned() }));
     assert_eq!(line.last(), "leave-message");
+}
+
+#[test]
+fn who_asks_before_the_voice_is_there_is_promised_a_call_when_the_wish_is_durable() {
+    let promising = || script_of(|desk| desk.promise = Some(clip("call-back-soon", 900)));
+    let mut line = Line::at_the_menu(promising());
+    line.key('1');
+    assert_eq!((line.promises, line.last()), (1, "menu"), "nothing is promised yet");
+    line.key('1');
+    line.key('2');
+    assert_eq!((line.promises, line.last()), (1, "menu"), "a second key changes nothing");
+    // The voice comes in this moment: what was begun is done, they are not given to an agent and called as well.
+    line.event(Event::Agent(FromAgent::Ready));
+    line.event(Event::Promised(true));
+    assert_eq!(line.last(), "call-back-soon");
+    line.hear_out(900);
+    assert_eq!(line.cause(), Some(EndCause::Finished));
+    assert!(line.session.notes().call_back && line.told.is_empty());
+
+    // In the greeting as well; and who hangs up before the answer is simply gone.
+    let mut line = Line::started_with(promising());
+    line.silence(500);
+    line.key('1');
+    assert_eq!((line.clears, line.promises), (1, 1));
+    line.say(media::Event::Stop);
+    assert_eq!(line.cause(), Some(EndCause::HungUp));
+
+    // May not be called, or it could not be written down in time: they wait here.
+    for late in [false, true] {
+        let mut line = Line::at_the_menu(promising());
+        line.key('1');
+        if late {
+            line.now = line.session.next_timeout().expect("it is waited for");
+            line.event(Event::Tick);
+        } else {
+            line.event(Event::Promised(false));
+        }
+        assert_eq!(line.last(), "bridge");
+        line.event(Event::Promised(true));
+        assert_eq!(line.last(), "bridge", "too late");
+        line.event(Event::Agent(FromAgent::Ready));
+        assert!(line.told.contains(&ToAgent::Begin), "{:?}", line.told);
+    }
+
+    // The voice is there: nobody is called back for what can be had now. Nor is who pressed nothing.
+    let mut line = Line::at_the_menu(promising());
+    line.event(Event::Agent(FromAgent::Ready));
+    line.key('1');
+    assert!(line.promises == 0 && matches!(line.told[0], ToAgent::TakeOver { .. }));
+    let mut line = Line::at_the_menu(promising());
+    line.silence(5_000);
+    line.hear_out(2_000);
+    line.silence(5_000);
+    assert_eq!((line.promises, line.last()), (0, "bridge"));
+
+    // A wish never to be called, while we store the one to be called.
+    let mut line = Line::at_the_menu(promising());
+    line.key('1');
+    line.key('9');
+    assert_eq!(line.opt_outs, 1);
+    line.event(Event::Promised(true));
+    line.event(Event::OptOutStored);
+    assert_eq!(line.last(), "opt-out-confirmed");
+}
+
+#[test]
+fn a_caller_may_hang_up_at_every_step_and_nothing_happens_after_it() {
+    let promising = || script_of(|desk| desk.promise = Some(clip("call-back-soon", 900)));
+    let they_first = || script_of(|desk| desk.speaks_first = SpeaksFirst::They);
+    type Step = (&'static str, Box<dyn Fn() -> Line>);
+    let at_menu = |keys: &'static str| {
+        move || {
+            let mut line = Line::at_the_menu(script_of(|_| {}));
+            keys.chars().for_each(|key| line.key(key));
+            line
+        }
+    };
+    let steps: Vec<Step> = vec![
+        ("before they said hello", Box::new(move || Line::started_with(they_first()))),
+        ("in the greeting", Box::new(|| Line::started_with(script_of(|_| {})))),
+        (
+            "in the menu",
+            Box::new(|| {
+                let mut line = Line::started_with(script_of(|_| {}));
+                line.hear_out(3_000);
+                line
+            }),
+        ),
+        ("before a key", Box::new(at_menu(""))),
+        ("while the voice is made", Box::new(at_menu("1"))),
+        (
+            "comforted",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.hear_out(600);
+                line.silence(7_600);
+                line
+            }),
+        ),
+        (
+            "behind the limit",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.silence(30_100);
+                line
+            }),
+        ),
+        ("asked for a message", Box::new(at_menu("2"))),
+        (
+            "behind the tone",
+            Box::new(move || {
+                let mut line = at_menu("2")();
+                line.hear_out(1_500);
+                line
+            }),
+        ),
+        (
+            "thanked",
+            Box::new(move || {
+                let mut line = at_menu("2")();
+                line.hear_out(1_500);
+                line.word();
+                line.key('#');
+                line
+            }),
+        ),
+        (
+            "with the agent",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.event(Event::Agent(FromAgent::Ready));
+                line
+            }),
+        ),
+        (
+            "while their wish is written down",
+            Box::new(move || {
+                let mut line = Line::at_the_menu(promising());
+                line.key('1');
+                line
+            }),
+        ),
+        ("in the opt-out", Box::new(at_menu("9"))),
+    ];
+    for (step, at) in steps {
+        let mut line = at();
+        assert_eq!(line.cause(), None, "{step}");
+        let promised = line.promises;
+        line.say(media::Event::Stop);
+        assert!(line.cause() == Some(EndCause::HungUp) && line.closed, "{step}: {:?}", line.cause());
+        let (played, told, sent) = (line.played.len(), line.told.len(), line.sent.len());
+        for late in [
+            Event::Agent(FromAgent::Ready),
+            Event::NextAgent(FromAgent::Ready),
+            Event::Promised(true),
+            Event::OptOutStored,
+            Event::Tick,
+        ] {
+            line.event(late);
+        }
+        line.key('1');
+        line.silence(500);
+        assert_eq!((line.played.len(), line.told.len(), line.sent.len()), (played, told, sent), "{step}");
+        assert_eq!((line.promises, line.session.next_timeout()), (promised, None), "{step}");
+        assert_eq!(line.cause(), Some(EndCause::HungUp), "{step}: the first cause stays");
+    }
 }
