@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{self, Shop, Wish, code, read_log, run};
 use ahoy::core::sim::fault::Faults;
 use ahoy::core::sim::line::{self, What};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, read_log, run};
 
 fn carrier(faults: &str, extra: &str) -> String {
     format!(

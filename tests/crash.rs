@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::common::{Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::core::dial::Outcome;
 use ahoy::store::ledger::{CallFilter, Ledger};
+
+use crate::common::{Shop, Sim, Wish, carrier_at, code, run};
 
 const LEADS: usize = 120;
 

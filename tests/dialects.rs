@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{Shop, Sim, TOKEN, Wish, ahoy, code, run};
 use ahoy::base::Secret;
 use ahoy::core::sim::line::{self, Line, What};
 use ahoy::core::wire::ed25519::SigningKey;
 use serde_json::Value;
+
+use crate::common::{Shop, Sim, TOKEN, Wish, ahoy, code, run};
 
 const ACCOUNT: &str = "8f4e2a1c-0b7d-4c55-9a3e-6d1f00c0ffee";
 const BOTH: [&str; 2] = ["signalwire", "telnyx"];

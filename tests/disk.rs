@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::base::Wall;
 use ahoy::store::ledger::{Ledger, LedgerFault, OpenOptions};
 use rusqlite::Connection;
+
+use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 
 /// A ledger that the program wrote when its schema was 1, with calls and open attempts, and a row in every table.
 fn old_ledger(folder: &Path) -> PathBuf {

@@ -4,9 +4,10 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use ahoy::core::sim::callee::{Behaviour, script};
 use serde_json::Value;
+
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 
 fn examined(shop: &Shop) -> (i32, Value) {
     let output = run(ahoy(shop.dir.path()).args(["doctor", "--json"]));

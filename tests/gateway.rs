@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::house;
-use crate::house::*;
 use ahoy::core::call::{EndCause, What};
 use ahoy::core::sound::g711;
 use ahoy::edge::carrier::StreamProof;
@@ -14,6 +12,9 @@ use ahoy::store::calllog;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::house;
+use crate::house::*;
 
 fn channels(folder: &Path) -> (Vec<i16>, Vec<i16>) {
     let path = calllog::recording(folder).expect("readable").expect("sound");

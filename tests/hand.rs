@@ -6,10 +6,11 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::process::{ended, signal, spawn, until};
-use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use ahoy::core::dial::CallStatus;
 use ahoy::core::sim::line::{self, What};
+
+use crate::common::process::{ended, signal, spawn, until};
+use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 
 fn town(speedup: &str, extra: &str, campaign: &str, leads: usize) -> (tempfile::TempDir, Sim, Shop) {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::house::*;
 use ahoy::base::Secret;
 use ahoy::core::wire::signature;
 use ahoy::edge::gateway::guard::Bounds;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::house::*;
 
 use futures_util::SinkExt;
 

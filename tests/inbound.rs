@@ -6,13 +6,14 @@ mod leads;
 
 use std::collections::BTreeMap;
 
-use crate::common::desk::{Desk, NUMBER, form, http, inbound, over, person, ring, shop};
-use crate::common::{self, ACCOUNT, Sim, TOKEN, code, run};
-use crate::serve_house::contract;
 use ahoy::core::sim::line::What;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+use crate::common::desk::{Desk, NUMBER, form, http, inbound, over, person, ring, shop};
+use crate::common::{self, ACCOUNT, Sim, TOKEN, code, run};
+use crate::serve_house::contract;
 
 const DESK: &str = "[agent]\nkind = \"echo\"\n[inbound]\nplaces = 60\ncomfort = \"3s\"\n\
     [inbound.message]\nsilence = \"2s\"\n[inbound.menu]\nwait = \"3s\"\n\

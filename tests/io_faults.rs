@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::{self, Shop, Sim, Wish, ahoy, carrier_at};
-use crate::disktools::{self, How, Strike, all_points, copy, fired, shim, under};
 use ahoy::base::{Phone, Wall};
 use ahoy::core::dial::Outcome;
 use ahoy::store::ledger::{CallFilter, Ledger, OpenOptions};
+
+use crate::common::{self, Shop, Sim, Wish, ahoy, carrier_at};
+use crate::disktools::{self, How, Strike, all_points, copy, fired, shim, under};
 
 /// A workspace as it is before each strike, and the one that is struck.
 struct Range {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::dial::Outcome;
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, What};
 use ahoy::store::ledger::{CallFilter, CallRow, Ledger};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, run};
 
 /// Runs a campaign; gives its report, and how many of the answered calls were machines'.
 fn ran(faults: &str, campaign: &str) -> (Value, u64, Shop) {

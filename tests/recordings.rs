@@ -7,9 +7,10 @@ mod words;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::sim::line::{self, What};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, run};
 
 const CAMPAIGN: &str = "[recording]\nby = \"both\"\n[barge_in]\nenabled = false\n[prices]\nper_minute = 0.02\n";
 

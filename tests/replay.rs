@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{self, Shop, Wish, code, run};
 use ahoy::core::sound::{Pcm, g711, wav};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, run};
 
 const WORDS: [&[u8]; 4] = [
     include_bytes!("../src/core/sim/clips/yes.ulaw"),

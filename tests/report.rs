@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::common::{Shop, Wish, ahoy, code, read_log, run};
 use ahoy::base::Wall;
 use ahoy::core::dial::CallStatus;
 use ahoy::core::dial::breaker::StopKind;
@@ -11,6 +10,8 @@ use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, What};
 use ahoy::store::ledger::{Ledger, OpenOptions};
 use serde_json::Value;
+
+use crate::common::{Shop, Wish, ahoy, code, read_log, run};
 
 fn json(shop: &Shop, arguments: &[&str]) -> Value {
     let output = run(shop.campaign(arguments).arg("--json"));

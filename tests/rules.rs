@@ -1,7 +1,8 @@
 //! The rules and the audit as a person meets them: the real program, judged by exit codes and the carrier's log.
 
-use crate::common::{self, Shop, Wish, code, read_log, run};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, read_log, run};
 
 const SIM: &str = "kind = \"sim\"\nseed = 3\nspeedup = 100\ncalls_per_second = 50\nmax_live_calls = 10";
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::common::{self, Sim, carrier_at, code, read_log, run};
-use crate::serve_house::*;
 use ahoy::core::api::ROUTES;
 use ahoy::core::sim::callee::{Behaviour, script};
 use ahoy::store::ledger::Ledger;
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::common::{self, Sim, carrier_at, code, read_log, run};
+use crate::serve_house::*;
 
 /// Seed of the carrier.
 const SEED: u64 = 3;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 use ahoy::core::sim::callee::Behaviour;
 use ahoy::core::sim::line::{self, Line, What};
 use serde_json::Value;
+
+use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 
 fn lines(path: &std::path::Path) -> Vec<Line> {
     line::read(&fs::read_to_string(path).expect("the log")).0

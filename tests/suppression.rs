@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{self, Shop, Wish, code, run};
 use serde_json::Value;
+
+use crate::common::{self, Shop, Wish, code, run};
 
 fn shop(leads: usize) -> Shop {
     Shop::open(&Wish {

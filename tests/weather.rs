@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{Shop, Wish, ahoy, code, run};
 use ahoy::core::sim::line::{self, What};
 use serde_json::Value;
+
+use crate::common::{Shop, Wish, ahoy, code, run};
 
 #[test]
 fn a_stream_in_bad_weather_greets_everybody_and_ends_with_an_outcome() {
