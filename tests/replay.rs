@@ -117,6 +117,33 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
     assert_eq!(told[0]["settings"].as_array().expect("all").len(), 9 * 7 * 4);
     let front = told[0]["settings"].as_array().expect("all").iter().filter(|it| it["front"] == true).count();
     assert!((1..100).contains(&front), "{front}");
+    // A search of a sixth of the grid takes what is as good, the same for the same seed, and says how much it tried.
+    let axes =
+        ["--thresholds", "0.3,0.35,0.4,0.45,0.5,0.55,0.6,0.7,0.8", "--silences-ms", "300,400,500,600,700,800,900"];
+    let search = |seed: &str| {
+        let more = ["--min-speech-ms", "32,64,96,128", "--prefixes-ms", "300", "--search", "--points", "42"];
+        let told = ahoy(&[&["sweep", "--json", "--seed", seed][..], &axes, &more].concat());
+        assert_eq!(code(&told), 0);
+        lines(&told).remove(0)
+    };
+    let (one, again, other) = (search("1"), search("1"), search("2"));
+    assert_eq!(one, again);
+    assert_ne!(one["settings"], other["settings"]);
+    for searched in [&one, &other] {
+        let found = &searched["recommended"]["setting"];
+        let figure = |it: &Value, key: &str| it["figures"][key].clone();
+        for key in ["short_owned_percent", "whole_percent", "false_per_minute", "end_ms"] {
+            assert_eq!(figure(found, key), figure(best, key), "{key}: {found} {best}");
+        }
+        assert_eq!((searched["of"].as_u64(), searched["barge_in"].is_null()), (Some(252), true));
+        // The settings of now are on the grid: they may be among the 42, or beside them.
+        let tried = searched["settings"].as_array().expect("some").len();
+        assert!((42..=43).contains(&tried) && searched["tried"].as_u64() == Some(tried as u64), "{tried}");
+    }
+    let told = ahoy(&["sweep", "--search", "--points", "20", "--seed", "7"]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains(" of 14280 settings tried, seed 7"), "{told:?}");
+    assert_eq!(code(&ahoy(&["sweep", "--points", "20"])), 2, "points of what?");
+    assert_eq!(code(&ahoy(&["sweep", "--barge-thresholds", "0.5"])), 2, "there is no call");
     let out = shop.path("vad.html");
     let page = ahoy(&["report", "--campaign", "c", "--out", out.to_str().expect("UTF-8")]);
     assert_eq!(code(&page), 0);
@@ -389,6 +416,142 @@ fn the_stops_of_live_calls_come_out_of_their_recordings_at_the_same_places() {
     assert!(deafer["stops"] == 0 || delay(&deafer) >= delay(&barge(&[]).1) + 200, "{deafer}");
 }
 
+/// Two channels as a WAV, the callee left.
+fn two_channels(them: &[i16], us: &[i16]) -> Vec<u8> {
+    let both = them.iter().zip(us).flat_map(|(them, us)| [*them, *us]).collect();
+    let mut wav = wav::write(&Pcm { samples: both, rate: 16_000 });
+    // The same bytes as two channels at half the rate.
+    wav[22..24].copy_from_slice(&2_u16.to_le_bytes());
+    wav[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
+    wav[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
+    wav[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    wav
+}
+
+/// Calls of ours over lines that give our own voice back, labelled: of each, one word over our voice, or none.
+fn echoing_calls(folder: &Path, count: usize) {
+    let voice: Vec<i16> = WORDS.iter().cycle().take(14).flat_map(|it| g711::decode_ulaw(it)).take(10 * 8_000).collect();
+    for nth in 0..count {
+        let call = folder.join(format!("call{nth}"));
+        fs::create_dir_all(&call).expect("made");
+        let mut noise = fastrand::Rng::with_seed(nth as u64);
+        let us: Vec<i16> = voice.iter().copied().chain(vec![0; 16_000]).collect();
+        let (delay, mut labels) = (2_400 + nth * 160, String::new());
+        let mut them: Vec<i16> =
+            (0..us.len()).map(|at| at.checked_sub(delay).map_or(0, |at| us[at] / 6) + noise.i16(-20..20)).collect();
+        if nth % 2 == 0 {
+            let (word, at) = (g711::decode_ulaw(WORDS[2]), 6 * 8_000);
+            for (to, from) in them[at..].iter_mut().zip(&word) {
+                *to = to.saturating_add(*from);
+            }
+            labels = format!("6.0\t{:.3}\thow much?\n", 6.0 + word.len() as f64 / 8_000.0);
+        }
+        fs::write(call.join("audio.wav"), two_channels(&them, &us)).expect("written");
+        fs::write(call.join("audio.labels.txt"), labels).expect("written");
+        let play = "{\"ms\":0,\"media_ms\":0,\"event\":\"play\",\"clip\":\"greeting\",\"total_ms\":10000,\"marks_ms\":[10000]}\n";
+        fs::write(call.join("events.jsonl"), play).expect("written");
+    }
+}
+
+#[test]
+fn a_sweep_over_calls_tries_barge_in_too_and_what_it_takes_is_written() {
+    let shop = shop();
+    let folder = shop.path("labelled");
+    echoing_calls(&folder, 4);
+    let sweep = |more: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "sweep", "--campaign", "c", "--thresholds", "0.5"]).arg(&folder).args(more))
+    };
+    let axes = ["--barge-thresholds", "0.5,0.7", "--barge-min-speech-ms", "64,320", "--barge-echo", "true,false"];
+    let told = sweep(&[&["--json", "--barge-back-channel-ms", "500"][..], &axes].concat());
+    assert_eq!(code(&told), 0);
+    let told = lines(&told).remove(0)["barge_in"].clone();
+    let all = told["settings"].as_array().expect("all").clone();
+    // Eight, and the one of now: 0.6.
+    assert_eq!((all.len(), told["now"]["threshold"].as_f64()), (9, Some(f64::from(0.6_f32))), "{told}");
+    let wrong = |it: &Value| {
+        let count = |key: &str| it["figures"][key].as_u64().expect("labelled");
+        (count("false_stops"), count("missed_stops"))
+    };
+    let deaf_to_echo = |it: &Value| it["echo"] == true;
+    // Without the gate our own voice stops us, on lines that give it back.
+    for it in all.iter().filter(|it| !deaf_to_echo(it) && it["min_speech_ms"] == 64) {
+        assert!(wrong(it).0 >= 2 && it["false_on_echoing_lines"].as_u64() == Some(wrong(it).0), "{it}");
+    }
+    let best = &told["recommended"]["setting"];
+    assert!(deaf_to_echo(best) && best["front"] == true, "{told}");
+    assert!(all.iter().all(|it| wrong(it).0 + wrong(it).1 >= wrong(best).0 + wrong(best).1), "{told}");
+    assert!(told["recommended"]["reason"].as_str().expect("words").contains("over 4 labelled calls"), "{told}");
+    // A setting that stops at nothing misses what now could have stopped: two people spoke.
+    let deaf =
+        sweep(&["--json", "--barge-thresholds", "0.6", "--barge-min-speech-ms", "5000", "--barge-protect-ms", "60000"]);
+    let deaf = lines(&deaf).remove(0)["barge_in"]["settings"].as_array().expect("all")[1].clone();
+    assert_eq!((deaf["figures"]["stops"].as_u64(), wrong(&deaf)), (Some(0), (0, 2)), "{deaf}");
+    // A search that may try them all finds the same; the table and the page show them.
+    let searched =
+        sweep(&[&["--json", "--search", "--seed", "1", "--barge-back-channel-ms", "500"][..], &axes].concat());
+    let searched = lines(&searched).remove(0)["barge_in"].clone();
+    assert_eq!(wrong(&searched["recommended"]["setting"]), wrong(best));
+    let shown = sweep(&axes);
+    let (table, words) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(table.contains("by echo") && words.contains("--barge-echo true"), "{table} {words}");
+    assert!(!String::from_utf8_lossy(&sweep(&["--no-barge-in"]).stdout).contains("by echo"));
+    let page = {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "report", "--campaign", "c", "--thresholds", "0.5"]).arg(&folder).args(axes))
+    };
+    assert!(String::from_utf8_lossy(&page.stdout).contains("Speech over our own voice"));
+
+    let file = shop.path("campaigns/c/campaign.toml");
+    let before = fs::read_to_string(&file).expect("there");
+    let apply = ["replay", "apply", "--campaign", "c", "--barge-threshold", "0.7", "--barge-echo", "true"];
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(apply))), 0);
+    let after = fs::read_to_string(&file).expect("there");
+    assert!(after.contains("[barge_in]\nthreshold = 0.7\n") && after.contains("echo = true"), "{after}");
+    assert!(
+        after.contains("[vad] # ours\nthreshold = 0.5 # as it came\n")
+            && after.starts_with(before.lines().next().expect("one"))
+    );
+    assert_eq!(code(&run(&mut shop.campaign(&["plan", "c"]))), 0, "and the file is still one");
+}
+
+#[test]
+fn a_call_with_an_agent_stops_where_it_stopped_live_also_in_the_agents_own_turns() {
+    let carrier = "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 20\nmax_live_calls = 10\nfaults = { callee_converses = 1.0 }";
+    let campaign = "[call]\nmax = \"40s\"\n[agent]\nkind = \"echo\"\n";
+    let shop = Shop::open(&Wish { carrier, campaign, leads: 24 });
+    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
+    assert!([0, 3].contains(&ended), "{ended}");
+    let told = run(common::ahoy(shop.dir.path()).args(["replay", "barge", "--campaign", "c", "--json"]));
+    let mut told = lines(&told);
+    let sums = told.pop().expect("sums")["sums"].clone();
+    let (mut turns, mut live, mut same, mut of_agent) = (0, 0, 0, 0);
+    for call in &told {
+        let log = PathBuf::from(call["file"].as_str().expect("a name")).with_file_name("events.jsonl");
+        let log = fs::read_to_string(log).expect("a log");
+        turns += log.lines().filter(|line| line.contains("\"event\":\"agent_speaks\"")).count();
+        let stops = |key: &str| -> Vec<(String, u64, u64)> {
+            let ms = |it: &Value, key: &str| it[key].as_u64().expect("ms");
+            let of =
+                |it: &Value| (it["clip"].as_str().expect("a clip").to_owned(), ms(it, "onset_ms"), ms(it, "clear_ms"));
+            call[key].as_array().expect("stops").iter().map(of).collect()
+        };
+        let again = stops("stops");
+        for stop in stops("live") {
+            let near = |a: u64, b: u64| a.abs_diff(b) <= 52;
+            let found = again.iter().any(|it| it.0 == stop.0 && near(it.1, stop.1) && near(it.2, stop.2));
+            live += 1;
+            same += u64::from(found);
+            if stop.0 == "agent" {
+                of_agent += 1;
+            }
+        }
+    }
+    println!("{turns} turns of agents; {live} stops, {of_agent} of them of the agent's voice; {same} the same; {sums}");
+    assert!(turns >= 20 && of_agent >= 4, "{turns} turns, {of_agent} stops of the agent");
+    assert!(same * 10 >= live * 9, "{same} of {live} stops are where they were: {sums}");
+}
+
 #[test]
 fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is_missed() {
     let shop = shop();
@@ -403,12 +566,7 @@ fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is
             *to = to.saturating_add(*from);
         }
     }
-    let mut wav = wav::write(&Pcm { samples: them.iter().flat_map(|it| [*it, 0]).collect(), rate: 16_000 });
-    // The same bytes as two channels at half the rate.
-    wav[22..24].copy_from_slice(&2_u16.to_le_bytes());
-    wav[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
-    wav[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
-    wav[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    let wav = two_channels(&them, &vec![0; them.len()]);
     let path = folder.join("call.wav");
     fs::write(&path, wav).expect("written");
     let barge = |more: &[&str]| {

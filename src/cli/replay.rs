@@ -14,15 +14,18 @@ use crate::show::words::say;
 use crate::store::replay::{Heard, Party, find, hear};
 use crate::store::workspace::Workspace;
 
+mod axes;
 mod barge;
 mod cut;
 mod hold;
+mod page;
 mod sweep;
 
 use barge::{BARGE_HELP, BargeArgs};
 use cut::{RUN_HELP, RunArgs};
 use hold::{APPLY_HELP, ApplyArgs, CHECK_HELP, CheckArgs};
-use sweep::{REPORT_HELP, ReportArgs, SWEEP_HELP, SweepArgs};
+use page::{REPORT_HELP, ReportArgs};
+use sweep::{SWEEP_HELP, SweepArgs};
 
 /// Arguments of `ahoy replay`.
 #[derive(Debug, Args)]
@@ -130,7 +133,7 @@ pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
         ReplayCommand::Run(args) => cut::run_files(args, context),
         ReplayCommand::Barge(args) => barge::barge(args, context),
         ReplayCommand::Sweep(args) => sweep::sweep_files(args, context),
-        ReplayCommand::Report(args) => sweep::report(args, context),
+        ReplayCommand::Report(args) => page::report(args, context),
         ReplayCommand::Check(args) => hold::check_files(args, context),
         ReplayCommand::Apply(args) => hold::apply_settings(args, context),
     }

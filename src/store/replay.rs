@@ -183,8 +183,12 @@ fn party_of(path: &Path, bytes: &[u8], party: Party) -> Result<Pcm, String> {
     Ok(Pcm { samples: channels.swap_remove(channel), rate })
 }
 
-/// A recorded call: both channels, its log, and labels if there are any. The log is `NAME.events.jsonl`, or `events.jsonl`
-/// in its folder. `Err`: why it is none.
+/// The log of a call beside its recording: `NAME.events.jsonl`, or `events.jsonl` in its folder.
+pub fn log_of(path: &Path) -> Option<PathBuf> {
+    [path.with_extension(EVENTS), path.with_file_name(EVENTS)].into_iter().find(|log| log.is_file())
+}
+
+/// A recorded call: both channels, its log, and labels if there are any. `Err`: why it is none.
 pub fn call(path: &Path) -> Result<Recorded, String> {
     let bytes = read_all(path)?;
     let sound = wav::read_repaired(&bytes).map_err(|fault| fault.to_string())?;
@@ -195,11 +199,7 @@ pub fn call(path: &Path) -> Result<Recorded, String> {
         let pcm = if pcm.rate == 8_000 { Ok(pcm) } else { resample::resample(&pcm, 8_000) };
         pcm.map(|pcm| g711::encode_ulaw(&pcm.samples)).map_err(|fault| fault.to_string())
     };
-    let own = path.with_extension(EVENTS);
-    let log = if own.is_file() { own } else { path.with_file_name(EVENTS) };
-    if !log.is_file() {
-        return Err(format!("no call log beside it ({EVENTS})"));
-    }
+    let log = log_of(path).ok_or_else(|| format!("no call log beside it ({EVENTS})"))?;
     Ok(Recorded {
         name: path.display().to_string(),
         them: narrow(them)?,

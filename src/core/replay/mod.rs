@@ -5,6 +5,8 @@
 pub mod barge;
 pub mod labels;
 pub mod score;
+pub mod search;
+pub mod stops;
 pub mod streams;
 pub mod sweep;
 

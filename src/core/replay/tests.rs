@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::labels::{Form, Utterance, read};
 use super::score::{By, Tally, share};
-use super::sweep::{Case, Grid, judge, mark_front, recommend};
+use super::search::Search;
+use super::sweep::{Case, Grid, Point, judge, mark_front, recommend, wants};
 use super::*;
 
 fn vad() -> Vad {
@@ -92,6 +93,56 @@ fn a_sweep_finds_the_threshold_under_which_the_quiet_words_are() {
     assert_eq!(deaf.figures.short_owned_percent, Some(50.0));
     assert_eq!(deaf.short_owned_between, Some((50.0, 50.0)), "every recording is the same");
     assert!(points.iter().filter(|it| it.front).count() < points.len());
+}
+
+/// The example set of the project, heard.
+fn examples() -> Vec<Case> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/ear");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).expect("there").map(|it| it.expect("an entry").path()).collect();
+    paths.retain(|it| it.extension().is_some_and(|it| it == "wav"));
+    paths.sort();
+    let case = |path: &std::path::PathBuf| {
+        let sound = crate::core::sound::wav::read(&std::fs::read(path).expect("there")).expect("a WAV");
+        let labels = std::fs::read_to_string(path.with_extension("labels.txt")).expect("labels");
+        Case {
+            name: path.display().to_string(),
+            track: Track::hear(&sound, Model::Voice).expect("heard"),
+            said: read(&labels, Form::Audacity).expect("labels"),
+        }
+    };
+    paths.iter().map(case).collect()
+}
+
+#[test]
+fn a_search_takes_what_the_full_grid_takes_on_the_example_set() {
+    let cases = examples();
+    let base = vad();
+    let judged = |vad: &Vad| judge(&cases, vad, &mut |_| 0);
+    for (grid, most) in
+        [(Grid { prefixes_ms: vec![0, 100, 200, 300, 400], ..Grid::default() }, 150), (Grid::fine(), 300)]
+    {
+        let all: Vec<Point> = grid.settings(&base).iter().map(judged).collect();
+        assert!(all.len() > 8 * most, "{} settings are no task", all.len());
+        let (best, reason) = recommend(&all).expect("one");
+        for seed in 0..10 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (axes, first) = grid.lattice(&base);
+            let (mut search, mut points) = (Search::new(axes, first, most), Vec::new());
+            loop {
+                let places = search.next(&mut |n| random.usize(..n));
+                if places.is_empty() {
+                    break;
+                }
+                let new: Vec<Point> = places.iter().map(|place| judged(&grid.setting(&base, place))).collect();
+                let told = new.iter().map(|it| wants(it).to_vec()).collect();
+                points.extend(new);
+                search.told(told, recommend(&points).map(|(at, _)| at));
+            }
+            assert_eq!(points.len(), most);
+            let (found, _) = recommend(&points).expect("one");
+            assert_eq!(wants(&points[found]), wants(&all[best]), "seed {seed}, {most} of {}: {reason}", all.len());
+        }
+    }
 }
 
 #[test]
