@@ -131,10 +131,12 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
     assert_ne!(one["settings"], other["settings"]);
     for searched in [&one, &other] {
         let found = &searched["recommended"]["setting"];
-        let figure = |it: &Value, key: &str| it["figures"][key].clone();
-        for key in ["short_owned_percent", "whole_percent", "false_per_minute", "end_ms"] {
-            assert_eq!(figure(found, key), figure(best, key), "{key}: {found} {best}");
-        }
+        let figures = |it: &Value| {
+            let plain =
+                ["short_owned_percent", "whole_percent", "false_per_minute"].map(|key| it["figures"][key].clone());
+            (plain, it["figures"]["end_ms"]["p90"].clone())
+        };
+        assert_eq!(figures(found), figures(best), "{found} {best}");
         assert_eq!((searched["of"].as_u64(), searched["barge_in"].is_null()), (Some(252), true));
         // The settings of now are on the grid: they may be among the 42, or beside them.
         let tried = searched["settings"].as_array().expect("some").len();
@@ -455,7 +457,9 @@ fn echoing_calls(folder: &Path, count: usize) {
 
 #[test]
 fn a_sweep_over_calls_tries_barge_in_too_and_what_it_takes_is_written() {
-    let shop = shop();
+    // An echo that lasts is an answering machine's long first words to the ear, and it would hang up.
+    let campaign = "[vad] # ours\nthreshold = 0.5 # as it came\n[machine]\ndetect = \"off\"\n";
+    let shop = Shop::open(&Wish { carrier: "kind = \"sim\"", campaign, leads: 1 });
     let folder = shop.path("labelled");
     echoing_calls(&folder, 4);
     let sweep = |more: &[&str]| {
@@ -516,43 +520,6 @@ fn a_sweep_over_calls_tries_barge_in_too_and_what_it_takes_is_written() {
 }
 
 #[test]
-fn a_call_with_an_agent_stops_where_it_stopped_live_also_in_the_agents_own_turns() {
-    let carrier = "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 20\nmax_live_calls = 10\nfaults = { callee_converses = 1.0 }";
-    let campaign = "[call]\nmax = \"40s\"\n[agent]\nkind = \"echo\"\n";
-    let shop = Shop::open(&Wish { carrier, campaign, leads: 24 });
-    let ended = code(&run(&mut shop.campaign(&["run", "c", "--yes", "--drain", "--quiet"])));
-    assert!([0, 3].contains(&ended), "{ended}");
-    let told = run(common::ahoy(shop.dir.path()).args(["replay", "barge", "--campaign", "c", "--json"]));
-    let mut told = lines(&told);
-    let sums = told.pop().expect("sums")["sums"].clone();
-    let (mut turns, mut live, mut same, mut of_agent) = (0, 0, 0, 0);
-    for call in &told {
-        let log = PathBuf::from(call["file"].as_str().expect("a name")).with_file_name("events.jsonl");
-        let log = fs::read_to_string(log).expect("a log");
-        turns += log.lines().filter(|line| line.contains("\"event\":\"agent_speaks\"")).count();
-        let stops = |key: &str| -> Vec<(String, u64, u64)> {
-            let ms = |it: &Value, key: &str| it[key].as_u64().expect("ms");
-            let of =
-                |it: &Value| (it["clip"].as_str().expect("a clip").to_owned(), ms(it, "onset_ms"), ms(it, "clear_ms"));
-            call[key].as_array().expect("stops").iter().map(of).collect()
-        };
-        let again = stops("stops");
-        for stop in stops("live") {
-            let near = |a: u64, b: u64| a.abs_diff(b) <= 52;
-            let found = again.iter().any(|it| it.0 == stop.0 && near(it.1, stop.1) && near(it.2, stop.2));
-            live += 1;
-            same += u64::from(found);
-            if stop.0 == "agent" {
-                of_agent += 1;
-            }
-        }
-    }
-    println!("{turns} turns of agents; {live} stops, {of_agent} of them of the agent's voice; {same} the same; {sums}");
-    assert!(turns >= 20 && of_agent >= 4, "{turns} turns, {of_agent} stops of the agent");
-    assert!(same * 10 >= live * 9, "{same} of {live} stops are where they were: {sums}");
-}
-
-#[test]
 fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is_missed() {
     let shop = shop();
     let folder = shop.path("one");
@@ -597,4 +564,59 @@ fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is
     assert_eq!((told["stops"].as_u64(), told["false_stops"].as_u64()), (Some(1), Some(0)), "{told}");
     let told = sums(&barge(&["--min-speech-ms", "2000"]));
     assert_eq!((told["stops"].as_u64(), told["missed_stops"].as_u64()), (Some(0), Some(0)), "too short for it: {told}");
+}
+
+#[test]
+fn labels_are_proposed_without_a_terminal_and_never_over_those_that_are_there() {
+    let shop = shop();
+    let folder = shop.path("labelled");
+    fs::create_dir_all(&folder).expect("made");
+    let (one, two) = (recording(&folder, "one", 6, 1), recording(&folder, "two", 4, 1));
+    let truth = fs::read_to_string(one.with_extension("labels.txt")).expect("labels");
+    fs::remove_file(one.with_extension("labels.txt")).expect("there");
+    fs::write(folder.join("text.wav"), "this is no sound").expect("written");
+    let label = |more: &[&str]| run(common::ahoy(shop.dir.path()).args(["replay", "label"]).arg(&folder).args(more));
+    let refused = label(&[]);
+    assert_eq!(code(&refused), 2);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--propose"), "{refused:?}");
+    let kept = fs::read_to_string(two.with_extension("labels.txt")).expect("labels");
+    let told = label(&["--propose", "--json"]);
+    assert_eq!(code(&told), 3, "one is no sound");
+    let written: Vec<Option<u64>> = lines(&told).iter().map(|it| it["written"].as_u64()).collect();
+    assert_eq!(written, [Some(6), None]);
+    assert_eq!(fs::read_to_string(two.with_extension("labels.txt")).expect("labels"), kept);
+    // They are where the words are, by a hand's breadth.
+    let spans = |text: &str| -> Vec<f64> {
+        text.lines()
+            .flat_map(|line| line.split('\t').take(2).map(|it| it.parse().expect("seconds")).collect::<Vec<f64>>())
+            .collect()
+    };
+    let proposed = fs::read_to_string(one.with_extension("labels.txt")).expect("proposed");
+    let apart: Vec<f64> = spans(&proposed).iter().zip(spans(&truth)).map(|(a, b)| (a - b).abs()).collect();
+    assert!(apart.len() == 12 && apart.iter().all(|it| *it < 0.12), "{apart:?}");
+    assert_eq!(
+        code(&run(common::ahoy(shop.dir.path()).args(["replay", "sweep"]).arg(&one))),
+        0,
+        "and a sweep takes them"
+    );
+    // Asked for, they are replaced, in their own form, and kept.
+    fs::remove_file(folder.join("text.wav")).expect("there");
+    fs::rename(two.with_extension("labels.txt"), folder.join("two.rttm")).expect("there");
+    let mine = "SPEAKER two 1 0.5 0.4 <NA> <NA> me <NA> <NA>\n";
+    fs::write(folder.join("two.rttm"), mine).expect("written");
+    assert_eq!(code(&label(&["--propose", "--force", "--quiet"])), 0);
+    assert_eq!(fs::read_to_string(folder.join("two.rttm.bak")).expect("kept"), mine);
+    assert_eq!(fs::read_to_string(folder.join("two.rttm")).expect("written").lines().count(), 4);
+    assert!(!two.with_extension("labels.txt").exists());
+    // The form of a new file is chosen.
+    for (form, file) in [("csv", "one.csv"), ("textgrid", "one.TextGrid"), ("vtt", "one.vtt")] {
+        let alone = shop.path(form);
+        fs::create_dir_all(&alone).expect("made");
+        fs::copy(&one, alone.join("one.wav")).expect("copied");
+        let told =
+            run(common::ahoy(shop.dir.path()).args(["replay", "label", "--propose", "--ending", form]).arg(&alone));
+        assert!(code(&told) == 0 && alone.join(file).is_file(), "{form}");
+        let heard = run(common::ahoy(shop.dir.path()).args(["replay", "run"]).arg(&alone));
+        assert!(String::from_utf8_lossy(&heard.stderr).contains("6 utterances"), "{form}: {heard:?}");
+    }
 }

@@ -18,12 +18,14 @@ mod axes;
 mod barge;
 mod cut;
 mod hold;
+mod label;
 mod page;
 mod sweep;
 
 use barge::{BARGE_HELP, BargeArgs};
 use cut::{RUN_HELP, RunArgs};
 use hold::{APPLY_HELP, ApplyArgs, CHECK_HELP, CheckArgs};
+use label::{LABEL_HELP, LabelArgs};
 use page::{REPORT_HELP, ReportArgs};
 use sweep::{SWEEP_HELP, SweepArgs};
 
@@ -48,6 +50,9 @@ enum ReplayCommand {
     /// The sweep as a page: heat map, front, and what the settings of now lose, to look at and to hear
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Mark in the terminal what was said in recordings: play, mark, mend, undo
+    #[command(after_help = LABEL_HELP)]
+    Label(LabelArgs),
     /// Hold labelled recordings to what was caught when they were frozen: for CI
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -134,6 +139,7 @@ pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
         ReplayCommand::Barge(args) => barge::barge(args, context),
         ReplayCommand::Sweep(args) => sweep::sweep_files(args, context),
         ReplayCommand::Report(args) => page::report(args, context),
+        ReplayCommand::Label(args) => label::label(args, context),
         ReplayCommand::Check(args) => hold::check_files(args, context),
         ReplayCommand::Apply(args) => hold::apply_settings(args, context),
     }

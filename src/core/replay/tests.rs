@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::labels::{Form, Utterance, read};
+use super::labels::{ENDINGS, Form, Utterance, read, write};
 use super::score::{By, Tally, share};
 use super::search::Search;
 use super::sweep::{Case, Grid, Point, judge, mark_front, recommend, wants};
@@ -191,6 +191,42 @@ fn a_text_grid_and_subtitles_give_the_words_and_a_tag_before_them_is_their_langu
 }
 
 #[test]
+fn labels_that_are_written_are_read_back_in_every_form() {
+    let words = ["bg: кога?", "", "a, b", "say \"when\" now", "1 --> 2", "# no comment", "-", "c'est combien ?"];
+    for seed in 0..50 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut at = 0;
+        let labels: Vec<Utterance> = (0..random.usize(..12))
+            .map(|_| {
+                let start_ms = at + [0, random.u64(..4_000_000)][random.usize(..2)];
+                at = start_ms + 10 + random.u64(..5_000);
+                let text = words[random.usize(..words.len())].to_owned();
+                Utterance { start_ms, end_ms: at, text }
+            })
+            .collect();
+        for (ending, form) in ENDINGS {
+            let text = write(&labels, ending, "my call", at + 500);
+            let back = match read(&text, form) {
+                Ok(back) => back,
+                // These two hold something or are none.
+                Err(_) if labels.is_empty() && matches!(form, Form::TextGrid | Form::Subtitles) => continue,
+                Err(why) => panic!("{ending}, seed {seed}: {why}\n{text}"),
+            };
+            let wanted = labels.iter().map(|it| {
+                let text = match form {
+                    Form::Rttm => String::new(),
+                    Form::TextGrid if it.text.is_empty() => "-".to_owned(),
+                    Form::Subtitles => it.text.replace("-->", "→"),
+                    Form::Audacity | Form::Csv | Form::TextGrid => it.text.clone(),
+                };
+                Utterance { text, ..it.clone() }
+            });
+            assert_eq!(back, wanted.collect::<Vec<_>>(), "{ending}, seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn lost_phrases_are_counted_by_their_words_and_their_language() {
     let say = |start_ms, text: &str| Utterance { text: text.to_owned(), ..said(start_ms, start_ms + 400) };
     let utterances = [say(1_000, "bg: Кога?"), say(3_000, "bg: кога"), say(5_000, "when?"), say(7_000, "")];
@@ -202,4 +238,36 @@ fn lost_phrases_are_counted_by_their_words_and_their_language() {
     let mut shares = std::collections::BTreeMap::new();
     share(&mut shares, By::Language, &utterances, &[segment]);
     assert_eq!(shares.keys().collect::<Vec<_>>(), ["-", "bg"]);
+}
+
+#[test]
+fn what_is_proposed_owns_the_words_of_the_example_set_within_some_hundredths() {
+    let (mut said, mut owned, mut falsely, mut off) = (0, 0, 0, Vec::new());
+    for case in examples() {
+        let sound = crate::core::sound::wav::read(&std::fs::read(&case.name).expect("there")).expect("a WAV");
+        let proposed = propose::propose(&sound).expect("heard");
+        let (mut mine, mut untrue) = (0, 0);
+        for it in &case.said {
+            let touching: Vec<_> =
+                proposed.iter().filter(|p| p.start_ms < it.end_ms && p.end_ms > it.start_ms).collect();
+            if let [one] = touching[..]
+                && case.said.iter().filter(|u| one.start_ms < u.end_ms && one.end_ms > u.start_ms).count() == 1
+            {
+                mine += 1;
+                off.push(one.start_ms.abs_diff(it.start_ms).max(one.end_ms.abs_diff(it.end_ms)));
+            }
+        }
+        for p in &proposed {
+            untrue += u64::from(!case.said.iter().any(|u| p.start_ms < u.end_ms && p.end_ms > u.start_ms));
+        }
+        println!("{}: {mine} of {}, {untrue} false", case.name, case.said.len());
+        said += case.said.len();
+        owned += mine;
+        falsely += untrue;
+    }
+    off.sort_unstable();
+    let p = |percent: usize| off[(off.len() * percent).div_ceil(100) - 1];
+    println!("{owned} of {said} owned, {falsely} false; edges off by p50 {} p90 {} max {} ms", p(50), p(90), p(100));
+    assert!(owned * 100 >= said * 97 && falsely == 0, "{owned} of {said}, {falsely} false");
+    assert!(p(50) <= 20 && p(90) <= 60, "p50 {} p90 {}", p(50), p(90));
 }
