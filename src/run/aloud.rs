@@ -41,6 +41,11 @@ impl Loudspeaker {
         }));
     }
 
+    /// Whether something plays.
+    pub fn is_playing(&self) -> bool {
+        self.playing.as_ref().is_some_and(|playing| !playing.is_finished())
+    }
+
     /// Stops what plays.
     pub fn stop(&mut self) {
         if let Some(playing) = self.playing.take() {

@@ -131,16 +131,12 @@ impl Screen {
     }
 
     fn draw(&self, lines: &[String]) -> Result<(), Failure> {
-        let (rows, _) = self.term.size();
-        let mut text = String::from("\u{1b}[H");
-        for line in lines.iter().take(usize::from(rows)) {
-            if text.len() > 3 {
-                text.push_str("\r\n");
-            }
-            text.push_str(line);
-            text.push_str("\u{1b}[K");
-        }
-        text.push_str("\u{1b}[J");
+        let rows = usize::from(self.term.size().0).max(1);
+        // In a low terminal the head and what is said at the foot are worth more than the picture.
+        let missing = lines.len().saturating_sub(rows);
+        let shown = lines.iter().enumerate().filter(|(at, _)| *at == 0 || *at > missing);
+        let shown: Vec<String> = shown.take(rows).map(|(_, line)| format!("{line}\u{1b}[K")).collect();
+        let text = format!("\u{1b}[H{}\u{1b}[J", shown.join("\r\n"));
         self.term.write_str(&text).map_err(broken)
     }
 
@@ -262,6 +258,7 @@ fn edit(
             Wish::Nothing => continue,
             Wish::Play(from, to) => {
                 match speaker.player() {
+                    Ok(_) if speaker.is_playing() => speaker.stop(),
                     Ok(_) => speaker.play(wav::write(&piece(&it.sound, from, to))),
                     Err(why) => editor.tell(why),
                 }

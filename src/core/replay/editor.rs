@@ -56,7 +56,7 @@ pub enum Key {
 pub enum Wish {
     /// Nothing: draw again.
     Nothing,
-    /// Play a piece, ms; what plays stops.
+    /// Play a piece, ms; if something plays, stop it instead.
     Play(u64, u64),
     /// Write the labels down.
     Save,

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 pub type Place = Vec<usize>;
 
 /// Places that are given out at once. Fixed, so that a search is the same on any number of cores.
-const BATCH: usize = 16;
+const BATCH: usize = 8;
 /// Of the places that may be tried, one in so many is spread over everything first.
 const SPREAD: usize = 5;
 /// Draws of a place that was not tried yet, before they are counted through.
@@ -35,17 +35,18 @@ impl Search {
     pub fn new(axes: Vec<usize>, first: Place, most: usize) -> Search {
         assert!(axes.len() == first.len() && axes.iter().zip(&first).all(|(size, at)| at < size), "on the lattice");
         let all = axes.iter().fold(1_usize, |all, size| all.saturating_mul(*size));
-        let widest = axes.iter().copied().max().unwrap_or(1);
-        Search {
+        let mut search = Search {
             most: most.clamp(1, all),
-            stride: (widest / 4).next_power_of_two().max(1),
+            stride: 1,
             known: HashSet::from([first.clone()]),
             tried: vec![first],
             axes,
             wants: Vec::new(),
             front: Vec::new(),
             best: None,
-        }
+        };
+        search.stride = search.widest();
+        search
     }
 
     /// How many will be tried.
@@ -109,35 +110,52 @@ impl Search {
         self.add(place);
     }
 
-    /// What lies beside the best one, then beside those that none beats; in smaller steps if nothing is left.
+    /// What lies beside the best one, at every distance, then beside those that none beats, in smaller steps once nothing is left.
     fn beside(&mut self, until: usize, draw: &mut dyn FnMut(usize) -> usize) {
-        while self.tried.len() < until {
-            let before = self.tried.len();
-            let mut centres: Vec<usize> = self.best.into_iter().collect();
-            centres.extend(self.front.iter().rev());
+        let before = self.tried.len();
+        if let Some(best) = self.best {
+            let mut stride = self.widest();
+            while stride > 0 {
+                self.around(best, stride, until);
+                stride /= 2;
+            }
+        }
+        while self.tried.len() == before {
+            let centres: Vec<usize> = self.front.iter().rev().copied().collect();
             for centre in centres {
-                for axis in 0..self.axes.len() {
-                    let (at, size) = (self.tried[centre][axis], self.axes[axis]);
-                    let steps = [at.checked_sub(self.stride), Some(at + self.stride)];
-                    for step in steps.into_iter().flatten() {
-                        if step < size && self.tried.len() < until {
-                            let mut place = self.tried[centre].clone();
-                            place[axis] = step;
-                            self.add(place);
-                        }
-                    }
-                }
+                self.around(centre, self.stride, until);
             }
             match (self.tried.len() > before, self.stride) {
                 // Judged before more is built on them.
                 (true, _) => return,
                 (false, 1) => {
-                    // A new start, and large steps from whatever it shows.
-                    self.spread(draw);
-                    self.stride = (self.axes.iter().copied().max().unwrap_or(1) / 4).next_power_of_two().max(1);
+                    if until > before {
+                        // A new start, and large steps from whatever it shows.
+                        self.spread(draw);
+                        self.stride = self.widest();
+                    }
                     return;
                 }
                 (false, _) => self.stride /= 2,
+            }
+        }
+    }
+
+    /// Half of the longest axis.
+    fn widest(&self) -> usize {
+        (self.axes.iter().copied().max().unwrap_or(1) / 2).next_power_of_two().max(1)
+    }
+
+    /// The places one stride away from that one, along one axis each.
+    fn around(&mut self, centre: usize, stride: usize, until: usize) {
+        for axis in 0..self.axes.len() {
+            let (at, size) = (self.tried[centre][axis], self.axes[axis]);
+            for step in [at.checked_sub(stride), Some(at + stride)].into_iter().flatten() {
+                if step < size && self.tried.len() < until {
+                    let mut place = self.tried[centre].clone();
+                    place[axis] = step;
+                    self.add(place);
+                }
             }
         }
     }

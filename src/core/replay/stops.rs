@@ -171,11 +171,22 @@ pub fn mark_front(points: &mut [StopPoint]) {
 }
 
 /// The setting that we would take: the fewest stops that are false or missed, and of those the soonest; of equals the one
-/// that stands first. With the reason. `None` of nothing.
+/// that is nearest to the first, what runs now. With the reason. `None` of nothing.
 pub fn recommend(points: &[StopPoint]) -> Option<(usize, String)> {
+    let now = points.first()?;
+    let changes = |it: &StopPoint| {
+        let values = [
+            it.min_speech_ms != now.min_speech_ms,
+            it.protect_ms != now.protect_ms,
+            it.restart_under_ms != now.restart_under_ms,
+            it.back_channel_ms != now.back_channel_ms,
+            it.echo != now.echo,
+        ];
+        values.into_iter().filter(|it| *it).count() as f64 + f64::from((it.threshold - now.threshold).abs())
+    };
     let key = |point: &StopPoint| {
         let [falsely, missed, p95, p50] = wants(point);
-        [falsely + missed, falsely, p95, p50]
+        [falsely + missed, falsely, p95, p50, -changes(point)]
     };
     // The last of equals is taken: backwards it is the first.
     let all = points.iter().enumerate().rev();

@@ -9,6 +9,7 @@ use super::labels::Utterance;
 use super::score::{Figures, Tally};
 use super::search::{Place, beats};
 use crate::core::config::Vad;
+use crate::core::figures::Quantiles;
 
 /// A recording with what was said in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,49 +174,72 @@ fn between(tallies: &[Tally], draw: &mut dyn FnMut(usize) -> usize) -> Option<(f
     Some((shares[DRAWS / 40], shares[DRAWS - 1 - DRAWS / 40]))
 }
 
-/// What is wanted of a setting, each the larger the better: short utterances owned, few false segments, a short wait, whole
-/// beginnings, a short prefix.
-pub fn wants(point: &Point) -> [f64; 5] {
+/// What is wanted of a setting, each the larger the better: short utterances owned, few false segments, an end and a start that
+/// are known soon, all utterances owned, whole beginnings, a short prefix.
+pub fn wants(point: &Point) -> [f64; 7] {
     let figures = &point.figures;
-    let owned = figures.short_owned_percent.or(figures.owned_percent).unwrap_or(0.0);
-    let delay = figures.end_ms.map_or(f64::MAX, |it| it.p90 as f64);
-    let whole = figures.whole_percent.unwrap_or(0.0);
-    [owned, -figures.false_per_minute, -delay, whole, -(point.prefix_padding_ms as f64)]
+    let short = figures.short_owned_percent.or(figures.owned_percent).unwrap_or(0.0);
+    let late = |it: Option<Quantiles<u64>>| it.map_or(f64::MAX, |it| it.p90 as f64);
+    [
+        short,
+        -figures.false_per_minute,
+        -late(figures.end_ms),
+        -late(figures.start_ms),
+        figures.owned_percent.unwrap_or(0.0),
+        figures.whole_percent.unwrap_or(0.0),
+        -(point.prefix_padding_ms as f64),
+    ]
 }
 
 /// Marks the settings that no other one beats.
 pub fn mark_front(points: &mut [Point]) {
-    let all: Vec<[f64; 5]> = points.iter().map(wants).collect();
+    let all: Vec<[f64; 7]> = points.iter().map(wants).collect();
     for (point, own) in points.iter_mut().zip(&all) {
         point.front = !all.iter().any(|other| beats(other, own));
     }
 }
 
-/// Short utterances that a recommendation may give up for a shorter wait, in percent of them.
+/// Utterances that a recommendation may give up for a shorter wait, in percent of them.
 const GIVES_UP: f64 = 1.0;
 /// False segments a minute that are borne: the bound of the quality figures.
 const FALSE_BORNE: f64 = 0.5;
 
-/// The setting that we would take: of those that bear false segments and own nearly as many short utterances as the best,
-/// the one whose callees wait least; of equals the one that keeps most beginnings, with the shortest prefix. With the reason.
-/// `None` of nothing.
+/// The setting that we would take: of those that bear false segments, own nearly as many short utterances as the best, and of these
+/// nearly as many of all, the one whose callees wait least; of equals the one that keeps most beginnings, with the shortest prefix, and
+/// that is nearest to the first, what runs now. With the reason. `None` of nothing.
 pub fn recommend(points: &[Point]) -> Option<(usize, String)> {
+    let now = points.first()?;
     let calm = points.iter().any(|point| point.figures.false_per_minute <= FALSE_BORNE);
-    let able = |point: &&Point| !calm || point.figures.false_per_minute <= FALSE_BORNE;
-    let best = points.iter().filter(able).map(|point| wants(point)[0]).max_by(f64::total_cmp)?;
-    let good = points.iter().enumerate().filter(|(_, it)| able(it) && wants(it)[0] >= best - GIVES_UP);
-    let (at, point) = good.max_by(|(_, a), (_, b)| {
+    let able = |point: &Point| !calm || point.figures.false_per_minute <= FALSE_BORNE;
+    let mut good: Vec<(usize, &Point)> = points.iter().enumerate().filter(|(_, it)| able(it)).collect();
+    let mut keep = |share: fn(&Point) -> f64| {
+        let best = good.iter().map(|(_, it)| share(it)).fold(f64::MIN, f64::max);
+        good.retain(|(_, it)| share(it) >= best - GIVES_UP);
+        best
+    };
+    let (short, all) = (keep(|it| wants(it)[0]), keep(|it| wants(it)[4]));
+    let changes = |it: &Point| {
+        let spans = [
+            it.silence_ms != now.silence_ms,
+            it.min_speech_ms != now.min_speech_ms,
+            it.prefix_padding_ms != now.prefix_padding_ms,
+        ];
+        spans.into_iter().filter(|it| *it).count() as f64 + f64::from((it.threshold - now.threshold).abs())
+    };
+    // The last of equals is taken: backwards it is the first.
+    let (at, point) = good.into_iter().rev().max_by(|(_, a), (_, b)| {
         let key = |point: &Point| {
-            let [owned, calm, delay, whole, prefix] = wants(point);
-            [delay, owned, calm, whole, prefix]
+            let [short, calm, end, start, all, whole, prefix] = wants(point);
+            [end, short, all, calm, start, whole, prefix, -changes(point)]
         };
         key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
     })?;
     let wait = point.figures.end_ms.map_or("nobody waits".to_owned(), |it| format!("p90 {} ms", it.p90));
     let falsely = if calm { format!("at most {FALSE_BORNE}") } else { "none of them at most 0.5".to_owned() };
     let reason = format!(
-        "of the settings with {falsely} false segments a minute and within {GIVES_UP} % of the best share of short \
-         utterances owned ({best:.1} %), it knows the end of a turn soonest ({wait}); {:.1} % of the owned begin within their segment",
+        "of the settings with {falsely} false segments a minute and within {GIVES_UP} % of the best shares of short utterances \
+         ({short:.1} %) and then of all ({all:.1} %) owned, it knows the end of a turn soonest ({wait}); {:.1} % of the owned begin \
+         within their segment",
         point.figures.whole_percent.unwrap_or(0.0)
     );
     Some((at, reason))

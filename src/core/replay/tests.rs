@@ -95,6 +95,26 @@ fn a_sweep_finds_the_threshold_under_which_the_quiet_words_are() {
     assert!(points.iter().filter(|it| it.front).count() < points.len());
 }
 
+#[test]
+fn a_setting_that_splits_long_sentences_is_not_taken_for_its_short_wait() {
+    // A short word, and a sentence whose speaker thinks for 480 ms in the middle.
+    let parts = [(0.1, 40), (0.9, 10), (0.1, 60), (0.9, 30), (0.1, 15), (0.9, 30), (0.1, 60)];
+    let utterances = vec![said(1_280, 1_600), said(3_520, 5_920)];
+    let cases: Vec<Case> =
+        (0..5).map(|nth| Case { name: nth.to_string(), track: track(&parts), said: utterances.clone() }).collect();
+    let points: Vec<Point> =
+        Grid::default().settings(&vad()).iter().map(|vad| judge(&cases, vad, &mut |_| 0)).collect();
+    let hasty = points.iter().find(|it| it.silence_ms == 300).expect("tried");
+    assert_eq!((hasty.figures.short_owned_percent, hasty.figures.owned_percent), (Some(100.0), Some(50.0)));
+    let (at, reason) = recommend(&points).expect("one");
+    assert_eq!((points[at].silence_ms, points[at].figures.owned_percent), (500, Some(100.0)), "{reason}");
+    // Of equals the one that changes least: the first stands for what runs now.
+    let now = points.iter().position(|it| it.threshold == 0.7 && it.silence_ms == 500 && it.min_speech_ms == 32);
+    let mut from_now = vec![points[now.expect("tried")].clone()];
+    from_now.extend(points.iter().cloned());
+    assert_eq!(recommend(&from_now).expect("one").0, 0, "it is as good as any");
+}
+
 /// The example set of the project, heard.
 fn examples() -> Vec<Case> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/ear");
@@ -124,7 +144,7 @@ fn a_search_takes_what_the_full_grid_takes_on_the_example_set() {
         let all: Vec<Point> = grid.settings(&base).iter().map(judged).collect();
         assert!(all.len() > 8 * most, "{} settings are no task", all.len());
         let (best, reason) = recommend(&all).expect("one");
-        for seed in 0..10 {
+        for seed in 0..30 {
             let mut random = fastrand::Rng::with_seed(seed);
             let (axes, first) = grid.lattice(&base);
             let (mut search, mut points) = (Search::new(axes, first, most), Vec::new());
@@ -268,6 +288,6 @@ fn what_is_proposed_owns_the_words_of_the_example_set_within_some_hundredths() {
     off.sort_unstable();
     let p = |percent: usize| off[(off.len() * percent).div_ceil(100) - 1];
     println!("{owned} of {said} owned, {falsely} false; edges off by p50 {} p90 {} max {} ms", p(50), p(90), p(100));
-    assert!(owned * 100 >= said * 97 && falsely == 0, "{owned} of {said}, {falsely} false");
-    assert!(p(50) <= 20 && p(90) <= 60, "p50 {} p90 {}", p(50), p(90));
+    assert!(owned == said && falsely == 0, "{owned} of {said}, {falsely} false");
+    assert!(p(50) <= 10 && p(90) <= 30, "p50 {} p90 {}", p(50), p(90));
 }
