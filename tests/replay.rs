@@ -116,6 +116,35 @@ fn labelled_recordings_are_scored_swept_and_the_choice_is_written_with_all_comme
     assert_eq!(told[0]["settings"].as_array().expect("all").len(), 9 * 7 * 4);
     let front = told[0]["settings"].as_array().expect("all").iter().filter(|it| it["front"] == true).count();
     assert!((1..100).contains(&front), "{front}");
+    // A search of a third of the grid takes what is as good, the same for the same seed, and says how much it tried.
+    let axes =
+        ["--thresholds", "0.3,0.35,0.4,0.45,0.5,0.55,0.6,0.7,0.8", "--silences-ms", "300,400,500,600,700,800,900"];
+    let search = |seed: &str| {
+        let more = ["--min-speech-ms", "32,64,96,128", "--prefixes-ms", "300", "--search", "--points", "84"];
+        let told = ahoy(&[&["sweep", "--json", "--seed", seed][..], &axes, &more].concat());
+        assert_eq!(code(&told), 0);
+        lines(&told).remove(0)
+    };
+    let (one, again, other) = (search("1"), search("1"), search("2"));
+    assert_eq!(one, again);
+    assert_ne!(one["settings"], other["settings"]);
+    for searched in [&one, &other] {
+        let found = &searched["recommended"]["setting"];
+        let figures = |it: &Value| {
+            let plain =
+                ["short_owned_percent", "whole_percent", "false_per_minute"].map(|key| it["figures"][key].clone());
+            (plain, it["figures"]["end_ms"]["p90"].clone())
+        };
+        assert_eq!(figures(found), figures(best), "{found} {best}");
+        assert_eq!((searched["of"].as_u64(), searched["barge_in"].is_null()), (Some(252), true));
+        // The settings of now are on the grid: they may be among the 84, or beside them.
+        let tried = searched["settings"].as_array().expect("some").len();
+        assert!((84..=85).contains(&tried) && searched["tried"].as_u64() == Some(tried as u64), "{tried}");
+    }
+    let told = ahoy(&["sweep", "--search", "--points", "20", "--seed", "7"]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains(" of 14280 settings tried, seed 7"), "{told:?}");
+    assert_eq!(code(&ahoy(&["sweep", "--points", "20"])), 2, "points of what?");
+    assert_eq!(code(&ahoy(&["sweep", "--barge-thresholds", "0.5"])), 2, "there is no call");
     let out = shop.path("vad.html");
     let page = ahoy(&["report", "--campaign", "c", "--out", out.to_str().expect("UTF-8")]);
     assert_eq!(code(&page), 0);
@@ -388,6 +417,117 @@ fn the_stops_of_live_calls_come_out_of_their_recordings_at_the_same_places() {
     assert!(deafer["stops"] == 0 || delay(&deafer) >= delay(&barge(&[]).1) + 200, "{deafer}");
 }
 
+/// Two channels as a WAV, the callee left.
+fn two_channels(them: &[i16], us: &[i16]) -> Vec<u8> {
+    let both = them.iter().zip(us).flat_map(|(them, us)| [*them, *us]).collect();
+    let mut wav = wav::write(&Pcm { samples: both, rate: 16_000 });
+    // The same bytes as two channels at half the rate.
+    wav[22..24].copy_from_slice(&2_u16.to_le_bytes());
+    wav[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
+    wav[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
+    wav[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    wav
+}
+
+/// Calls of ours over lines that give our own voice back, labelled: of each, one word over our voice, or none.
+fn echoing_calls(folder: &Path, count: usize) {
+    let voice: Vec<i16> = WORDS.iter().cycle().take(14).flat_map(|it| g711::decode_ulaw(it)).take(10 * 8_000).collect();
+    for nth in 0..count {
+        let call = folder.join(format!("call{nth}"));
+        fs::create_dir_all(&call).expect("made");
+        let mut noise = fastrand::Rng::with_seed(nth as u64);
+        let us: Vec<i16> = voice.iter().copied().chain(vec![0; 16_000]).collect();
+        let (delay, mut labels) = (2_400 + nth * 160, String::new());
+        let mut them: Vec<i16> =
+            (0..us.len()).map(|at| at.checked_sub(delay).map_or(0, |at| us[at] / 6) + noise.i16(-20..20)).collect();
+        if nth % 2 == 0 {
+            let (word, at) = (g711::decode_ulaw(WORDS[2]), 6 * 8_000);
+            for (to, from) in them[at..].iter_mut().zip(&word) {
+                *to = to.saturating_add(*from);
+            }
+            labels = format!("6.0\t{:.3}\thow much?\n", 6.0 + word.len() as f64 / 8_000.0);
+        }
+        fs::write(call.join("audio.wav"), two_channels(&them, &us)).expect("written");
+        fs::write(call.join("audio.labels.txt"), labels).expect("written");
+        let play = "{\"ms\":0,\"media_ms\":0,\"event\":\"play\",\"clip\":\"greeting\",\"total_ms\":10000,\"marks_ms\":[10000]}\n";
+        fs::write(call.join("events.jsonl"), play).expect("written");
+    }
+}
+
+#[test]
+fn a_sweep_over_calls_tries_barge_in_too_and_what_it_takes_is_written() {
+    // An echo that lasts is an answering machine's long first words to the ear, and it would hang up.
+    let campaign = "[vad] # ours\nthreshold = 0.5 # as it came\n[machine]\ndetect = \"off\"\n";
+    let shop = Shop::open(&Wish { carrier: "kind = \"sim\"", campaign, leads: 1 });
+    let folder = shop.path("labelled");
+    echoing_calls(&folder, 4);
+    let sweep = |more: &[&str]| {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "sweep", "--campaign", "c", "--thresholds", "0.5"]).arg(&folder).args(more))
+    };
+    let axes = ["--barge-thresholds", "0.5,0.7", "--barge-min-speech-ms", "64,320", "--barge-echo", "true,false"];
+    let told = sweep(&[&["--json", "--barge-back-channel-ms", "500"][..], &axes].concat());
+    assert_eq!(code(&told), 0);
+    let told = lines(&told).remove(0)["barge_in"].clone();
+    let all = told["settings"].as_array().expect("all").clone();
+    // Eight, and the one of now: 0.6.
+    assert_eq!((all.len(), told["now"]["threshold"].as_f64()), (9, Some(f64::from(0.6_f32))), "{told}");
+    let wrong = |it: &Value| {
+        let count = |key: &str| it["figures"][key].as_u64().expect("labelled");
+        (count("false_stops"), count("missed_stops"))
+    };
+    let deaf_to_echo = |it: &Value| it["echo"] == true;
+    // Without the gate our own voice stops us, on lines that give it back.
+    for it in all.iter().filter(|it| !deaf_to_echo(it) && it["min_speech_ms"] == 64) {
+        assert!(wrong(it).0 >= 2 && it["false_on_echoing_lines"].as_u64() == Some(wrong(it).0), "{it}");
+    }
+    let best = &told["recommended"]["setting"];
+    assert!(deaf_to_echo(best) && best["front"] == true, "{told}");
+    assert!(all.iter().all(|it| wrong(it).0 + wrong(it).1 >= wrong(best).0 + wrong(best).1), "{told}");
+    assert!(told["recommended"]["reason"].as_str().expect("words").contains("over 4 labelled calls"), "{told}");
+    // What the network made of a call is judged once for all of them: the ninth comes out as it does alone.
+    let last = all.last().expect("nine");
+    let alone = run(common::ahoy(shop.dir.path())
+        .args(["replay", "barge", "--campaign", "c", "--threshold", "0.7", "--min-speech-ms", "320", "--json"])
+        .arg(&folder));
+    let alone = lines(&alone).pop().expect("sums")["sums"].clone();
+    assert_eq!((last["threshold"].as_f64(), last["min_speech_ms"].as_u64()), (Some(f64::from(0.7_f32)), Some(320)));
+    let same =
+        |it: &Value| ["stops", "delay_ms", "heard_percent", "false_stops", "held_echo"].map(|key| it[key].clone());
+    assert_eq!((last["echo"].as_bool(), same(&last["figures"])), (Some(true), same(&alone)), "{alone}");
+    // A setting that stops at nothing misses what now could have stopped: two people spoke.
+    let deaf =
+        sweep(&["--json", "--barge-thresholds", "0.6", "--barge-min-speech-ms", "5000", "--barge-protect-ms", "60000"]);
+    let deaf = lines(&deaf).remove(0)["barge_in"]["settings"].as_array().expect("all")[1].clone();
+    assert_eq!((deaf["figures"]["stops"].as_u64(), wrong(&deaf)), (Some(0), (0, 2)), "{deaf}");
+    // A search that may try them all finds the same; the table and the page show them.
+    let searched =
+        sweep(&[&["--json", "--search", "--seed", "1", "--barge-back-channel-ms", "500"][..], &axes].concat());
+    let searched = lines(&searched).remove(0)["barge_in"].clone();
+    assert_eq!(wrong(&searched["recommended"]["setting"]), wrong(best));
+    let shown = sweep(&axes);
+    let (table, words) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(table.contains("by echo") && words.contains("--barge-echo true"), "{table} {words}");
+    assert!(!String::from_utf8_lossy(&sweep(&["--no-barge-in"]).stdout).contains("by echo"));
+    let page = {
+        let mut command = common::ahoy(shop.dir.path());
+        run(command.args(["replay", "report", "--campaign", "c", "--thresholds", "0.5"]).arg(&folder).args(axes))
+    };
+    assert!(String::from_utf8_lossy(&page.stdout).contains("Speech over our own voice"));
+
+    let file = shop.path("campaigns/c/campaign.toml");
+    let before = fs::read_to_string(&file).expect("there");
+    let apply = ["replay", "apply", "--campaign", "c", "--barge-threshold", "0.7", "--barge-echo", "true"];
+    assert_eq!(code(&run(common::ahoy(shop.dir.path()).args(apply))), 0);
+    let after = fs::read_to_string(&file).expect("there");
+    assert!(after.contains("[barge_in]\nthreshold = 0.7\n") && after.contains("echo = true"), "{after}");
+    assert!(
+        after.contains("[vad] # ours\nthreshold = 0.5 # as it came\n")
+            && after.starts_with(before.lines().next().expect("one"))
+    );
+    assert_eq!(code(&run(&mut shop.campaign(&["plan", "c"]))), 0, "and the file is still one");
+}
+
 #[test]
 fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is_missed() {
     let shop = shop();
@@ -402,12 +542,7 @@ fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is
             *to = to.saturating_add(*from);
         }
     }
-    let mut wav = wav::write(&Pcm { samples: them.iter().flat_map(|it| [*it, 0]).collect(), rate: 16_000 });
-    // The same bytes as two channels at half the rate.
-    wav[22..24].copy_from_slice(&2_u16.to_le_bytes());
-    wav[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
-    wav[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
-    wav[32..34].copy_from_slice(&4_u16.to_le_bytes());
+    let wav = two_channels(&them, &vec![0; them.len()]);
     let path = folder.join("call.wav");
     fs::write(&path, wav).expect("written");
     let barge = |more: &[&str]| {
@@ -438,4 +573,59 @@ fn a_stop_is_false_where_nothing_was_said_and_an_utterance_that_stops_nothing_is
     assert_eq!((told["stops"].as_u64(), told["false_stops"].as_u64()), (Some(1), Some(0)), "{told}");
     let told = sums(&barge(&["--min-speech-ms", "2000"]));
     assert_eq!((told["stops"].as_u64(), told["missed_stops"].as_u64()), (Some(0), Some(0)), "too short for it: {told}");
+}
+
+#[test]
+fn labels_are_proposed_without_a_terminal_and_never_over_those_that_are_there() {
+    let shop = shop();
+    let folder = shop.path("labelled");
+    fs::create_dir_all(&folder).expect("made");
+    let (one, two) = (recording(&folder, "one", 6, 1), recording(&folder, "two", 4, 1));
+    let truth = fs::read_to_string(one.with_extension("labels.txt")).expect("labels");
+    fs::remove_file(one.with_extension("labels.txt")).expect("there");
+    fs::write(folder.join("text.wav"), "this is no sound").expect("written");
+    let label = |more: &[&str]| run(common::ahoy(shop.dir.path()).args(["replay", "label"]).arg(&folder).args(more));
+    let refused = label(&[]);
+    assert_eq!(code(&refused), 2);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--propose"), "{refused:?}");
+    let kept = fs::read_to_string(two.with_extension("labels.txt")).expect("labels");
+    let told = label(&["--propose", "--json"]);
+    assert_eq!(code(&told), 3, "one is no sound");
+    let written: Vec<Option<u64>> = lines(&told).iter().map(|it| it["written"].as_u64()).collect();
+    assert_eq!(written, [Some(6), None]);
+    assert_eq!(fs::read_to_string(two.with_extension("labels.txt")).expect("labels"), kept);
+    // They are where the words are, by a hand's breadth.
+    let spans = |text: &str| -> Vec<f64> {
+        text.lines()
+            .flat_map(|line| line.split('\t').take(2).map(|it| it.parse().expect("seconds")).collect::<Vec<f64>>())
+            .collect()
+    };
+    let proposed = fs::read_to_string(one.with_extension("labels.txt")).expect("proposed");
+    let apart: Vec<f64> = spans(&proposed).iter().zip(spans(&truth)).map(|(a, b)| (a - b).abs()).collect();
+    assert!(apart.len() == 12 && apart.iter().all(|it| *it < 0.12), "{apart:?}");
+    assert_eq!(
+        code(&run(common::ahoy(shop.dir.path()).args(["replay", "sweep"]).arg(&one))),
+        0,
+        "and a sweep takes them"
+    );
+    // Asked for, they are replaced, in their own form, and kept.
+    fs::remove_file(folder.join("text.wav")).expect("there");
+    fs::rename(two.with_extension("labels.txt"), folder.join("two.rttm")).expect("there");
+    let mine = "SPEAKER two 1 0.5 0.4 <NA> <NA> me <NA> <NA>\n";
+    fs::write(folder.join("two.rttm"), mine).expect("written");
+    assert_eq!(code(&label(&["--propose", "--force", "--quiet"])), 0);
+    assert_eq!(fs::read_to_string(folder.join("two.rttm.bak")).expect("kept"), mine);
+    assert_eq!(fs::read_to_string(folder.join("two.rttm")).expect("written").lines().count(), 4);
+    assert!(!two.with_extension("labels.txt").exists());
+    // The form of a new file is chosen.
+    for (form, file) in [("csv", "one.csv"), ("textgrid", "one.TextGrid"), ("vtt", "one.vtt")] {
+        let alone = shop.path(form);
+        fs::create_dir_all(&alone).expect("made");
+        fs::copy(&one, alone.join("one.wav")).expect("copied");
+        let told =
+            run(common::ahoy(shop.dir.path()).args(["replay", "label", "--propose", "--ending", form]).arg(&alone));
+        assert!(code(&told) == 0 && alone.join(file).is_file(), "{form}");
+        let heard = run(common::ahoy(shop.dir.path()).args(["replay", "run"]).arg(&alone));
+        assert!(String::from_utf8_lossy(&heard.stderr).contains("6 utterances"), "{form}: {heard:?}");
+    }
 }

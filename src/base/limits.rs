@@ -82,6 +82,12 @@ pub const ENGINE_STDERR_BYTES: usize = 2_048;
 pub const CONFIG_BYTES: u64 = 1 << 20;
 /// Bytes of a label file beside a recording.
 pub const LABELS_BYTES: u64 = 4 << 20;
+/// Labels of one recording in the editor: one a second for three hours.
+pub const LABELS: usize = 10_800;
+/// Characters of one label's words that are typed.
+pub const LABEL_CHARS: usize = 200;
+/// Steps that the editor of labels can take back; each keeps the labels as they were.
+pub const LABEL_UNDOS: usize = 1_000;
 
 /// Bytes of one CSV record.
 pub const CSV_RECORD_BYTES: usize = 1 << 20;

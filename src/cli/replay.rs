@@ -14,15 +14,20 @@ use crate::show::words::say;
 use crate::store::replay::{Heard, Party, find, hear};
 use crate::store::workspace::Workspace;
 
+mod axes;
 mod barge;
 mod cut;
 mod hold;
+mod label;
+mod page;
 mod sweep;
 
 use barge::{BARGE_HELP, BargeArgs};
 use cut::{RUN_HELP, RunArgs};
 use hold::{APPLY_HELP, ApplyArgs, CHECK_HELP, CheckArgs};
-use sweep::{REPORT_HELP, ReportArgs, SWEEP_HELP, SweepArgs};
+use label::{LABEL_HELP, LabelArgs};
+use page::{REPORT_HELP, ReportArgs};
+use sweep::{SWEEP_HELP, SweepArgs};
 
 /// Arguments of `ahoy replay`.
 #[derive(Debug, Args)]
@@ -45,6 +50,9 @@ enum ReplayCommand {
     /// The sweep as a page: heat map, front, and what the settings of now lose, to look at and to hear
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Mark in the terminal what was said in recordings: play, mark, mend, undo
+    #[command(after_help = LABEL_HELP)]
+    Label(LabelArgs),
     /// Hold labelled recordings to what was caught when they were frozen: for CI
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -130,7 +138,8 @@ pub fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Failure> {
         ReplayCommand::Run(args) => cut::run_files(args, context),
         ReplayCommand::Barge(args) => barge::barge(args, context),
         ReplayCommand::Sweep(args) => sweep::sweep_files(args, context),
-        ReplayCommand::Report(args) => sweep::report(args, context),
+        ReplayCommand::Report(args) => page::report(args, context),
+        ReplayCommand::Label(args) => label::label(args, context),
         ReplayCommand::Check(args) => hold::check_files(args, context),
         ReplayCommand::Apply(args) => hold::apply_settings(args, context),
     }

@@ -30,23 +30,55 @@ pub enum PlayFault {
     },
 }
 
-/// Plays a file to its end. Dropping the future stops the player.
+/// A program that plays sound files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Player {
+    /// Its name in messages.
+    pub name: String,
+    program: PathBuf,
+    flags: Vec<String>,
+}
+
+impl Player {
+    /// The first of the known programs that is installed.
+    pub fn find() -> Result<Player, PlayFault> {
+        let known = PLAYERS.iter().find_map(|(name, flags)| on_path(name).map(|program| (*name, program, *flags)));
+        let (name, program, flags) = known.ok_or(PlayFault::NoPlayer)?;
+        let flags = flags.iter().map(|it| (*it).to_owned()).collect();
+        Ok(Player { name: name.to_owned(), program, flags })
+    }
+
+    /// A command as a person writes it, `mpv --really-quiet`; the file's name comes behind it. `None`: it is empty.
+    pub fn of(command: &str) -> Option<Player> {
+        let mut words = command.split_whitespace().map(str::to_owned);
+        let name = words.next()?;
+        Some(Player { program: PathBuf::from(&name), name, flags: words.collect() })
+    }
+
+    /// Plays a file to its end, in silence otherwise. Dropping the future stops the player.
+    pub async fn play(&self, file: &Path) -> Result<(), PlayFault> {
+        self.run(file, Stdio::null()).await
+    }
+
+    async fn run(&self, file: &Path, words: Stdio) -> Result<(), PlayFault> {
+        let failed = |why: String| PlayFault::Failed { player: self.name.clone(), why };
+        let status = Command::new(&self.program)
+            .args(&self.flags)
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(words)
+            .kill_on_drop(true)
+            .status()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if status.success() { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+    }
+}
+
+/// Plays a file to its end by the player of this machine, whose complaints are printed. Dropping the future stops it.
 pub async fn play(file: &Path) -> Result<(), PlayFault> {
-    let (player, program, flags) = PLAYERS
-        .iter()
-        .find_map(|(name, flags)| on_path(name).map(|program| (*name, program, *flags)))
-        .ok_or(PlayFault::NoPlayer)?;
-    let failed = |why: String| PlayFault::Failed { player: player.to_owned(), why };
-    let status = Command::new(program)
-        .args(flags)
-        .arg(file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .status()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    if status.success() { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+    Player::find()?.run(file, Stdio::inherit()).await
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::base::Failure;
 
 pub mod agent;
+pub mod aloud;
 pub mod api;
 pub mod asking;
 pub mod campaign;

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod findings;
 pub mod frame;
 pub mod html;
+pub mod labelling;
 pub mod leads;
 pub mod live;
 pub mod person;

@@ -6,6 +6,7 @@ use crate::core::replay::Segment;
 use crate::core::replay::barge::{self, Replayed, Stop};
 use crate::core::replay::labels::Utterance;
 use crate::core::replay::score::{Figures, Share};
+use crate::core::replay::stops::StopPoint;
 use crate::core::replay::sweep::Point;
 
 /// Characters of a timeline.
@@ -166,10 +167,12 @@ pub fn points(points: &[(&Point, &str)]) -> String {
             vec![
                 format!("{:.2}", it.threshold),
                 it.silence_ms.to_string(),
+                it.prefix_padding_ms.to_string(),
                 it.min_speech_ms.to_string(),
                 percent(figures.short_owned_percent),
                 between,
                 percent(figures.owned_percent),
+                percent(figures.whole_percent),
                 figures.split.to_string(),
                 figures.merged.to_string(),
                 format!("{:.2}", figures.false_per_minute),
@@ -182,10 +185,12 @@ pub fn points(points: &[(&Point, &str)]) -> String {
     let header = [
         "threshold",
         "silence ms",
+        "prefix ms",
         "min ms",
         "short own %",
         "95 %",
         "own %",
+        "whole %",
         "split",
         "merged",
         "false/min",
@@ -193,5 +198,48 @@ pub fn points(points: &[(&Point, &str)]) -> String {
         "end p90",
         "",
     ];
-    table(&header, &rows, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    table(&header, &rows, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+}
+
+/// Barge-in settings with their figures; the words say what is special about one.
+pub fn stop_points(points: &[(&StopPoint, &str)]) -> String {
+    let count = |it: Option<usize>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let rows: Vec<Vec<String>> = points
+        .iter()
+        .map(|(it, words)| {
+            let (figures, delay) = (&it.figures, it.figures.delay_ms);
+            let ms = |it: Option<u64>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
+            vec![
+                format!("{:.2}", it.threshold),
+                it.min_speech_ms.to_string(),
+                it.protect_ms.to_string(),
+                it.restart_under_ms.to_string(),
+                it.back_channel_ms.to_string(),
+                if it.echo { "on" } else { "off" }.to_owned(),
+                figures.stops.to_string(),
+                count(figures.false_stops),
+                it.false_on_echoing_lines.to_string(),
+                count(figures.missed_stops),
+                ms(delay.map(|it| it.p50)),
+                ms(delay.map(|it| it.p95)),
+                (*words).to_owned(),
+            ]
+        })
+        .collect();
+    let header = [
+        "barge-in",
+        "min ms",
+        "protect ms",
+        "anew ms",
+        "hum ms",
+        "echo",
+        "stops",
+        "false",
+        "by echo",
+        "missed",
+        "clear p50",
+        "clear p95",
+        "",
+    ];
+    table(&header, &rows, &[0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11])
 }

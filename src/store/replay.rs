@@ -8,7 +8,8 @@ use crate::base::{Failure, limits};
 use crate::core::asset::Digest;
 use crate::core::replay::Track;
 use crate::core::replay::barge::Recorded;
-use crate::core::replay::labels::{self, ENDINGS, Utterance};
+use crate::core::replay::labels::{self, ENDINGS, Form, Utterance};
+use crate::core::replay::propose::propose;
 use crate::core::replay::streams::{self, Side};
 use crate::core::sound::{Pcm, g711, resample, wav};
 use crate::core::vad::Model;
@@ -183,8 +184,12 @@ fn party_of(path: &Path, bytes: &[u8], party: Party) -> Result<Pcm, String> {
     Ok(Pcm { samples: channels.swap_remove(channel), rate })
 }
 
-/// A recorded call: both channels, its log, and labels if there are any. The log is `NAME.events.jsonl`, or `events.jsonl`
-/// in its folder. `Err`: why it is none.
+/// The log of a call beside its recording: `NAME.events.jsonl`, or `events.jsonl` in its folder.
+pub fn log_of(path: &Path) -> Option<PathBuf> {
+    [path.with_extension(EVENTS), path.with_file_name(EVENTS)].into_iter().find(|log| log.is_file())
+}
+
+/// A recorded call: both channels, its log, and labels if there are any. `Err`: why it is none.
 pub fn call(path: &Path) -> Result<Recorded, String> {
     let bytes = read_all(path)?;
     let sound = wav::read_repaired(&bytes).map_err(|fault| fault.to_string())?;
@@ -195,11 +200,7 @@ pub fn call(path: &Path) -> Result<Recorded, String> {
         let pcm = if pcm.rate == 8_000 { Ok(pcm) } else { resample::resample(&pcm, 8_000) };
         pcm.map(|pcm| g711::encode_ulaw(&pcm.samples)).map_err(|fault| fault.to_string())
     };
-    let own = path.with_extension(EVENTS);
-    let log = if own.is_file() { own } else { path.with_file_name(EVENTS) };
-    if !log.is_file() {
-        return Err(format!("no call log beside it ({EVENTS})"));
-    }
+    let log = log_of(path).ok_or_else(|| format!("no call log beside it ({EVENTS})"))?;
     Ok(Recorded {
         name: path.display().to_string(),
         them: narrow(them)?,
@@ -233,15 +234,97 @@ pub fn piece(recording: &str, party: Party, (from, to): (u64, u64)) -> Result<Pc
 }
 
 fn labels_of(path: &Path) -> Result<Option<Vec<Utterance>>, String> {
-    for (ending, form) in ENDINGS {
-        let beside = path.with_extension(ending);
-        if beside.is_file() {
-            let shown = beside.display();
-            let text = workspace::read_bounded(&beside, limits::LABELS_BYTES).map_err(|failure| failure.what)?;
-            return labels::read(&text, form).map(Some).map_err(|why| format!("{shown}: {why}"));
+    let Some((beside, form)) = label_file(path) else { return Ok(None) };
+    let shown = beside.display();
+    let text = workspace::read_bounded(&beside, limits::LABELS_BYTES).map_err(|failure| failure.what)?;
+    labels::read(&text, form).map(Some).map_err(|why| format!("{shown}: {why}"))
+}
+
+/// The label file beside a recording: the first of the [`ENDINGS`] that is there.
+fn label_file(path: &Path) -> Option<(PathBuf, Form)> {
+    let all = ENDINGS.into_iter().map(|(ending, form)| (path.with_extension(ending), form));
+    all.into_iter().find(|(beside, _)| beside.is_file())
+}
+
+/// A recording whose labels are made or mended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// Its file.
+    pub path: PathBuf,
+    /// The party's sound.
+    pub sound: Pcm,
+    /// What is said in it so far.
+    pub said: Vec<Utterance>,
+    /// Where labels go: the file that is there, or the one to be.
+    pub labels: PathBuf,
+    /// Whether that file is there.
+    pub has_labels: bool,
+}
+
+/// Opens a recording for labels; one that has none will get a file with this ending. `Err`: name and why not.
+pub fn open(path: &Path, party: Party, ending: &str) -> Result<Labelled, String> {
+    let sound = party_of(path, &read_all(path)?, party)?;
+    let said = labels_of(path)?;
+    let labels = label_file(path).map_or_else(|| path.with_extension(ending), |(beside, _)| beside);
+    let has_labels = said.is_some();
+    Ok(Labelled { path: path.to_owned(), sound, said: said.unwrap_or_default(), labels, has_labels })
+}
+
+/// Writes labels, whole or not at all, in the form of the file's ending. A file that was there before this run is kept
+/// once, with `.bak` behind its name: not every form that is read keeps everything when it is written.
+pub fn write_labels(it: &Labelled, said: &[Utterance]) -> Result<(), Failure> {
+    let file = it.labels.to_string_lossy();
+    let ending = ENDINGS.iter().map(|(ending, _)| *ending).find(|ending| file.ends_with(&format!(".{ending}")));
+    let name = it.path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = labels::write(said, ending.unwrap_or(ENDINGS[0].0), &name, it.sound.duration_ms());
+    if it.labels.exists() {
+        let mut bak = it.labels.clone().into_os_string();
+        bak.push(".bak");
+        if it.has_labels && !Path::new(&bak).exists() {
+            let failed = |error| Failure::bug(format!("{} cannot be kept as .bak: {error}", it.labels.display()));
+            fs::copy(&it.labels, &bak).map_err(failed)?;
         }
+        return workspace::replace(&it.labels, &text);
     }
-    Ok(None)
+    workspace::put(&it.labels, &text, &it.path)
+}
+
+/// What became of proposals for a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// The recording's name.
+    pub name: String,
+    /// The file of its labels.
+    pub labels: PathBuf,
+    /// How many labels were written; `None`: it has labels, and nothing was done.
+    pub written: Option<usize>,
+}
+
+/// Writes proposals beside recordings, on all cores; see [`propose()`]. A recording that has labels keeps them unless
+/// `over`, which keeps them as `.bak`. `Err`: name and why not.
+pub fn propose_beside(
+    files: &[PathBuf],
+    party: Party,
+    ending: &str,
+    over: bool,
+) -> Vec<Result<Proposed, (String, String)>> {
+    on_all_cores(files, |path| {
+        let name = path.display().to_string();
+        let one = || -> Result<Proposed, String> {
+            if let Some((labels, _)) = label_file(path).filter(|_| !over) {
+                return Ok(Proposed { name: name.clone(), labels, written: None });
+            }
+            // Labels that cannot be read are replaced, too.
+            let sound = party_of(path, &read_all(path)?, party)?;
+            let said = propose(&sound).map_err(|fault| fault.to_string())?;
+            let there = label_file(path).map(|(labels, _)| labels);
+            let (has_labels, labels) = (there.is_some(), there.unwrap_or_else(|| path.with_extension(ending)));
+            let it = Labelled { path: path.clone(), sound, said: Vec::new(), labels, has_labels };
+            write_labels(&it, &said).map_err(|failure| failure.what)?;
+            Ok(Proposed { name: name.clone(), labels: it.labels, written: Some(said.len()) })
+        };
+        one().map_err(|why| (name.clone(), why))
+    })
 }
 
 fn remembered(place: &Path) -> Option<Track> {

@@ -231,12 +231,16 @@ impl Workspace {
 
 /// Puts another text in the place of a file, whole or not at all.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    put(path, text, path)
+}
+
+/// Puts a text at a place, whole or not at all. Whoever may read `like`, which is there, may read it.
+pub fn put(path: &Path, text: &str, like: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::bug(format!("{} cannot be written: {error}", shown(path)));
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".ahoy-").tempfile_in(folder).map_err(failed)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-    // Whoever could read the file can read the new one.
-    let mode = fs::metadata(path).map_err(failed)?.permissions();
+    let mode = fs::metadata(like).map_err(failed)?.permissions();
     file.as_file().set_permissions(mode).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;

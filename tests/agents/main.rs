@@ -380,6 +380,62 @@ fn misbehave(vendor: Vendor) {
 }
 
 #[test]
+fn the_stops_of_an_agents_own_turns_come_out_of_the_recordings_at_the_same_places() {
+    let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
+    let carrier = format!(
+        "kind = \"sim\"\nseed = 11\nspeedup = 2\ncalls_per_second = 20\nmax_live_calls = 10\n\
+         faults = {{ callee_converses = 1.0 }}\n{}",
+        agents(&provider, 1)
+    );
+    let shop = Shop::open(&Wish { carrier: &carrier, campaign: CAMPAIGN, leads: 24 });
+    dial(&shop);
+    let told = run(common::ahoy(shop.dir.path()).args(["replay", "barge", "--campaign", "c", "--json"]));
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (mut turns, mut live, mut same, mut of_agent) = (0, 0, 0, 0);
+    for call in told.iter().filter(|it| it["file"].is_string()) {
+        let log = std::path::PathBuf::from(call["file"].as_str().expect("a name")).with_file_name("events.jsonl");
+        let log = std::fs::read_to_string(log).expect("a log");
+        turns += log.lines().filter(|line| line.contains("\"event\":\"agent_speaks\"")).count();
+        let stops = |key: &str| -> Vec<(String, u64, u64)> {
+            let ms = |it: &Value, key: &str| it[key].as_u64().expect("ms");
+            let of =
+                |it: &Value| (it["clip"].as_str().expect("a clip").to_owned(), ms(it, "onset_ms"), ms(it, "clear_ms"));
+            call[key].as_array().expect("stops").iter().map(of).collect()
+        };
+        let again = stops("stops");
+        for stop in stops("live") {
+            // A frame of the carrier's and a chunk of the ear; a machine that is busy hears later than a replay.
+            let late = |again: u64, live: u64| again <= live + 52 && live <= again + 200;
+            let found = again.iter().any(|it| it.0 == stop.0 && it.1.abs_diff(stop.1) <= 52 && late(it.2, stop.2));
+            if !found {
+                println!("{}: {stop:?} is not among {again:?}", call["file"]);
+            }
+            live += 1;
+            same += u64::from(found);
+            of_agent += u64::from(stop.0 == "agent");
+        }
+    }
+    println!("{turns} turns of agents; {live} stops, {of_agent} of them of the agent's voice; {same} the same");
+    assert!(turns >= 12 && of_agent >= 4, "{turns} turns, {of_agent} stops of the agent");
+    assert_eq!(same, live, "every stop is where it was");
+    // Protected words hold in the agent's turns, too.
+    let deaf = run(common::ahoy(shop.dir.path()).args([
+        "replay",
+        "barge",
+        "--campaign",
+        "c",
+        "--json",
+        "--protect-ms",
+        "60000",
+    ]));
+    let sums: Value =
+        serde_json::from_str(String::from_utf8(deaf.stdout).expect("UTF-8").lines().last().expect("sums"))
+            .expect("JSON");
+    assert_eq!((sums["sums"]["stops"].as_u64(), sums["sums"]["live_stops"].as_u64()), (Some(0), Some(live)), "{sums}");
+}
+
+#[test]
 fn the_echo_says_back_what_it_hears_and_needs_no_provider() {
     let provider = Provider::start(Vendor::OpenAi(OpenAi::new()), vec![Act::Well]);
     let shop = shop(&provider, "callee_converses = 1.0", "[agent]\nkind = \"echo\"\n", 12);

@@ -64,7 +64,7 @@ pub(super) fn barge(args: &BargeArgs, context: &Context) -> Result<Exit, Failure
         echo: now.echo && !args.no_echo_gate,
         ..now
     };
-    let trial = Trial { vad: base(args.campaign.as_ref(), context)?, barge_in, campaign };
+    let trial = Trial { vad: base(args.campaign.as_ref(), context)?, barge_in, measure: barge_in, campaign };
     let (mut calls, mut skipped): (Vec<Replayed>, bool) = (Vec::new(), false);
     for it in each_call(&files_of(&args.files, context)?, |call| replay(call, &trial)) {
         match it {

@@ -1,11 +1,14 @@
 //! `ahoy replay check` and `ahoy replay apply`: what was caught is held, what was chosen is written.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
-use super::{Settings, Sounds, base, ending, heard, with};
+use super::{Settings, Sounds, base, ending, heard, probability, with};
 use crate::base::{Exit, Failure, Slug};
 use crate::cli::{Context, print_json, print_line};
+use crate::core::config::BargeIn;
 use crate::core::replay::score::owned;
 use crate::run::replay::apply;
 use crate::show::replay as show;
@@ -23,6 +26,8 @@ pub(super) const APPLY_HELP: &str = "\
 Examples:
   ahoy replay apply --campaign welcome --threshold 0.45 --silence-ms 600 --dry-run
   ahoy replay apply --campaign welcome --threshold 0.45 --silence-ms 600
+
+  ahoy replay apply --campaign welcome --barge-threshold 0.7 --barge-min-speech-ms 96
 
 Values that are not given stay as they are. Comments of the file stay where they are.
 Exit codes: 0 done · 1 I/O failure · 2 usage, or the file is wrong";
@@ -45,9 +50,55 @@ pub(super) struct ApplyArgs {
     campaign: Slug,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    stops: StopSettings,
     /// Show what would change and write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Settings of `[barge_in]`, each in place of the campaign's.
+#[derive(Debug, Args)]
+struct StopSettings {
+    /// Speech over our voice from this probability on, 0.01 to 0.99
+    #[arg(long, value_name = "P", value_parser = probability)]
+    barge_threshold: Option<f32>,
+    /// So much of it stops us
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=5_000))]
+    barge_min_speech_ms: Option<u64>,
+    /// The first words of a clip that cannot be stopped
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    barge_protect_ms: Option<u64>,
+    /// A greeting stopped before this much of it is begun anew
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    barge_restart_under_ms: Option<u64>,
+    /// A quiet hum shorter than this does not stop us
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=5_000))]
+    barge_back_channel_ms: Option<u64>,
+    /// Whether our own echo is told from the callee
+    #[arg(long, value_name = "BOOL")]
+    barge_echo: Option<bool>,
+}
+
+impl StopSettings {
+    fn over(&self, now: BargeIn) -> BargeIn {
+        let ms = |typed: Option<u64>, now: Duration| typed.map_or(now, Duration::from_millis);
+        BargeIn {
+            enabled: now.enabled,
+            threshold: self.barge_threshold.unwrap_or(now.threshold),
+            min_speech: ms(self.barge_min_speech_ms, now.min_speech),
+            protect: ms(self.barge_protect_ms, now.protect),
+            restart_under: ms(self.barge_restart_under_ms, now.restart_under),
+            back_channel: ms(self.barge_back_channel_ms, now.back_channel),
+            echo: self.barge_echo.unwrap_or(now.echo),
+        }
+    }
+
+    fn any(&self) -> bool {
+        let spans =
+            [self.barge_min_speech_ms, self.barge_protect_ms, self.barge_restart_under_ms, self.barge_back_channel_ms];
+        self.barge_threshold.is_some() || self.barge_echo.is_some() || spans.iter().any(Option::is_some)
+    }
 }
 
 pub(super) fn check_files(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> {
@@ -89,8 +140,12 @@ pub(super) fn check_files(args: &CheckArgs, context: &Context) -> Result<Exit, F
 
 pub(super) fn apply_settings(args: &ApplyArgs, context: &Context) -> Result<Exit, Failure> {
     let ws = context.workspace()?;
-    let vad = with(&args.settings, ws.campaign(&args.campaign)?.vad);
-    let applied = apply(&ws, &args.campaign, &vad, args.dry_run)?;
+    let campaign = ws.campaign(&args.campaign)?;
+    let vad = with(&args.settings, campaign.vad);
+    let barge_in = args.stops.any().then(|| args.stops.over(campaign.barge_in));
+    // Who writes barge-in only leaves the other section alone.
+    let sections = ((barge_in.is_none() || vad != campaign.vad).then_some(&vad), barge_in.as_ref());
+    let applied = apply(&ws, &args.campaign, sections, args.dry_run)?;
     let file = &applied.file;
     let changes = show::changes(&applied.old, &applied.new);
     print_line(changes.trim_end())?;

@@ -21,6 +21,16 @@ impl Job {
     pub fn judge(&mut self) {
         self.probability = self.front.judge(&self.chunk);
     }
+
+    /// Takes over what another stream's ear made of the same sound since its start: `judged` is that one's job of the same
+    /// number, after it was judged. False: it is another sound, and nothing was taken.
+    pub fn judge_like(&mut self, judged: &Job) -> bool {
+        let same = self.chunk == judged.chunk;
+        if same {
+            self.clone_from(judged);
+        }
+        same
+    }
 }
 
 // Boxing the sound would allocate for every chunk; runs of dropped ones are rare.

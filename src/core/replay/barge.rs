@@ -14,6 +14,7 @@ use super::labels::Utterance;
 use crate::base::Boot;
 use crate::core::agent::{AgentPlan, FromAgent};
 use crate::core::asset::book::{APOLOGY, BRIDGE, CALL_BACK, LEAVE_MESSAGE, MESSAGE_TAKEN};
+use crate::core::call::ear::Job;
 use crate::core::call::over::Why;
 use crate::core::call::playout::{AGENT, Piece, mark_name};
 use crate::core::call::{
@@ -55,6 +56,9 @@ pub struct Trial {
     pub vad: Vad,
     /// What speech over our voice does.
     pub barge_in: BargeIn,
+    /// Whose protected words and shortest speech tell what is missed: in a sweep those of now, or a setting that nothing stops
+    /// would miss nothing.
+    pub measure: BargeIn,
     /// Everything else of the campaign; `None`: the defaults, and what the log tells.
     pub campaign: Option<Campaign>,
 }
@@ -310,8 +314,30 @@ fn turns(recorded: &Recorded) -> Vec<(Arc<str>, usize, usize)> {
     turns
 }
 
+/// What the network made of the callee's sound: it depends on the sound alone, so that a second replay of a call need not run
+/// it again. About 4 kB a chunk of 32 ms in which something was heard.
+#[derive(Default)]
+pub struct Judged {
+    jobs: Vec<Job>,
+}
+
+impl Judged {
+    fn judge(&mut self, nth: usize, job: &mut Job) {
+        if self.jobs.get(nth).is_some_and(|known| job.judge_like(known)) {
+            return;
+        }
+        job.judge();
+        self.jobs.truncate(nth);
+        self.jobs.push(job.clone());
+    }
+}
+
 struct Player<'a> {
     recorded: &'a Recorded,
+    judged: &'a mut Judged,
+    measure: BargeIn,
+    /// Chunks that went to the network so far.
+    jobs: usize,
     session: Session,
     carrier: Carrier,
     script: Arc<CallScript>,
@@ -344,7 +370,8 @@ impl Player<'_> {
             match command {
                 Command::Claim(_) => self.session.handle(now, Event::Claimed(Some(Arc::clone(&self.script)))),
                 Command::Judge(mut job) => {
-                    job.judge();
+                    self.judged.judge(self.jobs, &mut job);
+                    self.jobs += 1;
                     self.session.handle(now, Event::Judged(job));
                 }
                 Command::OptOut => self.session.handle(now, Event::OptOutStored),
@@ -412,9 +439,9 @@ impl Player<'_> {
         }
     }
 
-    /// Whether speech over our voice would stop it now.
+    /// Whether speech over our voice could stop it now, by the measure.
     fn could_stop(&self) -> bool {
-        let protect = u64::try_from(self.script.barge_in.protect.as_millis()).unwrap_or(u64::MAX);
+        let protect = u64::try_from(self.measure.protect.as_millis()).unwrap_or(u64::MAX);
         let ms = self.session.media_ms();
         let ours = self.session.owner().can_be_stopped();
         ours && self.playing.first().is_some_and(|(_, from)| ms.saturating_sub(*from) >= protect)
@@ -463,6 +490,11 @@ fn same(a: &Stop, b: &Stop) -> bool {
 
 /// Replays a call. `Err`: why it cannot be.
 pub fn replay(recorded: &Recorded, trial: &Trial) -> Result<Replayed, &'static str> {
+    replay_again(recorded, trial, &mut Judged::default())
+}
+
+/// The same, with what earlier replays of this very call have judged.
+pub fn replay_again(recorded: &Recorded, trial: &Trial, judged: &mut Judged) -> Result<Replayed, &'static str> {
     if let Some(why) = refusal(&recorded.log) {
         return Err(why);
     }
@@ -470,6 +502,9 @@ pub fn replay(recorded: &Recorded, trial: &Trial) -> Result<Replayed, &'static s
     let opened = Boot(1_000_000);
     let mut player = Player {
         recorded,
+        judged,
+        measure: trial.measure,
+        jobs: 0,
         session: Session::new(opened),
         carrier: Carrier::of(&recorded.log),
         script,
@@ -485,7 +520,7 @@ pub fn replay(recorded: &Recorded, trial: &Trial) -> Result<Replayed, &'static s
         these.iter().find(|it| !those.iter().any(|other| same(it, other))).map(|it| it.clear_ms)
     };
     let differs_from_ms = [alone(&replayed, &live), alone(&live, &replayed)].into_iter().flatten().min();
-    let least = u64::try_from(trial.barge_in.min_speech.as_millis()).unwrap_or(u64::MAX);
+    let least = u64::try_from(trial.measure.min_speech.as_millis()).unwrap_or(u64::MAX);
     let missed = said.map(|said| player.missed(said, &replayed, least));
     let cut = |line: &&Line| matches!(&line.what, What::Heard { heard_ms, total_ms, .. } if heard_ms < total_ms);
     let unknown_rests = recorded.log.iter().filter(cut).count();

@@ -89,6 +89,83 @@ pub fn read(text: &str, form: Form) -> Result<Vec<Utterance>, String> {
     in_order(found)
 }
 
+/// Labels as a file with one of the [`ENDINGS`] has them; [`read`] of it gives them back, but for what that form has no place
+/// for: RTTM keeps no words, and in a TextGrid a label without words gets `-`.
+///
+/// `name`: of the recording, `length_ms`: its length.
+pub fn write(said: &[Utterance], ending: &str, name: &str, length_ms: u64) -> String {
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
+    let clock = |ms: u64, point: char| {
+        let (seconds, rest) = (ms / 1_000, ms % 1_000);
+        format!("{:02}:{:02}:{:02}{point}{rest:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    };
+    let words = |it: &Utterance| printable(it.text.trim().trim_matches('"').trim());
+    let numbered = || said.iter().enumerate();
+    match ending {
+        "csv" => {
+            let line = |it: &Utterance| format!("{},{},{}\n", it.start_ms, it.end_ms, words(it));
+            "start_ms,end_ms,text\n".to_owned() + &said.iter().map(line).collect::<String>()
+        }
+        "rttm" => {
+            let name: String = name.chars().map(|ch| if ch.is_whitespace() { '_' } else { ch }).collect();
+            let line = |it: &Utterance| {
+                let (start, length) = (seconds(it.start_ms), seconds(it.end_ms - it.start_ms));
+                format!("SPEAKER {name} 1 {start} {length} <NA> <NA> them <NA> <NA>\n")
+            };
+            said.iter().map(line).collect()
+        }
+        "TextGrid" => write_text_grid(said, length_ms),
+        "srt" | "vtt" => {
+            let (head, point) = if ending == "srt" { ("", ',') } else { ("WEBVTT\n\n", '.') };
+            let cue = |(nth, it): (usize, &Utterance)| {
+                // An arrow in the words would be read as two times.
+                let words = words(it).replace("-->", "→");
+                let end = if words.is_empty() { String::new() } else { words + "\n" };
+                format!("{}\n{} --> {}\n{end}\n", nth + 1, clock(it.start_ms, point), clock(it.end_ms, point))
+            };
+            head.to_owned() + &numbered().map(cue).collect::<String>()
+        }
+        _ => {
+            let line = |it: &Utterance| format!("{}\t{}\t{}\n", seconds(it.start_ms), seconds(it.end_ms), words(it));
+            said.iter().map(line).collect()
+        }
+    }
+}
+
+fn write_text_grid(said: &[Utterance], length_ms: u64) -> String {
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
+    let end = said.last().map_or(length_ms, |it| it.end_ms.max(length_ms)).max(1);
+    let mut rows: Vec<(u64, u64, String)> = Vec::new();
+    let mut at = 0;
+    for it in said {
+        if it.start_ms > at {
+            rows.push((at, it.start_ms, String::new()));
+        }
+        let words = printable(it.text.trim().trim_matches('"').trim()).replace('"', "\"\"");
+        rows.push((it.start_ms, it.end_ms, if words.is_empty() { "-".to_owned() } else { words }));
+        at = it.end_ms;
+    }
+    if at < end {
+        rows.push((at, end, String::new()));
+    }
+    let end = seconds(end);
+    let mut text = format!(
+        "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n\nxmin = 0\nxmax = {end}\ntiers? <exists>\nsize = 1\nitem []:\n    \
+         item [1]:\n        class = \"IntervalTier\"\n        name = \"them\"\n        xmin = 0\n        xmax = {end}\n        \
+         intervals: size = {}\n",
+        rows.len()
+    );
+    for (nth, (from, to, words)) in rows.iter().enumerate() {
+        text.push_str(&format!(
+            "        intervals [{}]:\n            xmin = {}\n            xmax = {}\n            text = \"{words}\"\n",
+            nth + 1,
+            seconds(*from),
+            seconds(*to)
+        ));
+    }
+    text
+}
+
 fn in_order(mut found: Vec<Utterance>) -> Result<Vec<Utterance>, String> {
     found.sort_by_key(|it| (it.start_ms, it.end_ms));
     match found.windows(2).find(|pair| pair[1].start_ms < pair[0].end_ms) {

@@ -3,8 +3,13 @@
 //! A sound is heard once ([`Track`]); a sweep only cuts its probabilities anew.
 
 pub mod barge;
+pub mod editor;
 pub mod labels;
+pub mod picture;
+pub mod propose;
 pub mod score;
+pub mod search;
+pub mod stops;
 pub mod streams;
 pub mod sweep;
 

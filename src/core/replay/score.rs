@@ -30,6 +30,8 @@ pub struct Tally {
     pub found: u64,
     /// Owned.
     pub owned: u64,
+    /// Owned, and their first sound is within their segment.
+    pub whole: u64,
     /// Touched by several segments.
     pub split: u64,
     /// Sharing their segment with another.
@@ -175,6 +177,7 @@ impl Tally {
             tally.short_found += u64::from(short && found);
             tally.short_owned += u64::from(short && owned);
             if let ([segment], true) = (mine, owned) {
+                tally.whole += u64::from(segment.start_ms <= it.start_ms);
                 tally.start_ms.push(segment.told_ms.saturating_sub(it.start_ms));
                 tally.end_ms.push(segment.over_ms.saturating_sub(it.end_ms));
             }
@@ -193,6 +196,7 @@ impl Tally {
             owned_percent: percent(self.owned, self.utterances),
             short_found_percent: percent(self.short_found, self.short),
             short_owned_percent: percent(self.short_owned, self.short),
+            whole_percent: percent(self.whole, self.owned),
             missed: self.utterances - self.found,
             split: self.split,
             merged: self.merged,
@@ -211,6 +215,7 @@ impl AddAssign<&Tally> for Tally {
         self.short_owned += other.short_owned;
         self.found += other.found;
         self.owned += other.owned;
+        self.whole += other.whole;
         self.split += other.split;
         self.merged += other.merged;
         self.false_segments += other.false_segments;
@@ -233,6 +238,8 @@ pub struct Figures {
     pub short_found_percent: Option<f64>,
     /// Owned, of the short ones.
     pub short_owned_percent: Option<f64>,
+    /// Of the owned, those whose first sound is within their segment, prefix included.
+    pub whole_percent: Option<f64>,
     /// Not found.
     pub missed: u64,
     /// Touched by several segments.

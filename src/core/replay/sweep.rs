@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::Track;
 use super::labels::Utterance;
 use super::score::{Figures, Tally};
+use super::search::{Place, beats};
 use crate::core::config::Vad;
+use crate::core::figures::Quantiles;
 
 /// A recording with what was said in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Grid {
     pub thresholds: Vec<f32>,
     /// Silences that end a turn, ms.
     pub silences_ms: Vec<u64>,
+    /// How much earlier a segment starts than its speech, ms; none: as it is now.
+    pub prefixes_ms: Vec<u64>,
     /// Shortest speech, ms.
     pub min_speech_ms: Vec<u64>,
 }
@@ -36,24 +40,76 @@ impl Default for Grid {
         Grid {
             thresholds: vec![0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8],
             silences_ms: vec![300, 400, 500, 600, 700, 800, 900],
+            prefixes_ms: Vec::new(),
             min_speech_ms: vec![32, 64, 96, 128],
         }
     }
 }
 
+pub(super) fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where the value that is nearest to `now` stands.
+pub(super) fn nearest<T: Copy>(values: &[T], apart: impl Fn(T) -> f64) -> usize {
+    let all = values.iter().enumerate();
+    all.min_by(|(_, a), (_, b)| apart(**a).total_cmp(&apart(**b))).map_or(0, |(at, _)| at)
+}
+
 impl Grid {
-    /// All its settings; the prefix is the base's: it changes where a segment begins, not whether there is one.
-    pub fn settings(&self, base: &Vad) -> Vec<Vad> {
-        let ms = Duration::from_millis;
-        let mut all = Vec::new();
-        for &threshold in &self.thresholds {
-            for &silence in &self.silences_ms {
-                for &min_speech in &self.min_speech_ms {
-                    all.push(Vad { threshold, silence: ms(silence), min_speech: ms(min_speech), ..*base });
-                }
-            }
+    /// What a search looks through: finer and wider than the grid, 14,280 settings.
+    pub fn fine() -> Grid {
+        Grid {
+            thresholds: (4..=18).map(|it| it as f32 * 5.0 / 100.0).collect(),
+            silences_ms: (4..=20).map(|it| it * 50).collect(),
+            prefixes_ms: (0..=6).map(|it| it * 100).collect(),
+            min_speech_ms: (1..=8).map(|it| it * 32).collect(),
         }
-        all
+    }
+
+    /// The grid with the base's own prefix, if it has none.
+    fn with_prefix_of(&self, base: &Vad) -> Grid {
+        let mut grid = self.clone();
+        if grid.prefixes_ms.is_empty() {
+            grid.prefixes_ms.push(ms(base.prefix_padding));
+        }
+        grid
+    }
+
+    /// All its settings.
+    pub fn settings(&self, base: &Vad) -> Vec<Vad> {
+        let (axes, _) = self.lattice(base);
+        let mut places: Vec<Place> = vec![Vec::new()];
+        for size in axes {
+            let longer = |place: &Place| (0..size).map(|at| [place.as_slice(), &[at]].concat()).collect::<Vec<Place>>();
+            places = places.iter().flat_map(longer).collect();
+        }
+        places.iter().map(|place| self.setting(base, place)).collect()
+    }
+
+    /// How many values each axis has, and the place that is nearest to the base: threshold, silence, shortest speech, prefix.
+    pub fn lattice(&self, base: &Vad) -> (Vec<usize>, Place) {
+        let grid = self.with_prefix_of(base);
+        let near = |values: &[u64], now: Duration| nearest(values, |it| it.abs_diff(ms(now)) as f64);
+        let axes = [grid.thresholds.len(), grid.silences_ms.len(), grid.min_speech_ms.len(), grid.prefixes_ms.len()];
+        let first = [
+            nearest(&grid.thresholds, |it| f64::from((it - base.threshold).abs())),
+            near(&grid.silences_ms, base.silence),
+            near(&grid.min_speech_ms, base.min_speech),
+            near(&grid.prefixes_ms, base.prefix_padding),
+        ];
+        (axes.to_vec(), first.to_vec())
+    }
+
+    /// The setting at a place of the lattice.
+    pub fn setting(&self, base: &Vad, place: &Place) -> Vad {
+        let (grid, span) = (self.with_prefix_of(base), Duration::from_millis);
+        Vad {
+            threshold: grid.thresholds[place[0]],
+            silence: span(grid.silences_ms[place[1]]),
+            min_speech: span(grid.min_speech_ms[place[2]]),
+            prefix_padding: span(grid.prefixes_ms[place[3]]),
+        }
     }
 }
 
@@ -66,6 +122,8 @@ pub struct Point {
     pub silence_ms: u64,
     /// Shortest speech, ms.
     pub min_speech_ms: u64,
+    /// How much earlier a segment starts than its speech, ms.
+    pub prefix_padding_ms: u64,
     /// Its figures.
     pub figures: Figures,
     /// 95 % of the owned short utterances' share, by drawing recordings anew; `None` with less than two of them.
@@ -85,11 +143,11 @@ pub fn judge(cases: &[Case], vad: &Vad, draw: &mut dyn FnMut(usize) -> usize) ->
     for tally in &tallies {
         sum += tally;
     }
-    let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Point {
         threshold: vad.threshold,
         silence_ms: ms(vad.silence),
         min_speech_ms: ms(vad.min_speech),
+        prefix_padding_ms: ms(vad.prefix_padding),
         figures: sum.figures(),
         short_owned_between: between(&tallies, draw),
         front: false,
@@ -116,49 +174,73 @@ fn between(tallies: &[Tally], draw: &mut dyn FnMut(usize) -> usize) -> Option<(f
     Some((shares[DRAWS / 40], shares[DRAWS - 1 - DRAWS / 40]))
 }
 
-/// What is wanted of a setting, each the larger the better.
-fn wants(point: &Point) -> [f64; 3] {
+/// What is wanted of a setting, each the larger the better: short utterances owned, few false segments, an end and a start that
+/// are known soon, all utterances owned, whole beginnings, a short prefix.
+pub fn wants(point: &Point) -> [f64; 7] {
     let figures = &point.figures;
-    let owned = figures.short_owned_percent.or(figures.owned_percent).unwrap_or(0.0);
-    let delay = figures.end_ms.map_or(f64::MAX, |it| it.p90 as f64);
-    [owned, -figures.false_per_minute, -delay]
+    let short = figures.short_owned_percent.or(figures.owned_percent).unwrap_or(0.0);
+    let late = |it: Option<Quantiles<u64>>| it.map_or(f64::MAX, |it| it.p90 as f64);
+    [
+        short,
+        -figures.false_per_minute,
+        -late(figures.end_ms),
+        -late(figures.start_ms),
+        figures.owned_percent.unwrap_or(0.0),
+        figures.whole_percent.unwrap_or(0.0),
+        -(point.prefix_padding_ms as f64),
+    ]
 }
 
 /// Marks the settings that no other one beats.
 pub fn mark_front(points: &mut [Point]) {
-    let all: Vec<[f64; 3]> = points.iter().map(wants).collect();
+    let all: Vec<[f64; 7]> = points.iter().map(wants).collect();
     for (point, own) in points.iter_mut().zip(&all) {
-        point.front = !all.iter().any(|other| {
-            let as_good = other.iter().zip(own).all(|(theirs, mine)| theirs >= mine);
-            as_good && other.iter().zip(own).any(|(theirs, mine)| theirs > mine)
-        });
+        point.front = !all.iter().any(|other| beats(other, own));
     }
 }
 
-/// Short utterances that a recommendation may give up for a shorter wait, in percent of them.
+/// Utterances that a recommendation may give up for a shorter wait, in percent of them.
 const GIVES_UP: f64 = 1.0;
 /// False segments a minute that are borne: the bound of the quality figures.
 const FALSE_BORNE: f64 = 0.5;
 
-/// The setting that we would take: of those that bear false segments and own nearly as many short utterances as the best,
-/// the one whose callees wait least. With the reason. `None` of nothing.
+/// The setting that we would take: of those that bear false segments, own nearly as many short utterances as the best, and of these
+/// nearly as many of all, the one whose callees wait least; of equals the one that keeps most beginnings, with the shortest prefix, and
+/// that is nearest to the first, what runs now. With the reason. `None` of nothing.
 pub fn recommend(points: &[Point]) -> Option<(usize, String)> {
+    let now = points.first()?;
     let calm = points.iter().any(|point| point.figures.false_per_minute <= FALSE_BORNE);
-    let able = |point: &&Point| !calm || point.figures.false_per_minute <= FALSE_BORNE;
-    let best = points.iter().filter(able).map(|point| wants(point)[0]).max_by(f64::total_cmp)?;
-    let good = points.iter().enumerate().filter(|(_, it)| able(it) && wants(it)[0] >= best - GIVES_UP);
-    let (at, point) = good.max_by(|(_, a), (_, b)| {
+    let able = |point: &Point| !calm || point.figures.false_per_minute <= FALSE_BORNE;
+    let mut good: Vec<(usize, &Point)> = points.iter().enumerate().filter(|(_, it)| able(it)).collect();
+    let mut keep = |share: fn(&Point) -> f64| {
+        let best = good.iter().map(|(_, it)| share(it)).fold(f64::MIN, f64::max);
+        good.retain(|(_, it)| share(it) >= best - GIVES_UP);
+        best
+    };
+    let (short, all) = (keep(|it| wants(it)[0]), keep(|it| wants(it)[4]));
+    let changes = |it: &Point| {
+        let spans = [
+            it.silence_ms != now.silence_ms,
+            it.min_speech_ms != now.min_speech_ms,
+            it.prefix_padding_ms != now.prefix_padding_ms,
+        ];
+        spans.into_iter().filter(|it| *it).count() as f64 + f64::from((it.threshold - now.threshold).abs())
+    };
+    // The last of equals is taken: backwards it is the first.
+    let (at, point) = good.into_iter().rev().max_by(|(_, a), (_, b)| {
         let key = |point: &Point| {
-            let [owned, calm, delay] = wants(point);
-            [delay, owned, calm]
+            let [short, calm, end, start, all, whole, prefix] = wants(point);
+            [end, short, all, calm, start, whole, prefix, -changes(point)]
         };
         key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
     })?;
     let wait = point.figures.end_ms.map_or("nobody waits".to_owned(), |it| format!("p90 {} ms", it.p90));
     let falsely = if calm { format!("at most {FALSE_BORNE}") } else { "none of them at most 0.5".to_owned() };
     let reason = format!(
-        "of the settings with {falsely} false segments a minute and within {GIVES_UP} % of the best share of short \
-         utterances owned ({best:.1} %), it knows the end of a turn soonest ({wait})"
+        "of the settings with {falsely} false segments a minute and within {GIVES_UP} % of the best shares of short utterances \
+         ({short:.1} %) and then of all ({all:.1} %) owned, it knows the end of a turn soonest ({wait}); {:.1} % of the owned begin \
+         within their segment",
+        point.figures.whole_percent.unwrap_or(0.0)
     );
     Some((at, reason))
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::cache::{HEIGHT, waveform};
 use super::{STYLE, escape};
 use crate::core::replay::score::Trouble;
+use crate::core::replay::stops::StopPoint;
 use crate::core::replay::sweep::Point;
 use crate::core::vad::CHUNK_MS;
 
@@ -52,8 +53,14 @@ pub struct ReplayView<'a> {
     pub title: String,
     /// Every setting; the first one is what runs now.
     pub points: &'a [Point],
+    /// How many there were to choose from.
+    pub of: usize,
     /// The one that we would take, and why.
     pub best: Option<(usize, &'a str)>,
+    /// Every barge-in setting; the first one is what runs now. None if there was no call.
+    pub stops: &'a [StopPoint],
+    /// The one that we would take, and why.
+    pub best_stop: Option<(usize, &'a str)>,
     /// What the setting of now loses.
     pub cases: Vec<CaseView>,
     /// How many more there are.
@@ -73,25 +80,35 @@ pub fn replay_page(view: &ReplayView<'_>) -> String {
          <meta name=\"robots\" content=\"noindex\">\
          <title>{title}</title><style>{STYLE}{MORE_STYLE}</style></head><body>\n\
          <header><h1>{title}</h1><p class=\"sub\">What each setting of speech detection catches.</p></header>\n\
-         <main><h2>Threshold and silence</h2>{heat}{best}<h2>Settings that no other beats</h2>{front}\
+         <main><h2>Threshold and silence</h2>{heat}{tried}{best}<h2>Settings that no other beats</h2>{front}{stops}\
          <h2>What the setting of now loses</h2>{none}{cases}{more}</main>\n\
          <footer>Made by ahoy. Owned: exactly one segment touches the utterance, and it holds no other. Blue: what was said; \
          dark: what was heard; red line: probability of speech; quiet sound is drawn larger.</footer></body></html>\n",
         title = escape(&view.title),
         heat = heat(view),
+        tried = tried(view),
         front = front(view),
+        stops = stops(view),
     )
+}
+
+/// How many settings a search has looked at; nothing if they are all there.
+fn tried(view: &ReplayView<'_>) -> String {
+    let (tried, of) = (view.points.len(), view.of);
+    if tried >= of { String::new() } else { format!("<p class=\"sub\">{tried} of {of} settings were tried.</p>") }
 }
 
 fn owned(point: &Point) -> Option<f64> {
     point.figures.short_owned_percent.or(point.figures.owned_percent)
 }
 
-/// Share owned by threshold and silence, at the shortest speech of now.
+/// Share owned by threshold and silence, at the shortest speech and the prefix of now, or of the best that was tried there.
 fn heat(view: &ReplayView<'_>) -> String {
     let Some(now) = view.points.first() else { return String::new() };
-    let same: Vec<(usize, &Point)> =
-        view.points.iter().enumerate().filter(|(_, it)| it.min_speech_ms == now.min_speech_ms).collect();
+    let same: Vec<(usize, &Point)> = view.points.iter().enumerate().collect();
+    let as_now = |it: &Point| {
+        (it.min_speech_ms == now.min_speech_ms, it.prefix_padding_ms == now.prefix_padding_ms, owned(it).unwrap_or(0.0))
+    };
     let mut thresholds: Vec<f32> = same.iter().map(|(_, it)| it.threshold).collect();
     thresholds.sort_by(f32::total_cmp);
     thresholds.dedup();
@@ -108,7 +125,12 @@ fn heat(view: &ReplayView<'_>) -> String {
     for silence in &silences {
         write!(out, "<tr><th>{silence} ms</th>").expect("a String takes all");
         for threshold in &thresholds {
-            let cell = same.iter().find(|(_, it)| it.silence_ms == *silence && it.threshold == *threshold);
+            let here = same.iter().filter(|(_, it)| it.silence_ms == *silence && it.threshold == *threshold);
+            let cell = here.max_by(|(a, one), (b, other)| {
+                let key = as_now(one).partial_cmp(&as_now(other)).unwrap_or(std::cmp::Ordering::Equal);
+                // The first of equals.
+                key.then(b.cmp(a))
+            });
             let Some((at, point)) = cell else {
                 out.push_str("<td></td>");
                 continue;
@@ -134,8 +156,8 @@ fn heat(view: &ReplayView<'_>) -> String {
 
 fn front(view: &ReplayView<'_>) -> String {
     let mut out = String::from(
-        "<div class=\"wide\"><table><tr><th>threshold</th><th>silence</th><th>shortest</th><th>short owned</th><th>owned</th>\
-         <th>false a minute</th><th>start p90</th><th>end p90</th><th></th></tr>",
+        "<div class=\"wide\"><table><tr><th>threshold</th><th>silence</th><th>prefix</th><th>shortest</th><th>short owned</th><th>owned</th>\
+         <th>whole</th><th>false a minute</th><th>start p90</th><th>end p90</th><th></th></tr>",
     );
     let percent = |value: Option<f64>| value.map_or("-".to_owned(), |it| format!("{it:.1} %"));
     for (at, point) in view.points.iter().enumerate() {
@@ -154,12 +176,14 @@ fn front(view: &ReplayView<'_>) -> String {
         let figures = &point.figures;
         write!(
             out,
-            "<tr><td>{:.2}</td><td>{} ms</td><td>{} ms</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{}</td><td>{words}</td></tr>",
+            "<tr><td>{:.2}</td><td>{} ms</td><td>{} ms</td><td>{} ms</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{}</td><td>{words}</td></tr>",
             point.threshold,
             point.silence_ms,
+            point.prefix_padding_ms,
             point.min_speech_ms,
             percent(figures.short_owned_percent),
             percent(figures.owned_percent),
+            percent(figures.whole_percent),
             figures.false_per_minute,
             p90(figures.start_ms),
             p90(figures.end_ms),
@@ -167,6 +191,57 @@ fn front(view: &ReplayView<'_>) -> String {
         .expect("a String takes all");
     }
     out.push_str("</table></div>");
+    out
+}
+
+fn stops(view: &ReplayView<'_>) -> String {
+    if view.stops.is_empty() {
+        return String::new();
+    }
+    let calls = view.stops[0].figures.calls;
+    let mut out =
+        format!("<h2>Speech over our own voice</h2><p class=\"sub\">{calls} calls, {} settings.</p>", view.stops.len());
+    out.push_str(
+        "<div class=\"wide\"><table><tr><th>threshold</th><th>shortest</th><th>protected</th><th>begun anew under</th><th>hum</th>\
+         <th>echo gate</th><th>stops</th><th>false</th><th>of them by echo</th><th>missed</th><th>clear p50</th><th>clear p95</th><th></th></tr>",
+    );
+    for (at, it) in view.stops.iter().enumerate() {
+        let best = view.best_stop.is_some_and(|(best, _)| best == at);
+        if !(it.front || best || at == 0) {
+            continue;
+        }
+        let words = match (at == 0, best) {
+            (true, true) => "now, and recommended",
+            (true, false) => "now",
+            (false, true) => "recommended",
+            (false, false) => "",
+        };
+        let (figures, delay) = (&it.figures, it.figures.delay_ms);
+        let ms = |it: Option<u64>| it.map_or("-".to_owned(), |it| format!("{it} ms"));
+        let count = |it: Option<usize>| it.map_or("-".to_owned(), |it| it.to_string());
+        write!(
+            out,
+            "<tr><td>{:.2}</td><td>{} ms</td><td>{} ms</td><td>{} ms</td><td>{} ms</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td><td>{}</td><td>{}</td><td>{words}</td></tr>",
+            it.threshold,
+            it.min_speech_ms,
+            it.protect_ms,
+            it.restart_under_ms,
+            it.back_channel_ms,
+            if it.echo { "on" } else { "off" },
+            figures.stops,
+            count(figures.false_stops),
+            it.false_on_echoing_lines,
+            count(figures.missed_stops),
+            ms(delay.map(|it| it.p50)),
+            ms(delay.map(|it| it.p95)),
+        )
+        .expect("a String takes all");
+    }
+    out.push_str("</table></div>");
+    if let Some((_, reason)) = view.best_stop {
+        write!(out, "<p>Recommended: {}.</p>", escape(reason)).expect("a String takes all");
+    }
     out
 }
 
@@ -220,6 +295,7 @@ mod tests {
             threshold,
             silence_ms: 700,
             min_speech_ms: 64,
+            prefix_padding_ms: 300,
             figures: Tally { utterances: 4, owned: 3, short: 2, short_owned: 1, ..Tally::default() }.figures(),
             short_owned_between: None,
             front,
@@ -239,13 +315,17 @@ mod tests {
         let view = ReplayView {
             title: hostile.to_owned(),
             points: &points,
+            of: 300,
             best: Some((1, hostile)),
+            stops: &[],
+            best_stop: None,
             cases: vec![case],
             more: 3,
         };
         let page = replay_page(&view);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("data:audio/wav;base64,AQID") && page.contains("missed at 1.50 s, 400 ms long"));
+        assert!(page.contains("2 of 300 settings were tried"));
         assert!(page.contains("And 3 more") && page.contains("class=\"now\"") && page.contains("class=\"best\""));
         assert!(!page.contains("http:") && !page.contains("https:"), "it asks nobody for anything");
         for tag in ["html", "main", "article", "svg", "table", "td", "footer"] {
