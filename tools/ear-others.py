@@ -3,7 +3,8 @@
 
     python3 -m venv target/vad
     target/vad/bin/pip install numpy onnxruntime webrtcvad-wheels
-    target/vad/bin/pip download --no-deps -d target/vad silero-vad==5.1.2 silero-vad==6.2.3
+    target/vad/bin/pip download --no-deps -d target/vad silero-vad==5.1.2
+    target/vad/bin/pip download --no-deps -d target/vad silero-vad==6.2.3      (pip refuses both at once)
     target/vad/bin/python tools/ear-others.py FOLDER target/vad
 
 FOLDER: KIND_LANGUAGE_NUMBER.wav (G.711) with .labels.txt beside, as `cargo bench --bench ear -- scenes` writes them.

@@ -11,7 +11,6 @@ use super::{Whose, ending, files_of};
 use crate::base::{Exit, Failure};
 use crate::cli::{Context, print_json};
 use crate::core::replay::editor::{Editor, Key, Wish};
-use crate::core::replay::labels::Utterance;
 use crate::core::replay::picture::Picture;
 use crate::core::replay::propose::propose;
 use crate::core::sound::{Pcm, wav};
@@ -265,7 +264,7 @@ fn edit(
                 continue;
             }
             Wish::Save => {
-                editor.saved(save(&it, editor.labels(), told)?);
+                save(&it, &mut editor, told);
                 continue;
             }
             Wish::Propose => {
@@ -282,22 +281,31 @@ fn edit(
         speaker.stop();
         if editor.changed() {
             match asked(screen, &it)? {
-                Some(true) => editor.saved(save(&it, editor.labels(), told)?),
+                Some(true) if save(&it, &mut editor, told) => {}
                 Some(false) => {}
-                None => continue,
+                Some(true) | None => continue,
             }
         }
         return Ok(go);
     }
 }
 
-fn save(it: &Labelled, labels: &[Utterance], told: &mut Vec<String>) -> Result<String, Failure> {
-    write_labels(it, labels)?;
-    let word = format!("{}: {} labels written", it.labels.display(), labels.len());
-    // The last word about a file is the one that counts.
-    told.retain(|told| !told.starts_with(&format!("{}: ", it.labels.display())));
-    told.push(word.clone());
-    Ok(word)
+/// Whether they were written. A disk that is full or locked takes nobody's labels away: the editor says so and goes on.
+fn save(it: &Labelled, editor: &mut Editor, told: &mut Vec<String>) -> bool {
+    match write_labels(it, editor.labels()) {
+        Err(failure) => {
+            editor.tell(failure.what);
+            false
+        }
+        Ok(()) => {
+            let file = it.labels.display();
+            // The last word about a file is the one that counts.
+            told.retain(|told| !told.starts_with(&format!("{file}: ")));
+            told.push(format!("{file}: {} labels written", editor.labels().len()));
+            editor.saved(format!("{file}: {} labels written", editor.labels().len()));
+            true
+        }
+    }
 }
 
 /// Whether labels that are not written are to be; `None`: go on with them.
