@@ -288,6 +288,11 @@ pub const INBOUND_LEADS: u32 = 256;
 /// New callers that a desk remembers by number until it opens anew: some fifty bytes each. Who is forgotten gets their lead
 /// when they are written down.
 pub const INBOUND_CALLERS: usize = 1_000_000;
+/// A voice changes in a call after so much silence behind a turn of the agent: shorter than the pause in which most people begin
+/// to answer, longer than the holes that a network leaves in a turn. Milliseconds.
+pub const SWITCH_GAP_MS: u64 = 500;
+/// Lines that the session with the other voice is told, the newest.
+pub const SWITCH_LINES: usize = 60;
 /// A caller's wish to be called back is durable within this time, or not promised: the line is silent meanwhile.
 pub const PROMISE_WAIT: Duration = Duration::from_secs(3);
 /// Wishes that are looked after at once; the others wait for their turn.

@@ -23,7 +23,7 @@ pub struct ServeArgs {}
 
 fn after_help() -> String {
     format!(
-        "It calls nobody by itself: `ahoy campaign run` in another terminal, or cron, attaches to it. Calls to the numbers of \
+        "It calls nobody by itself but who was promised a call by a desk: `ahoy campaign run` in another terminal, or cron, attaches to it. Calls to the numbers of \
 campaigns with an [inbound] section are answered (docs/INBOUND.md).\n\nWith [api] in ahoy.toml it listens for HTTP: \
 /healthz, /readyz, /metrics, POST /api/calls, GET /api/calls/ID, POST /api/tickets, /openapi.json (docs/API.md). With \
 --json it prints {{\"api\": \"http://ADDRESS\"}} when it does.\n\nExamples:\n  ahoy serve &\n  \

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::base::{Failure, limits};
@@ -26,15 +26,23 @@ pub struct AgentLine {
     pub from: mpsc::Receiver<FromAgent>,
     /// Kind and model, as the dated table knows them; `None`: it costs nothing.
     pub priced: Option<(&'static str, String)>,
+    /// The line to a session that is to take this one's place in the call, if one comes.
+    pub next: Option<oneshot::Receiver<AgentLine>>,
 }
 
 /// The other ends of a line, for its session.
 pub struct Berth {
     says: mpsc::Sender<FromAgent>,
     told: mpsc::Receiver<ToAgent>,
+    next: Option<oneshot::Sender<AgentLine>>,
 }
 
 impl Berth {
+    /// Where the line of a session goes that is to take this one's place; its end is the call's end.
+    pub fn take_next(&mut self) -> Option<oneshot::Sender<AgentLine>> {
+        self.next.take()
+    }
+
     /// Ready when the call is over.
     pub async fn left(&self) {
         self.says.closed().await;
@@ -141,12 +149,13 @@ impl AgentDoor {
         let (to, told) = mpsc::channel(limits::AGENT_QUEUE);
         let (says, from) = mpsc::channel(limits::AGENT_QUEUE);
         let priced = self.provider.as_ref().map(|provider| (provider.priced_as(), provider.model().to_owned()));
-        (AgentLine { to, from, priced }, Berth { says, told })
+        let (next, coming) = oneshot::channel();
+        (AgentLine { to, from, priced, next: Some(coming) }, Berth { says, told, next: Some(next) })
     }
 
     /// Begins the session of a line, in a task of its own.
     pub fn begin(self: &Arc<Self>, berth: Berth, slot: Slot, agent: &Agent, vad: crate::core::config::Vad, task: Task) {
-        let Berth { says, told } = berth;
+        let Berth { says, told, next: _ } = berth;
         let door = Arc::clone(self);
         let voice = task.voice.clone().or_else(|| agent.voice.clone());
         tokio::spawn(async move {
@@ -274,7 +283,7 @@ impl Session {
             match step {
                 Step::Told(None) => break,
                 Step::Told(Some(what)) if !self.gone => {
-                    if matches!(what, ToAgent::TakeOver { .. }) {
+                    if matches!(what, ToAgent::TakeOver { .. } | ToAgent::Resume(_)) {
                         self.place.is(Stage::Talking);
                     }
                     self.machine.told(what, &mut out);

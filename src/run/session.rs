@@ -114,6 +114,9 @@ struct Stream<'a> {
     /// The carrier's word about who answered, until it has come.
     word: Option<Arc<CarrierWord>>,
     agent: Option<AgentLine>,
+    /// The line to a session that waits to take the agent's place, until it comes; and when it has come.
+    coming: Option<oneshot::Receiver<AgentLine>>,
+    next: Option<AgentLine>,
     /// Kind and model of the agent, as the table of prices knows them.
     priced: Option<(&'static str, String)>,
     /// What it used up cost, and whoever put a machine's words down.
@@ -144,6 +147,8 @@ pub(super) async fn serve(shared: &Arc<Shared>, socket: Box<dyn MediaDoor>, toke
         words: None,
         word: None,
         agent: None,
+        coming: None,
+        next: None,
         priced: None,
         agent_cost: None,
         way: None,
@@ -198,6 +203,13 @@ impl Stream<'_> {
                         self.agent = None;
                     }
                     self.session.handle(self.shared.clock.boot(), Event::Agent(told));
+                }
+                line = answer_of(&mut self.coming) => (self.coming, self.next) = (None, line),
+                told = agents_word(&mut self.next) => {
+                    if let FromAgent::Gone { .. } = told {
+                        self.next = None;
+                    }
+                    self.session.handle(self.shared.clock.boot(), Event::NextAgent(told));
                 }
                 who = carriers_word(&self.word) => {
                     self.word = None;
@@ -295,6 +307,7 @@ impl Stream<'_> {
             }
             Command::Transfer => self.transfer(),
             Command::Promise => self.promise(),
+            Command::Switch => self.agent = self.next.take(),
             Command::Understand(language, ulaw) => self.understand(language, ulaw),
             Command::Record => {
                 if let Some(bound) = &self.bound
@@ -379,6 +392,7 @@ impl Stream<'_> {
         self.word = self.shared.registry.word_of(bound.expected.attempt);
         self.agent = self.shared.registry.take_agent(bound.expected.attempt);
         self.priced = self.agent.as_mut().and_then(|agent| agent.priced.take());
+        self.coming = self.agent.as_mut().and_then(|agent| agent.next.take());
         self.shared.desk.stream_started(bound.expected.attempt, bound.sid.clone());
     }
 
@@ -524,7 +538,7 @@ impl Stream<'_> {
     async fn finish(mut self) {
         self.bill_agent();
         // Its session ends with the call, not with the call's log.
-        self.agent = None;
+        (self.agent, self.coming, self.next) = (None, None, None);
         self.hang_up().await;
         let outbox = &mut self.outbox;
         let socket = &mut self.socket;

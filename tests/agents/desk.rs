@@ -275,6 +275,10 @@ fn who_asks_before_the_voice_is_there_is_called_back_once_and_spoken_to_with_it(
     for number in &people {
         ring(&sim, &desk, number);
     }
+    // The promise was heard before anything else was said.
+    over(&sim, 2);
+    let promised = inbound(&shop, 2);
+    assert!(promised.iter().all(|row| !events(&shown(&shop, &row["call"]), "call_back").is_empty()), "{promised:?}");
     over(&sim, 4);
     assert_eq!(called(&sim, &people), [1, 1]);
     let rows = inbound(&shop, 2);
@@ -343,4 +347,40 @@ fn a_promise_outlives_a_kill_is_kept_once_and_is_never_kept_to_whom_the_list_for
     assert_eq!(called(&sim, &people), [1, 0]);
     drop(desk);
     assert!(provider.seen(0).iter().all(|it| voice_of(it) == Some("own")));
+}
+
+#[test]
+fn an_agent_that_came_at_once_goes_on_with_the_callers_voice_and_knows_what_was_said() {
+    let (sessions, rows, shop) = talks(Duration::from_secs(5), "option = \"switch\"");
+    clean(&sessions);
+    let own: Vec<&Seen> = sessions.iter().filter(|it| voice_of(it) == Some("own")).collect();
+    let theirs: Vec<&Seen> = sessions.iter().filter(|it| voice_of(it) == Some(VOICE)).collect();
+    assert_eq!(own.len(), CALLERS, "nobody waits: each call begins with the agent's own voice");
+    let context = |session: &Seen| -> String {
+        let told = session.messages.iter().filter(|it| it["type"] == "contextual_update");
+        told.filter_map(|it| it["text"].as_str()).collect()
+    };
+    let resumed: Vec<&&Seen> =
+        theirs.iter().filter(|it| context(it).contains("you spoke with another voice")).collect();
+    assert!(!resumed.is_empty(), "{} sessions with the caller's voice, none took over: {sessions:?}", theirs.len());
+    for session in &resumed {
+        let told = context(session);
+        assert!(told.contains("\"who\":\"agent\"") && told.contains("Do not greet again"), "{told}");
+        assert!(
+            !session.messages.iter().any(|it| it["type"] == "user_message"),
+            "it waits for the person: {session:?}"
+        );
+    }
+    assert!(resumed.iter().any(|it| it.turns >= 1 && it.spoken >= 1), "the person was heard and answered: {resumed:?}");
+    let switched =
+        rows.iter().map(|row| shown(&shop, &row["call"])).filter(|call| !events(call, "switched").is_empty());
+    let mut counted = 0;
+    for call in switched {
+        counted += 1;
+        let kinds: Vec<&str> =
+            call["clone_events"].as_array().expect("events").iter().filter_map(|it| it["event"].as_str()).collect();
+        assert!(kinds.contains(&"clone-transfer"), "{call}");
+        assert_eq!(events(&call, "hand_over").len(), 1, "one hand-over, one greeting: {call}");
+    }
+    assert!(counted >= resumed.len(), "{counted}");
 }

@@ -65,7 +65,7 @@ impl Machine for Echo {
                 }
             }
             ToAgent::TakeOver { .. } | ToAgent::Answer | ToAgent::Begin | ToAgent::Cut { .. } => {}
-            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
+            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds | ToAgent::Resume(_) => {}
         }
     }
 }

@@ -426,7 +426,8 @@ impl Machine for GeminiLive {
                 self.send(json!({ "clientContent": { "turns": turns, "turnComplete": true } }), out);
             }
             // It answers by itself when the turn ends, and stops by itself when one begins; it has no truncation.
-            ToAgent::Answer | ToAgent::Cut { .. } => {}
+            // Nobody's voice is changed in its calls.
+            ToAgent::Answer | ToAgent::Cut { .. } | ToAgent::Resume(_) => {}
         }
     }
 

@@ -13,6 +13,7 @@ mod recent;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::base::limits;
@@ -37,6 +38,8 @@ pub enum ToAgent {
         /// Whether they were cut.
         cut: bool,
     },
+    /// The line is the agent's in the midst of a conversation: a session with another voice has led it so far.
+    Resume(Vec<Line>),
     /// The callee's sound: µ-law, 8 000 Hz.
     Sound(Vec<u8>),
     /// The callee has begun a turn that counts: speech that nothing of ours sounded over, or that stopped it.
@@ -57,6 +60,28 @@ pub enum ToAgent {
         /// Milliseconds of it that were heard, by the carrier's marks.
         heard_ms: u64,
     },
+}
+
+/// What was said by one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Who.
+    pub who: Speaker,
+    /// The words, as far as they are known.
+    pub text: String,
+    /// The other one spoke over the rest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// The agent, whichever its voice; or our first words.
+    Agent,
+    /// The person on the line.
+    Person,
 }
 
 /// What an agent tells its call.

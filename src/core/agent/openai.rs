@@ -329,8 +329,8 @@ impl Machine for OpenAiRealtime {
             ToAgent::Sound(ulaw) => {
                 out.send(json!({ "type": "input_audio_buffer.append", "audio": STANDARD.encode(ulaw) }));
             }
-            // Its own ear finds the turns.
-            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds => {}
+            // Its own ear finds the turns; nobody's voice is changed in its calls.
+            ToAgent::TurnBegins { .. } | ToAgent::TurnEnds | ToAgent::Resume(_) => {}
             ToAgent::Answer | ToAgent::Begin => self.ask_for_answer(out),
             ToAgent::Cut { turn, heard_ms } => {
                 self.cancel(out);

@@ -115,6 +115,11 @@ pub enum What {
         /// How long it had to be waited for, from the end of the first words.
         waited_ms: u64,
     },
+    /// The agent goes on with the caller's own voice.
+    Switched {
+        /// Lines that were said before.
+        said: u64,
+    },
     /// The agent began a turn: its first sound was sent.
     AgentSpeaks {
         /// The turn.

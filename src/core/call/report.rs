@@ -184,6 +184,7 @@ impl Report {
                 What::AgentReady | What::HandOver { .. } | What::AgentSpeaks { .. } | What::AgentSaid { .. } => {}
                 What::Understood { .. } | What::AgentCut { .. } | What::AgentStopped | What::PassedOver => {}
                 What::AgentCost { .. }
+                | What::Switched { .. }
                 | What::AgentHangs
                 | What::AgentFault { .. }
                 | What::AgentGone { .. }

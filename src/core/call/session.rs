@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use self::desk::DeskState;
 use self::machine::FirstWords;
+use self::switch::Switching;
 use self::talk::Talk;
 use super::answerer::{AnswererEar, Heard};
 use super::ear::Ear;
@@ -57,6 +58,7 @@ pub struct Session {
     /// The carrier was asked to record.
     recorded: bool,
     talk: Talk,
+    switching: Switching,
     desk: DeskState,
     words: FirstWords,
     notes: Notes,
@@ -96,6 +98,7 @@ impl Session {
             told: Vec::new(),
             recorded: false,
             talk: Talk::default(),
+            switching: Switching::default(),
             desk: DeskState::default(),
             words: FirstWords::default(),
             notes: Notes::default(),
@@ -174,6 +177,7 @@ impl Session {
             Event::AnsweredBy(who) => self.carrier_says(who),
             Event::Words(text) => self.machine_said(text),
             Event::Agent(told) => self.agent_says(now, told),
+            Event::NextAgent(told) => self.next_agent_says(told),
             Event::Transferred(taken) => self.transferred(taken),
             Event::Promised(kept) => self.promised(kept),
             Event::Tick => self.tick(now),
@@ -438,6 +442,7 @@ mod hearing;
 mod keys;
 mod machine;
 mod sound;
+mod switch;
 mod talk;
 #[cfg(test)]
 mod tests;

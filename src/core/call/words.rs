@@ -134,6 +134,8 @@ pub enum Event<'a> {
     Words(Option<String>),
     /// The agent says something.
     Agent(FromAgent),
+    /// The session with the caller's own voice says something: one that waits to take over.
+    NextAgent(FromAgent),
     /// The answer to [`Command::Transfer`]: whether the carrier has taken it.
     Transferred(bool),
     /// The answer to [`Command::Promise`]: whether they will be called.
@@ -154,6 +156,8 @@ pub enum Command {
     Say(Piece),
     /// Tell the agent.
     Agent(ToAgent),
+    /// From here on the session that waited is the agent; the one before ends.
+    Switch,
     /// Put a machine's first words down, µ-law; answer with [`Event::Words`].
     Understand(Language, Vec<u8>),
     /// Connect the callee with whom the campaign names; answer with [`Event::Transferred`].
@@ -226,6 +230,9 @@ pub struct Notes {
     /// Somebody waited so long for the agent.
     #[serde(default)]
     pub waited_ms: Option<u64>,
+    /// The agent speaks with the caller's own voice from here on, ms of inbound sound.
+    #[serde(default)]
+    pub switched_ms: Option<u64>,
     /// A message was left from here to there, ms of inbound sound.
     #[serde(default)]
     pub message: Option<(u64, u64)>,

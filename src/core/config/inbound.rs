@@ -92,6 +92,8 @@ pub enum VoiceOption {
     Menu,
     /// They are called back with it.
     CallBack,
+    /// The agent comes at once with its own voice, and changes it when theirs is there.
+    Switch,
 }
 
 /// What happens when a cloned voice is not there in time.
@@ -233,6 +235,12 @@ pub(super) fn check(
     let within = typed.call_back_within.map_or(Duration::from_secs(3_600), |span| span.0);
     if !(Duration::from_secs(60)..=Duration::from_secs(12 * 3_600)).contains(&within) {
         return Err(fault("call_back_within", "call_back_within is 1m to 12h".to_owned()));
+    }
+    if typed.option == VoiceOption::Switch && !typed.clone {
+        return Err(fault(
+            "option",
+            "option = \"switch\" needs clone = true: there is no voice to change to".to_owned(),
+        ));
     }
     if typed.option == VoiceOption::CallBack {
         if !typed.clone || menu.is_none() {

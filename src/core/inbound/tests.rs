@@ -78,6 +78,8 @@ fn a_desk_that_cannot_work_is_refused_with_its_key() {
     let menu = format!("{back}clone = true\nfailing = \"message\"\n[inbound.menu]\n");
     assert!(refused(&menu).contains("a call that was promised is made"));
     assert!(refused(&format!("{back}call_back_within = \"13h\"\n")).contains("call_back_within is 1m to 12h"));
+    let switch = "[agent]\nkind = \"echo\"\n[inbound]\noption = \"switch\"\n";
+    assert!(refused(switch).contains("needs clone = true: there is no voice"));
     let rule = "[[returning]]\nwhen = \"ticket.knd = 'x'\"\nsay = \"a\"\n";
     let told = refused(&format!("[inbound]\n{rule}"));
     assert!(told.contains("[[returning]] 1") && told.contains("ticket.knd"), "{told}");

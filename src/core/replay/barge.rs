@@ -354,7 +354,11 @@ impl Player<'_> {
                 Command::Clear => self.carrier.clear(self.place()),
                 Command::Log(what) => self.note(what),
                 // What the agent is told changes nothing: its part was recorded.
-                Command::Agent(_) | Command::Understand(..) | Command::OwnVoice | Command::Promise => {}
+                Command::Agent(_)
+                | Command::Understand(..)
+                | Command::OwnVoice
+                | Command::Promise
+                | Command::Switch => {}
                 Command::Record | Command::Sound(..) | Command::Close => {}
             }
         }

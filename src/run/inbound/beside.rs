@@ -1,18 +1,14 @@
 //! What happens beside a call to us: its row is written, its agent is opened, and in the end it is told what it came to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Desks, Live, lock};
 use crate::base::{AttemptId, LeadId, limits};
-use crate::core::config::Failing;
 use crate::core::inbound::Ticket;
-use crate::run::agent::{Berth, Task};
+use crate::run::agent::Berth;
 use crate::run::campaign::note_of;
-use crate::run::clone::CloneState;
 use crate::run::gateway::{CallSummary, Overloaded};
-use crate::run::render::{About, prompt_for};
 use crate::store::ledger::{CallNote, InboundEnd, Ledger, LedgerFault};
 
 impl Desks {
@@ -29,7 +25,7 @@ impl Desks {
         self.runtime.spawn(async move {
             let lead = desks.write_down(attempt, &live).await;
             if let Some(berth) = berth {
-                desks.bring_agent(&live, lead, &tickets, berth).await;
+                Arc::clone(&desks).bring_agent(&live, lead, &tickets, berth).await;
             }
         });
     }
@@ -70,64 +66,6 @@ impl Desks {
                 tracing::error!(call = %live.taken.call, %fault, "a call to us could not be written down yet");
                 None
             }
-        }
-    }
-
-    /// Opens the session of the agent, which the stream has already: what it tells waits there.
-    async fn bring_agent(&self, live: &Live, lead: Option<LeadId>, tickets: &[Ticket], berth: Berth) {
-        let line = &live.line;
-        let Some(door) = &line.agent else { return berth.gone("the desk has no agent").await };
-        let Some(slot) = door.slot() else { return berth.gone("every slot of its provider is taken").await };
-        let person = match lead {
-            Some(lead) => self.ledger.run(move |ledger| ledger.person(lead)).await.ok().flatten(),
-            None => None,
-        };
-        let (name, mut variables) = person.map_or((None, BTreeMap::new()), |person| (person.name, person.variables));
-        if let Some(ticket) = tickets.first() {
-            variables.insert("ticket_kind".to_owned(), ticket.kind.clone());
-            variables.insert("ticket_reference".to_owned(), ticket.reference.clone());
-            variables.extend(ticket.note.clone().map(|note| ("ticket_note".to_owned(), note)));
-        }
-        let about = About { name: name.as_deref(), variables: &variables };
-        let language = &live.taken.language;
-        let prompt = prompt_for(&line.campaign, language, &about).unwrap_or_default();
-        let transfers = line.campaign.transfer.is_some();
-        let Ok(voice) = self.voice_for(live, &berth).await else {
-            return berth.gone("there is no voice of the caller's").await;
-        };
-        let task = Task { prompt, language: language.to_string(), transfers, voice };
-        door.begin(berth, slot, &line.campaign.agent, line.campaign.vad, task);
-    }
-
-    /// The caller's own voice, waited for by notification, if the desk clones voices; `Err`: there is none, and the desk
-    /// wants no other.
-    async fn voice_for(&self, live: &Live, berth: &Berth) -> Result<Option<String>, ()> {
-        let cloner = self.cloner.as_ref().filter(|_| live.line.desk.clone);
-        let Some((cloner, caller)) = cloner.zip(live.taken.caller.as_ref()) else { return Ok(None) };
-        let since = self.clock.boot();
-        let mut state = cloner.want(caller, Some(live.taken.call));
-        let made = loop {
-            let now = state.borrow_and_update().clone();
-            match now {
-                CloneState::Ready { voice, .. } => break Ok(voice),
-                CloneState::Failed { why } => break Err(why.to_string()),
-                CloneState::Making => {}
-            }
-            tokio::select! {
-                changed = state.changed() => if changed.is_err() {
-                    break Err("the cloner has ended".to_owned());
-                },
-                () = live.own_voice.notified() => break Err("it was not there in time".to_owned()),
-                // Their slot is somebody else's now; the voice is made to its end for their next call.
-                () = berth.left() => return Err(()),
-            }
-        };
-        let (told, took) = (made.as_ref().map(|_| ()).map_err(Clone::clone), self.clock.boot().since(since));
-        self.runtime.spawn(Arc::clone(cloner).transferred(caller.clone(), live.taken.call, took, told));
-        match made {
-            Ok(voice) => Ok(Some(voice)),
-            Err(_) if live.line.desk.failing == Failing::OwnVoice => Ok(None),
-            Err(_) => Err(()),
         }
     }
 
@@ -188,6 +126,7 @@ impl Desks {
             after: summary.first_audio_us.map(|_| live.line.campaign.after.wanted()).unwrap_or_default(),
         };
         self.write_end(&live, note, end).await;
+        self.tell_of_switch(&live, notes.switched_ms);
         self.release(attempt);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! [`core/inbound`]: crate::core::inbound
 
+mod agent;
 mod beside;
 mod callers;
 mod open;

@@ -176,7 +176,8 @@ fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool
         closed,
         speaks_first: desk.speaks_first,
         menu: desk.menu.clone().zip(clip(MENU)),
-        clone: desk.clone,
+        // An agent that comes at once is not waited for as one that waits for a voice.
+        clone: desk.clone && desk.option != VoiceOption::Switch,
         wait: desk.wait,
         comfort: desk.comfort,
         comforting: clip(STILL_PREPARING),

@@ -38,6 +38,7 @@ impl Desks {
                 let Some(mut card) = ledger.lead_card(lead)? else { return Ok(false) };
                 let (now, until) = (clock.wall(), clock.wall() + within);
                 card.consent = card.consent.or_else(|| Some(consent_of(taken.call, now)));
+                card.language = card.language.or_else(|| Some(taken.language.clone()));
                 let callable = match judge(ledger, &campaign, &card, now)? {
                     Gate::Call { .. } => true,
                     Gate::Later { until: when, .. } => when < until,

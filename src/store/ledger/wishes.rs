@@ -77,8 +77,8 @@ impl Ledger {
         })
     }
 
-    /// Lets the lead of an open wish be called: who had only called us, or was done with, is due now; `consent` is put on file
-    /// where there is none. False if the wish is open no more. For the unit that claims: its caller undoes it otherwise.
+    /// Lets the lead of an open wish be called: who had only called us, or was done with, is due now; `consent`, and the
+    /// language that greeted them, are put on file where there is none. False if the wish is open no more. For the unit that claims: its caller undoes it otherwise.
     pub fn admit_wish(&mut self, call: CallId, consent: &str, now: Wall) -> Result<bool, LedgerFault> {
         let lead = self.one(
             "SELECT lead FROM wish WHERE call = ?1 AND state = 'open' AND until > ?2",
@@ -91,7 +91,11 @@ impl Ledger {
                AND ((state = 'blocked' AND reason = 'called_us') OR (state = 'done' AND reason != 'opted_out'))",
             (lead, now.0),
         )?;
-        self.write("UPDATE lead SET consent = ?2 WHERE id = ?1 AND consent IS NULL", (lead, consent))?;
+        self.write(
+            "UPDATE lead SET consent = coalesce(consent, ?2), \
+                             language = coalesce(language, (SELECT language FROM call WHERE id = ?3)) WHERE id = ?1",
+            (lead, consent, call.0.as_bytes()),
+        )?;
         Ok(true)
     }
 

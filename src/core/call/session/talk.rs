@@ -95,6 +95,35 @@ impl Session {
         }
     }
 
+    /// The agent's turn was heard to its end, and the person has not begun theirs.
+    fn is_gap(&self, at: u64) -> bool {
+        let quiet = at.saturating_sub(self.talk.quiet_from) >= limits::SWITCH_GAP_MS * SAMPLES_PER_MS;
+        let waits = self.talk.awaited || self.talk.turn_open || self.talk.hangs;
+        self.switching.is_ready() && quiet && !waits && self.talk.speech_from.is_none()
+    }
+
+    /// The session that waited is there before the first one had the line: it is the agent from the beginning.
+    pub(super) fn begin_with_next(&mut self) {
+        self.talk.standing = Standing::Ready;
+        self.commands.push_back(Command::Switch);
+        self.notes.switched_ms = Some(self.media_ms());
+        self.log(What::Switched { said: 0 });
+        if let Owner::Bridge { .. } = self.owner {
+            self.take_over();
+        }
+    }
+
+    /// The conversation goes on with the session that waited, which learns what was said.
+    pub(super) fn switch(&mut self) {
+        let said = self.switching.take();
+        self.talk.standing = Standing::Ready;
+        (self.talk.turn, self.talk.void) = (None, None);
+        self.notes.switched_ms = Some(self.media_ms());
+        self.log(What::Switched { said: said.len() as u64 });
+        self.commands.push_back(Command::Switch);
+        self.commands.push_back(Command::Agent(ToAgent::Resume(said)));
+    }
+
     /// Whether its session is still being opened.
     pub(super) fn agent_is_priming(&self) -> bool {
         self.talk.expected && self.talk.standing == Standing::Priming
@@ -117,6 +146,7 @@ impl Session {
             owed_ms: owed.len() as u64 / SAMPLES_PER_MS,
             waited_ms: (at - self.talk.over_at) / SAMPLES_PER_MS,
         });
+        self.switching.first_words(&heard, cut);
         // Told once: it has the line again after a machine that was a person.
         if !again {
             self.commands.push_back(Command::Agent(ToAgent::TakeOver { heard, cut }));
@@ -213,9 +243,13 @@ impl Session {
                 }
             }
             FromAgent::Said { turn, text } => {
+                self.switching.agent_said(&turn, &text);
                 self.log(What::AgentSaid { turn: printable(&turn), text: printable(&text) });
             }
-            FromAgent::Understood { text } => self.log(What::Understood { text: printable(&text) }),
+            FromAgent::Understood { text } => {
+                self.switching.person_said(&text);
+                self.log(What::Understood { text: printable(&text) });
+            }
             FromAgent::TurnOver if has_line => {
                 // Our own bridge phrase may still sound: what was said before or under it wants an answer.
                 if self.playout.is_voicing(self.place.samples) {
@@ -250,6 +284,14 @@ impl Session {
             Owner::Agent if self.talk.hangs => {
                 self.finish_voice();
                 self.conversation(self.place.samples);
+            }
+            // The other session takes its place, whatever the moment.
+            Owner::Agent if self.switching.is_ready() => {
+                self.switch();
+                if self.talk.awaited {
+                    // What they said last was for the one that is gone.
+                    self.commands.push_back(Command::Agent(ToAgent::Begin));
+                }
             }
             Owner::Agent => self.no_agent(),
             Owner::Bridge { .. } => self.no_agent(),
@@ -300,6 +342,7 @@ impl Session {
             self.talk.void = Some(Arc::clone(turn));
         }
         for (turn, heard_ms, _) in cuts {
+            self.switching.was_cut(&turn);
             self.log(What::AgentCut { turn: printable(&turn), heard_ms });
             self.commands.push_back(Command::Agent(ToAgent::Cut { turn, heard_ms }));
         }
@@ -318,6 +361,9 @@ impl Session {
             self.talk.quiet_from = at;
             self.begin_turn();
             return;
+        }
+        if self.is_gap(at) {
+            self.switch();
         }
         let silence = self.plan().map_or(u128::MAX, |plan| plan.silence.as_millis());
         if u128::from(at.saturating_sub(self.talk.quiet_from) / SAMPLES_PER_MS) >= silence {

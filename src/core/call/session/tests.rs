@@ -41,6 +41,7 @@ mod desk;
 mod keys;
 mod machine;
 mod recording;
+mod switch;
 
 /// A stream played by a script: keeps what was commanded, answers judges with loud = speech.
 struct Line {
@@ -53,6 +54,8 @@ struct Line {
     opt_outs: usize,
     own_voices: usize,
     promises: usize,
+    /// What the agent was told before its voice was changed.
+    switched_at: Option<usize>,
     recorded: Vec<u64>,
     /// What the agent was told, and pieces of its voice that were sent.
     transfers: usize,
@@ -85,6 +88,7 @@ impl Line {
             opt_outs: 0,
             own_voices: 0,
             promises: 0,
+            switched_at: None,
             recorded: Vec::new(),
             transfers: 0,
             asked: Vec::new(),
@@ -134,6 +138,7 @@ impl Line {
                 Command::OptOut => self.opt_outs += 1,
                 Command::OwnVoice => self.own_voices += 1,
                 Command::Promise => self.promises += 1,
+                Command::Switch => self.switched_at = Some(self.told.len()),
                 Command::Say(piece) => self.sent.push(piece),
                 Command::Agent(what) => self.told.push(what),
                 Command::Transfer => self.transfers += 1,

@@ -222,7 +222,9 @@ fn a_wish_becomes_one_call_whoever_asks_again_and_a_refused_one_leaves_the_lead_
     assert_eq!(call_back(&mut ledger, 1, wish, lead, NOW), Ok(true));
     assert_eq!(call_back(&mut ledger, 2, wish, lead, NOW), Ok(false));
     assert_eq!((ledger.open_wishes(10), state_of(&ledger, lead)), (Ok(Vec::new()), LeadState::Held(attempt_id(1))));
-    assert!(ledger.lead_card(lead).expect("read").expect("there").consent.is_some_and(|it| it.contains("key")));
+    let card = ledger.lead_card(lead).expect("read").expect("there");
+    assert!(card.consent.is_some_and(|it| it.contains("key")));
+    assert_eq!(card.language.map(|it| it.to_string()).as_deref(), Some("en"), "they are greeted as they were");
     let row = ledger.wish(wish).expect("read").expect("there");
     assert_eq!((row.state.as_str(), row.call), ("placed", Some(attempt_id(1).call())));
     ledger.drop_wish(wish, "late", NOW).expect("nothing to drop");

@@ -5,7 +5,7 @@ use crate::core::agent::AgentPlan;
 
 const TEXT: &str = "Hello, this is the harbour line. We have news about your booking.";
 
-fn with_agent() -> Arc<CallScript> {
+pub(super) fn with_agent() -> Arc<CallScript> {
     let mut greeting = PreparedClip::clone(&clip("greeting", 3_000));
     greeting.text = TEXT.to_owned();
     let plan = AgentPlan { wait: Duration::from_secs(4), silence: Duration::from_secs(6) };
@@ -20,12 +20,12 @@ fn with_agent() -> Arc<CallScript> {
 }
 
 impl Line {
-    fn agent_speaks(&mut self, turn: &str, ms: usize) {
+    pub(super) fn agent_speaks(&mut self, turn: &str, ms: usize) {
         self.agent(FromAgent::Sound { turn: turn.into(), ulaw: vec![0x20; ms * 8] });
     }
 
     /// The greeting is played to its end.
-    fn greeted(&mut self) {
+    pub(super) fn greeted(&mut self) {
         self.silence(3_020);
         self.mark(1, 3_000);
     }

@@ -295,3 +295,106 @@ fn who_asks_before_the_voice_is_there_is_promised_a_call_when_the_wish_is_durabl
     line.event(Event::OptOutStored);
     assert_eq!(line.last(), "opt-out-confirmed");
 }
+
+#[test]
+fn a_caller_may_hang_up_at_every_step_and_nothing_happens_after_it() {
+    let promising = || script_of(|desk| desk.promise = Some(clip("call-back-soon", 900)));
+    let they_first = || script_of(|desk| desk.speaks_first = SpeaksFirst::They);
+    type Step = (&'static str, Box<dyn Fn() -> Line>);
+    let at_menu = |keys: &'static str| {
+        move || {
+            let mut line = Line::at_the_menu(script_of(|_| {}));
+            keys.chars().for_each(|key| line.key(key));
+            line
+        }
+    };
+    let steps: Vec<Step> = vec![
+        ("before they said hello", Box::new(move || Line::started_with(they_first()))),
+        ("in the greeting", Box::new(|| Line::started_with(script_of(|_| {})))),
+        (
+            "in the menu",
+            Box::new(|| {
+                let mut line = Line::started_with(script_of(|_| {}));
+                line.hear_out(3_000);
+                line
+            }),
+        ),
+        ("before a key", Box::new(at_menu(""))),
+        ("while the voice is made", Box::new(at_menu("1"))),
+        (
+            "comforted",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.hear_out(600);
+                line.silence(7_600);
+                line
+            }),
+        ),
+        (
+            "behind the limit",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.silence(30_100);
+                line
+            }),
+        ),
+        ("asked for a message", Box::new(at_menu("2"))),
+        (
+            "behind the tone",
+            Box::new(move || {
+                let mut line = at_menu("2")();
+                line.hear_out(1_500);
+                line
+            }),
+        ),
+        (
+            "thanked",
+            Box::new(move || {
+                let mut line = at_menu("2")();
+                line.hear_out(1_500);
+                line.word();
+                line.key('#');
+                line
+            }),
+        ),
+        (
+            "with the agent",
+            Box::new(move || {
+                let mut line = at_menu("1")();
+                line.event(Event::Agent(FromAgent::Ready));
+                line
+            }),
+        ),
+        (
+            "while their wish is written down",
+            Box::new(move || {
+                let mut line = Line::at_the_menu(promising());
+                line.key('1');
+                line
+            }),
+        ),
+        ("in the opt-out", Box::new(at_menu("9"))),
+    ];
+    for (step, at) in steps {
+        let mut line = at();
+        assert_eq!(line.cause(), None, "{step}");
+        let promised = line.promises;
+        line.say(media::Event::Stop);
+        assert!(line.cause() == Some(EndCause::HungUp) && line.closed, "{step}: {:?}", line.cause());
+        let (played, told, sent) = (line.played.len(), line.told.len(), line.sent.len());
+        for late in [
+            Event::Agent(FromAgent::Ready),
+            Event::NextAgent(FromAgent::Ready),
+            Event::Promised(true),
+            Event::OptOutStored,
+            Event::Tick,
+        ] {
+            line.event(late);
+        }
+        line.key('1');
+        line.silence(500);
+        assert_eq!((line.played.len(), line.told.len(), line.sent.len()), (played, told, sent), "{step}");
+        assert_eq!((line.promises, line.session.next_timeout()), (promised, None), "{step}");
+        assert_eq!(line.cause(), Some(EndCause::HungUp), "{step}: the first cause stays");
+    }
+}
