@@ -204,7 +204,7 @@ fn a_panic_is_told_without_numbers_and_ends_with_the_code_for_bugs() {
         panic!("cannot ring {phone}\u{1b}[31m");
     }
     let mine = std::env::current_exe().expect("this test");
-    let name = "a_panic_is_told_without_numbers_and_ends_with_the_code_for_bugs";
+    let name = "hostile::a_panic_is_told_without_numbers_and_ends_with_the_code_for_bugs";
     let output = std::process::Command::new(mine)
         .args([name, "--exact", "--nocapture"])
         .env(CHILD, "1")

@@ -101,7 +101,11 @@ fn a_killed_dialer_leaves_a_whole_ledger_and_every_claim_it_told_of() {
     let mut told: Vec<AttemptId> = Vec::new();
     for round in 0..5_u8 {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "a_killed_dialer_leaves_a_whole_ledger_and_every_claim_it_told_of", "--nocapture"])
+            .args([
+                "--exact",
+                "ledger_crash::a_killed_dialer_leaves_a_whole_ledger_and_every_claim_it_told_of",
+                "--nocapture",
+            ])
             .env("AHOY_TEST_CRASH_LEDGER", &path)
             .env("AHOY_TEST_CRASH_ROUND", round.to_string())
             .stdout(Stdio::piped())

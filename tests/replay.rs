@@ -456,7 +456,7 @@ fn echoing_calls(folder: &Path, count: usize) {
 
 #[test]
 fn a_sweep_over_calls_tries_barge_in_too_and_what_it_takes_is_written() {
-    // An echo that lasts is an answering machine's long first words to the ear, and it would hang up.
+    // A setting that nothing stops never asks whether it hears our echo: a long one would be a machine's first words, and end the call.
     let campaign = "[vad] # ours\nthreshold = 0.5 # as it came\n[machine]\ndetect = \"off\"\n";
     let shop = Shop::open(&Wish { carrier: "kind = \"sim\"", campaign, leads: 1 });
     let folder = shop.path("labelled");

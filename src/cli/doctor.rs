@@ -27,7 +27,7 @@ pub struct DoctorArgs {
 }
 
 fn number(text: &str) -> Result<Phone, String> {
-    Phone::from_e164(text).map_err(|fault| format!("{fault}; write it as +14155550100"))
+    Phone::from_e164(text).map_err(|_| "write it with its country, such as +14155550100".to_owned())
 }
 
 fn help() -> String {

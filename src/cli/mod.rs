@@ -119,7 +119,7 @@ pub enum Command {
     Audit(rules::AuditArgs),
     /// Ask the carrier about everything whose outcome is not known; write down calls that this ledger lost
     Reconcile(reconcile::ReconcileArgs),
-    /// Ask carriers and our own gateway whether calls would work. Changes nothing, calls nobody
+    /// Ask carriers and our own gateway whether calls would work; calls nobody but you, with --live
     Doctor(doctor::DoctorArgs),
     /// Serve the embedded carrier: Twilio's REST API, callbacks and media streams on loopback
     Sim(sim::SimArgs),

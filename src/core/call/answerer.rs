@@ -81,6 +81,8 @@ const BEEP_WITHIN_MS: u64 = 4_000;
 const PAUSE_MS: u64 = 1_200;
 /// Whoever has not begun to speak by then is not judged by the length of what they say.
 const FIRST_WORD_MS: u64 = 6_000;
+/// What is left of an echo after it was last known for one.
+const ECHO_TAIL_MS: u64 = 400;
 /// A beep later than this belongs to something else.
 const LATEST_MS: u64 = 60_000;
 
@@ -106,6 +108,8 @@ pub struct AnswererEar {
     open_since: Option<u64>,
     /// Where speech last ended.
     ended_at: u64,
+    /// Until there, what was heard was our own voice.
+    ours_until: u64,
     verdict: Option<Answerer>,
     beeped: bool,
     /// A key was pressed: by a person, whatever is heard.
@@ -131,14 +135,28 @@ impl AnswererEar {
             spoken: 0,
             open_since: None,
             ended_at: 0,
+            ours_until: 0,
             verdict: None,
             beeped: false,
             pressed: false,
         }
     }
 
+    /// What was heard as speech until there is our own voice, given back by the line: nobody has said it. Told again and
+    /// again while it lasts.
+    pub fn was_ours(&mut self, until_ms: u64) {
+        self.ours_until = until_ms;
+        if let Some(since) = &mut self.open_since {
+            *since = until_ms;
+        }
+        if let First::Speaking { since, until: None } = &mut self.first {
+            *since = until_ms;
+        }
+    }
+
     /// Speech began there.
     pub fn speech_on(&mut self, onset_ms: u64) {
+        let onset_ms = onset_ms.max(self.ours_until);
         self.open_since = Some(onset_ms);
         self.first = match self.first {
             First::Nothing if onset_ms <= FIRST_WORD_MS => First::Speaking { since: onset_ms, until: None },
@@ -152,6 +170,14 @@ impl AnswererEar {
 
     /// Speech ended there.
     pub fn speech_off(&mut self, end_ms: u64) {
+        if self.ours_until > 0 && end_ms < self.ours_until + ECHO_TAIL_MS {
+            // The end of an echo: still nobody has spoken.
+            self.open_since = None;
+            if let First::Speaking { until: None, .. } = self.first {
+                self.first = First::Nothing;
+            }
+            return;
+        }
         self.ended_at = end_ms;
         if let Some(since) = self.open_since.take() {
             self.spoken += end_ms.saturating_sub(since);

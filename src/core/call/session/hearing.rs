@@ -39,7 +39,12 @@ impl Session {
         match self.over.feed(probability, self.judged_chunks - 1, ours, &barge_in) {
             Verdict::Quiet => {}
             Verdict::Stop(chunks) => self.barge_in((self.judged_chunks - chunks) * CHUNK_MS),
-            Verdict::Held(why, chunks) => self.hold(why, (self.judged_chunks - chunks) * CHUNK_MS),
+            Verdict::Held(why, chunks) => {
+                if let Some(answerer) = self.answerer.as_mut().filter(|_| why == Why::Echo) {
+                    answerer.was_ours(self.judged_chunks * CHUNK_MS);
+                }
+                self.hold(why, (self.judged_chunks - chunks) * CHUNK_MS);
+            }
         }
         if let Some(way) = self.over.way().filter(|_| !known) {
             let loss_db = way.loss_db().round().max(0.0) as u32;

@@ -1,7 +1,7 @@
 //! Machines on the line: their words, their beeps, and ours after them.
 
 use super::*;
-use crate::core::sound::g711::encode_ulaw;
+use crate::core::sound::g711::{self, encode_ulaw};
 
 const VOICEMAIL: &[u8] = include_bytes!("../../../sim/clips/voicemail.ulaw");
 
@@ -52,6 +52,26 @@ fn a_voicemail_is_hung_up_on_when_it_is_known_to_be_one() {
     assert_eq!(line.cause(), Some(EndCause::Machine));
     assert_eq!(line.who(), [Answerer::Voicemail]);
     assert!(!line.session.notes().message_left);
+}
+
+/// On a line that gives our greeting back for as long as a machine would speak, nobody has spoken.
+#[test]
+fn our_own_greeting_given_back_is_no_machine() {
+    let ours = VOICEMAIL.repeat(2);
+    let greeting = Arc::new(PreparedClip::of("greeting", ours.clone().into()));
+    let mut line = Line::started_with(Arc::new(CallScript { greeting, ..CallScript::clone(&on_machine(None)) }));
+    let theirs: Vec<i16> = std::iter::repeat_n(0, 960).chain(g711::decode_ulaw(&ours)).map(|it| it / 6).collect();
+    line.hear(&encode_ulaw(&theirs[..5 * 8_000]));
+    assert!(!line.closed && line.who().is_empty(), "{:?} {:?}", line.cause(), line.who());
+    assert_eq!(line.clears, 0, "nor does it stop us");
+    assert!(line.log.iter().any(|it| matches!(it, What::Echo { .. })), "it is known for what it is");
+    // And who speaks after it is heard as who they are.
+    line.silence(6_000);
+    line.hear(HELLO);
+    line.silence(2_000);
+    assert_ne!(line.who().last(), Some(&Answerer::Voicemail));
+    let longest = line.session.notes().speech_segments.iter().map(|(from, to)| to - from).max();
+    assert!(longest > Some(3_000), "without that it would be one: {longest:?}");
 }
 
 #[test]
