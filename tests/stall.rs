@@ -8,6 +8,7 @@ use ahoy::core::sim::callee::{Behaviour, script};
 use ahoy::core::sim::line::{self, Line, What};
 use serde_json::Value;
 
+use crate::common::process::until;
 use crate::common::{Shop, Sim, Wish, ahoy, carrier_at, code, run};
 
 fn lines(path: &std::path::Path) -> Vec<Line> {
@@ -69,6 +70,11 @@ fn a_carrier_that_stops_reading_costs_its_own_call_and_no_memory() {
     let grew = most.saturating_sub(before.expect("streams were seen"));
     assert!(grew < 24 << 10, "{grew} KiB from the first stream on");
 
+    // A carrier that sat on a stream notices its end when it reads again.
+    until("every stream is over", || {
+        let log = fs::read_to_string(&sim.log).expect("the log");
+        log.matches("\"stream_stopped\"").count() >= log.matches("\"stream_started\"").count()
+    });
     let lines = lines(&sim.log);
     let stalls: BTreeSet<&str> = lines
         .iter()
