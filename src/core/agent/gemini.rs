@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, Tool, words};
+use super::{Closed, FromAgent, Machine, Opening, Outbox, Recent, ToAgent, Tool, is_custom, words};
 use crate::base::limits;
 use crate::core::cost::Usage;
 use crate::core::sound::resample::Stream;
@@ -138,7 +138,11 @@ impl GeminiLive {
         let Opening { model, voice, prompt, transcribe, .. } = &self.opening;
         let mut generation = json!({ "responseModalities": ["AUDIO"] });
         if let Some(voice) = voice {
-            generation["speechConfig"] = json!({ "voiceConfig": { "prebuiltVoiceConfig": { "voiceName": voice } } });
+            let speaker = match is_custom(voice) {
+                true => json!({ "voice": voice }),
+                false => json!({ "prebuiltVoiceConfig": { "voiceName": voice } }),
+            };
+            generation["speechConfig"] = json!({ "voiceConfig": speaker });
         }
         let resumption = match &self.handle {
             Some(handle) => json!({ "handle": handle }),

@@ -154,6 +154,12 @@ pub struct Opening {
     pub transfers: bool,
 }
 
+/// Whether a voice is one of the account's own (OpenAI, Gemini), which is named by its id and in another place than the
+/// vendor's.
+fn is_custom(voice: &str) -> bool {
+    voice.starts_with("voice_") || voice.starts_with("voicekey_")
+}
+
 /// What a machine wants done: messages to its provider, words to its call.
 #[derive(Debug, Default)]
 pub struct Outbox {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{FromAgent, Machine, Opening, Outbox, ToAgent, Tool, words};
+use super::{FromAgent, Machine, Opening, Outbox, ToAgent, Tool, is_custom, words};
 use crate::base::limits;
 use crate::core::config::Vad;
 use crate::core::cost::Usage;
@@ -103,7 +103,8 @@ impl OpenAiRealtime {
         }
         let mut output = json!({ "format": { "type": FORMAT } });
         if let Some(voice) = voice {
-            output["voice"] = json!(voice);
+            // A voice of the account's own has an id; the vendor's have names.
+            output["voice"] = if is_custom(voice) { json!({ "id": voice }) } else { json!(voice) };
         }
         let tools: Vec<Value> = Tool::allowed(self.opening.transfers)
             .iter()

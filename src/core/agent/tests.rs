@@ -99,3 +99,35 @@ fn an_error_before_the_session_is_ready_ends_it_and_one_after_does_not() {
         agent.received(garbage, &mut Outbox::default());
     }
 }
+
+/// By the providers' own types: a cloned voice has an id, the vendor's have names.
+#[test]
+fn a_cloned_voice_is_asked_for_by_its_id() {
+    let schema = |text: &str, pointer: &str| {
+        let file: Value = serde_json::from_str(text).expect("JSON");
+        let found = file.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        jsonschema::validator_for(found).expect("a schema")
+    };
+    let live = include_str!("../../../tests/specs/gemini-live-client-messages.schema.json");
+    let speech = schema(live, "/schemas/SpeechConfig");
+    for voice in ["voice_0a1b2c", "Kore"] {
+        let opening = || Opening { voice: Some(voice.to_owned()), ..opening() };
+        let (mut agent, mut out) = (OpenAiRealtime::new(opening()), Outbox::default());
+        agent.received(r#"{"type":"session.created","session":{}}"#, &mut out);
+        let update: Value = serde_json::from_str(&out.wire[0]).expect("JSON");
+        let wanted = if voice == "Kore" { json!("Kore") } else { json!({ "id": voice }) };
+        assert_eq!(update.pointer("/session/audio/output/voice"), Some(&wanted), "{update}");
+
+        let mut out = Outbox::default();
+        GeminiLive::new(opening()).opened(&mut out);
+        let sent: Value = serde_json::from_str(&out.wire[0]).expect("JSON");
+        let config = &sent["setup"]["generationConfig"]["speechConfig"];
+        let faults: Vec<String> = speech.iter_errors(config).map(|fault| fault.to_string()).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{sent}");
+        let wanted = match voice {
+            "Kore" => json!({ "prebuiltVoiceConfig": { "voiceName": "Kore" } }),
+            _ => json!({ "voice": voice }),
+        };
+        assert_eq!(sent.pointer("/setup/generationConfig/speechConfig/voiceConfig"), Some(&wanted), "{sent}");
+    }
+}

@@ -87,12 +87,15 @@ impl Engine {
             let kind = ws.config.agents.get(&campaign.agent.name).map(|agent| agent.kind);
             let speaks = matches!(
                 (cloner.provider(), kind),
-                (CloneProvider::ElevenLabs, Some(AgentKind::ElevenLabs)) | (_, None)
+                (CloneProvider::ElevenLabs, Some(AgentKind::ElevenLabs))
+                    | (CloneProvider::OpenAi, Some(AgentKind::OpenAiRealtime))
+                    | (CloneProvider::Gemini, Some(AgentKind::GeminiLive))
+                    | (_, None)
             );
             if !speaks {
                 return refuse(
                     "[inbound] clone = true, and its agent cannot speak with the voices that [clone] makes",
-                    "use an agent of kind elevenlabs with provider = \"elevenlabs\"",
+                    "use an agent of the service that makes them: elevenlabs, openai-realtime with openai, gemini-live with gemini",
                 );
             }
         }
