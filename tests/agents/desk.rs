@@ -10,6 +10,7 @@ use ahoy::core::sim::line::{self, What};
 use serde_json::{Value, json};
 
 use crate::common::desk::{Desk, consents, inbound, over, person, ring};
+use crate::common::process::until;
 use crate::common::{self, Shop, Sim, Wish, carrier_at, code, run};
 use crate::elevenlabs::ElevenLabs;
 use crate::emulator::{Act, Provider, Seen, Vendor};
@@ -184,11 +185,7 @@ fn the_api_tells_of_a_voice_the_moment_that_the_call_has_made_it() {
     let (status, word, took) = ask("?wait_ms=20000");
     assert_eq!((status, word.as_str(), took < Duration::from_secs(5)), (404, "no_clone", true));
     ring(&sim, &desk, &caller);
-    let until = Instant::now() + Duration::from_secs(20);
-    while ask("").0 == 404 {
-        assert!(Instant::now() < until, "the call wants no voice");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("the call wants a voice", || ask("").0 != 404);
     assert_eq!(ask("").1, "making");
     let (_, word, took) = ask("?wait_ms=300");
     assert!(word == "making" && took >= Duration::from_millis(300), "{word} after {took:?}");
@@ -322,17 +319,13 @@ fn a_promise_outlives_a_kill_is_kept_once_and_is_never_kept_to_whom_the_list_for
     // The upload's answer went with the process, so there is no voice to speak with: a promise is kept all the same.
     let desk = Desk::serve(&shop);
     over(&sim, 3);
-    let until = Instant::now() + Duration::from_secs(20);
     let states = || -> Vec<Value> {
         let mut states: Vec<Value> =
             inbound(&shop, 2).iter().map(|row| shown(&shop, &row["call"])["call_back"].clone()).collect();
         states.sort_by_key(|it| it["state"].as_str().map(str::to_owned));
         states
     };
-    while states().iter().any(|it| it["state"] == "open") {
-        assert!(Instant::now() < until, "{:?}", states());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    until("each promise is kept or given up", || states().iter().all(|it| it["state"] != "open"));
     let kept = states();
     assert_eq!(
         (&kept[0]["state"], &kept[0]["reason"]),

@@ -1,14 +1,14 @@
 //! A new caller's lead: there before its row is, the same for everybody, and nobody else's if the row never comes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ahoy::base::CallId;
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::common::desk::{Desk, inbound, over, person, ring, shop};
+use crate::common::process::until;
 use crate::common::{self, Shop, Sim, code, run};
 use crate::serve_house::contract;
 
@@ -24,17 +24,13 @@ fn held(shop: &Shop) -> Connection {
 
 /// The calls whose folders are there, oldest first, once there are so many of them.
 fn folders(shop: &Shop, calls: usize) -> Vec<CallId> {
-    let until = Instant::now() + Duration::from_secs(60);
-    loop {
-        let root: PathBuf = shop.path("calls");
-        let mut found = ahoy::store::calllog::list(&root, 100).unwrap_or_default();
-        found.sort_unstable_by_key(|(call, _)| call.to_string());
-        if found.len() >= calls {
-            return found.into_iter().map(|(call, _)| call).collect();
-        }
-        assert!(Instant::now() < until, "{} of {calls} streams have begun", found.len());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let mut found = Vec::new();
+    until("all their streams begin", || {
+        found = ahoy::store::calllog::list(&shop.path("calls"), 100).unwrap_or_default();
+        found.len() >= calls
+    });
+    found.sort_unstable_by_key(|(call, _)| call.to_string());
+    found.into_iter().map(|(call, _)| call).collect()
 }
 
 /// The lead of a call, as the API tells it.

@@ -161,8 +161,23 @@ impl Search {
     }
 }
 
+/// All places of a lattice.
+pub fn everywhere(axes: &[usize]) -> Vec<Place> {
+    let mut places: Vec<Place> = vec![Vec::new()];
+    for size in axes {
+        let longer = |place: &Place| (0..*size).map(|at| [place.as_slice(), &[at]].concat()).collect::<Vec<Place>>();
+        places = places.iter().flat_map(longer).collect();
+    }
+    places
+}
+
+/// Of each, whether no other one beats it.
+pub fn unbeaten<const N: usize>(all: &[[f64; N]]) -> Vec<bool> {
+    all.iter().map(|own| !all.iter().any(|other| beats(other, own))).collect()
+}
+
 /// At least as good in everything and better in something.
-pub fn beats(one: &[f64], other: &[f64]) -> bool {
+fn beats(one: &[f64], other: &[f64]) -> bool {
     let as_good = one.iter().zip(other).all(|(a, b)| a >= b);
     as_good && one.iter().zip(other).any(|(a, b)| a > b)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::barge::{Figures, Judged, Recorded, Replayed, Trial, figures, replay_again};
-use super::search::{Place, beats};
+use super::search::{Place, everywhere, unbeaten};
 use super::sweep::{ms, nearest};
 use crate::core::config::BargeIn;
 
@@ -63,12 +63,7 @@ impl StopGrid {
     /// All its settings.
     pub fn settings(&self, now: &BargeIn) -> Vec<BargeIn> {
         let (axes, _) = self.lattice(now);
-        let mut places: Vec<Place> = vec![Vec::new()];
-        for size in axes {
-            let longer = |place: &Place| (0..size).map(|at| [place.as_slice(), &[at]].concat()).collect::<Vec<Place>>();
-            places = places.iter().flat_map(longer).collect();
-        }
-        places.iter().map(|place| self.setting(now, place)).collect()
+        everywhere(&axes).iter().map(|place| self.setting(now, place)).collect()
     }
 
     /// How many values each axis has, and the place that is nearest to the settings of now.
@@ -165,8 +160,8 @@ pub fn wants(point: &StopPoint) -> [f64; 4] {
 /// Marks the settings that no other one beats.
 pub fn mark_front(points: &mut [StopPoint]) {
     let all: Vec<[f64; 4]> = points.iter().map(wants).collect();
-    for (point, own) in points.iter_mut().zip(&all) {
-        point.front = !all.iter().any(|other| beats(other, own));
+    for (point, front) in points.iter_mut().zip(unbeaten(&all)) {
+        point.front = front;
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Track;
 use super::labels::Utterance;
 use super::score::{Figures, Tally};
-use super::search::{Place, beats};
+use super::search::{Place, everywhere, unbeaten};
 use crate::core::config::Vad;
 use crate::core::figures::Quantiles;
 
@@ -79,12 +79,7 @@ impl Grid {
     /// All its settings.
     pub fn settings(&self, base: &Vad) -> Vec<Vad> {
         let (axes, _) = self.lattice(base);
-        let mut places: Vec<Place> = vec![Vec::new()];
-        for size in axes {
-            let longer = |place: &Place| (0..size).map(|at| [place.as_slice(), &[at]].concat()).collect::<Vec<Place>>();
-            places = places.iter().flat_map(longer).collect();
-        }
-        places.iter().map(|place| self.setting(base, place)).collect()
+        everywhere(&axes).iter().map(|place| self.setting(base, place)).collect()
     }
 
     /// How many values each axis has, and the place that is nearest to the base: threshold, silence, shortest speech, prefix.
@@ -194,8 +189,8 @@ pub fn wants(point: &Point) -> [f64; 7] {
 /// Marks the settings that no other one beats.
 pub fn mark_front(points: &mut [Point]) {
     let all: Vec<[f64; 7]> = points.iter().map(wants).collect();
-    for (point, own) in points.iter_mut().zip(&all) {
-        point.front = !all.iter().any(|other| beats(other, own));
+    for (point, front) in points.iter_mut().zip(unbeaten(&all)) {
+        point.front = front;
     }
 }
 

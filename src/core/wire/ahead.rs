@@ -43,7 +43,8 @@ pub enum Out {
 
 /// A leg. Times are of one clock.
 pub struct Ahead {
-    teller: Teller,
+    /// What our session is told.
+    pub teller: Teller,
     queue: VecDeque<Queued>,
     /// Samples that wait, and those of a frame that is not whole yet.
     waiting: usize,
@@ -89,11 +90,6 @@ impl Ahead {
             dropped: 0,
             complaint: None,
         }
-    }
-
-    /// The next message for our session.
-    pub fn message(&mut self) -> Option<String> {
-        self.teller.message()
     }
 
     /// A message of our session.
@@ -176,16 +172,6 @@ impl Ahead {
         ulaw.chunks(FRAME).for_each(|frame| self.teller.heard(frame));
     }
 
-    /// The callee pressed a key.
-    pub fn key(&mut self, digit: char) {
-        self.teller.key(digit);
-    }
-
-    /// The stream is over.
-    pub fn stop(&mut self) {
-        self.teller.stop();
-    }
-
     /// What may be sent now; ask again until there is none.
     pub fn next(&mut self, now: Boot) -> Option<Out> {
         if std::mem::take(&mut self.flush) {
@@ -243,7 +229,7 @@ mod tests {
 
     fn leg() -> Ahead {
         let mut leg = Ahead::new("L1", "c1", Boot(0));
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         assert!(matches!(media::parse(&texts[1]).map(|it| it.event), Ok(Event::Start(_))), "{texts:?}");
         leg
     }
@@ -258,7 +244,7 @@ mod tests {
     }
 
     fn marks(leg: &mut Ahead) -> Vec<String> {
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         let mark = |text: &String| match media::parse(text).expect("read by our own session").event {
             Event::Mark(name) => Some(name.into_owned()),
             _ => None,
@@ -393,9 +379,9 @@ mod tests {
     fn what_the_callee_says_and_presses_is_read_by_our_session() {
         let mut leg = leg();
         leg.heard(&[0x10; 480]);
-        leg.key('9');
-        leg.stop();
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        leg.teller.key('9');
+        leg.teller.stop();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         let events: Vec<Event> = texts.iter().map(|text| media::parse(text).expect("read").event).collect();
         let Event::Media(third) = &events[2] else { panic!("{events:?}") };
         assert_eq!(third.timestamp, Some(40), "frames of 20 ms, however it came");

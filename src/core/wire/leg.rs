@@ -28,7 +28,8 @@ enum Queued {
 
 /// A leg. Times are of one clock.
 pub struct Leg {
-    teller: Teller,
+    /// What our session is told.
+    pub teller: Teller,
     queue: VecDeque<Queued>,
     /// Samples that wait.
     waiting: usize,
@@ -56,11 +57,6 @@ impl Leg {
             strange: 0,
             dropped: 0,
         }
-    }
-
-    /// The next message for our session.
-    pub fn message(&mut self) -> Option<String> {
-        self.teller.message()
     }
 
     /// A message of our session.
@@ -100,16 +96,6 @@ impl Leg {
     /// The callee's sound.
     pub fn heard(&mut self, samples: &[i16]) {
         self.teller.heard(&g711::encode_ulaw(samples));
-    }
-
-    /// The callee pressed a key.
-    pub fn key(&mut self, digit: char) {
-        self.teller.key(digit);
-    }
-
-    /// The stream is over.
-    pub fn stop(&mut self) {
-        self.teller.stop();
     }
 
     /// The frame that is due, if one is; ask again until there is none.
@@ -176,14 +162,14 @@ mod tests {
 
     fn leg() -> Leg {
         let mut leg = Leg::new("L1", "c1", Boot(0));
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         let Ok(Event::Start(start)) = media::parse(&texts[1]).map(|it| it.event) else { panic!("{texts:?}") };
         assert_eq!((start.stream.as_str(), start.call.as_deref()), ("L1", Some("c1")));
         leg
     }
 
     fn marks(leg: &mut Leg) -> Vec<String> {
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         let mark = |text: &String| match media::parse(text).expect("read by our own session").event {
             Event::Mark(name) => Some(name.into_owned()),
             _ => None,
@@ -246,9 +232,9 @@ mod tests {
         let mut leg = leg();
         leg.heard(&[0; 160]);
         leg.heard(&[0; 160]);
-        leg.key('9');
-        leg.stop();
-        let texts: Vec<String> = std::iter::from_fn(|| leg.message()).collect();
+        leg.teller.key('9');
+        leg.teller.stop();
+        let texts: Vec<String> = std::iter::from_fn(|| leg.teller.message()).collect();
         let events: Vec<Event> = texts.iter().map(|text| media::parse(text).expect("read").event).collect();
         let Event::Media(second) = &events[1] else { panic!("{events:?}") };
         assert_eq!(second.timestamp, Some(20));

@@ -12,7 +12,7 @@ pub mod media;
 pub mod ours;
 pub mod recordings;
 pub mod signature;
-mod telling;
+pub mod telling;
 pub mod telnyx;
 pub mod threecx;
 pub mod token;

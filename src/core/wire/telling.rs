@@ -47,7 +47,7 @@ pub(super) fn read(text: &str) -> Option<Ours> {
 }
 
 /// What a leg tells our session.
-pub(super) struct Teller {
+pub struct Teller {
     stream: String,
     messages: VecDeque<String>,
     sequence: u64,

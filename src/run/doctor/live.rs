@@ -203,7 +203,7 @@ impl Line {
                     "order",
                     State::Fail,
                     fault.to_string(),
-                    "docs/CALLS.md tells what the carrier's codes mean",
+                    "look the code up in the carrier's documentation",
                 );
                 return Ok(());
             }

@@ -73,7 +73,10 @@ impl Callers {
         if let Some(lead) = new.get(&number) {
             return Some(CallerLead::Promised(*lead));
         }
-        let lead = Some(()).filter(|()| new.len() < limits::INBOUND_CALLERS).and_then(|()| ids.take())?;
+        if new.len() >= limits::INBOUND_CALLERS {
+            return None;
+        }
+        let lead = ids.take()?;
         new.insert(number, lead);
         Some(CallerLead::Promised(lead))
     }

@@ -182,6 +182,6 @@ fn desk_script(desk: &Inbound, kit: &VoiceKit, language: &Language, closed: bool
         comfort: desk.comfort,
         comforting: clip(STILL_PREPARING),
         failing: desk.failing,
-        promise: Some(()).filter(|()| desk.option == VoiceOption::CallBack).and_then(|()| clip(CALL_BACK_SOON)),
+        promise: if desk.option == VoiceOption::CallBack { clip(CALL_BACK_SOON) } else { None },
     }
 }

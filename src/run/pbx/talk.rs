@@ -10,6 +10,7 @@ use super::{Board, ToLeg};
 use crate::base::{AttemptId, Sid};
 use crate::core::wire::audiosocket::FRAME;
 use crate::core::wire::leg::Leg;
+use crate::core::wire::telling::Teller;
 
 /// What a call's sound brings.
 pub(super) enum Heard {
@@ -70,10 +71,8 @@ async fn carry<M: Default, S: LegSocket>(
 ) {
     let now = || board.clock.boot();
     loop {
-        while let Some(message) = leg.message() {
-            if !ours.give(message).await {
-                return;
-            }
+        if !tell(&mut leg.teller, &mut ours).await {
+            return;
         }
         while let Some(frame) = leg.frame(now()) {
             if !socket.send(&frame) {
@@ -94,28 +93,39 @@ async fn carry<M: Default, S: LegSocket>(
                 // Our session has ended.
                 None => break,
             },
-            what = told.recv() => match what {
-                Some(ToLeg::Key(key)) => leg.key(key),
-                Some(ToLeg::Answered) => {}
-                Some(ToLeg::Over) | None => {
-                    leg.stop();
-                    break;
-                }
+            what = told.recv() => if !goes_on(&mut leg.teller, what) {
+                break;
             },
             heard = socket.next() => match heard {
                 Heard::Sound(samples) => samples.chunks(FRAME).for_each(|piece| leg.heard(piece)),
                 Heard::Nothing => {}
                 Heard::Over => {
-                    leg.stop();
+                    leg.teller.stop();
                     break;
                 }
             },
             () = board.clock.sleep(until) => {}
         }
     }
-    while let Some(message) = leg.message() {
+    tell(&mut leg.teller, &mut ours).await;
+}
+
+/// Hands over what a leg has for our session. False: the session has ended.
+pub(super) async fn tell(teller: &mut Teller, ours: &mut End) -> bool {
+    while let Some(message) = teller.message() {
         if !ours.give(message).await {
-            break;
+            return false;
         }
     }
+    true
+}
+
+/// What a leg is told of its call. False: the call is over.
+pub(super) fn goes_on(teller: &mut Teller, what: Option<ToLeg>) -> bool {
+    match what {
+        Some(ToLeg::Key(key)) => teller.key(key),
+        Some(ToLeg::Answered) => {}
+        Some(ToLeg::Over) | None => teller.stop(),
+    }
+    !matches!(what, Some(ToLeg::Over) | None)
 }

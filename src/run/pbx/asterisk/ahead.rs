@@ -10,7 +10,7 @@ use crate::core::wire::ahead::Ahead;
 use crate::core::wire::chan_websocket;
 use crate::edge::carrier::asterisk::websocket::{Came, ChanSocket};
 use crate::run::pbx::door::{End, door};
-use crate::run::pbx::talk::Who;
+use crate::run::pbx::talk::{Who, goes_on, tell};
 use crate::run::pbx::{Board, ToLeg};
 
 /// As often it is looked at, at least.
@@ -65,10 +65,8 @@ async fn carry(
     let now = || board.clock.boot();
     let mut flow = Flow { written: socket.written(), since: now() };
     loop {
-        while let Some(message) = leg.message() {
-            if !ours.give(message).await {
-                return;
-            }
+        if !tell(&mut leg.teller, &mut ours).await {
+            return;
         }
         if leg.take_cut() {
             // The flush comes before what has not been written yet.
@@ -92,13 +90,8 @@ async fn carry(
                 // Our session has ended.
                 None => break,
             },
-            what = told.recv() => match what {
-                Some(ToLeg::Key(key)) => leg.key(key),
-                Some(ToLeg::Answered) => {}
-                Some(ToLeg::Over) | None => {
-                    leg.stop();
-                    break;
-                }
+            what = told.recv() => if !goes_on(&mut leg.teller, what) {
+                break;
             },
             came = socket.next() => match came {
                 Came::Sound(ulaw) => leg.heard(&ulaw),
@@ -108,16 +101,12 @@ async fn carry(
                 },
                 Came::Alive => {}
                 Came::Over(_) => {
-                    leg.stop();
+                    leg.teller.stop();
                     break;
                 }
             },
             () = board.clock.sleep(until) => {}
         }
     }
-    while let Some(message) = leg.message() {
-        if !ours.give(message).await {
-            break;
-        }
-    }
+    tell(&mut leg.teller, &mut ours).await;
 }

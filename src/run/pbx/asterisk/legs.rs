@@ -105,21 +105,15 @@ async fn named(house: &House, mut socket: AudioSocket) -> Option<(AttemptId, Str
 async fn live(house: Arc<House>, attempt: AttemptId, token: String, mut socket: AudioSocket) {
     let (to, mut told) = mpsc::channel(limits::LEG_MESSAGES);
     house.board.lines().entry(attempt).or_default().leg = Some(to);
-    let mut rings = pin!(house.board.clock.sleep(limits::LEG_RINGS));
-    loop {
-        tokio::select! {
-            () = &mut rings => return forgotten(&house, attempt).await,
-            said = socket.next() => match said {
-                // The line before the answer: nobody of ours listens.
-                Some(Said::Sound(_) | Said::Key(_) | Said::Name(_) | Said::Other(_) | Said::Error(_)) => {}
-                Some(Said::HungUp) | None => return broke(&house, attempt).await,
-            },
-            what = told.recv() => match what {
-                Some(ToLeg::Answered) => break,
-                Some(ToLeg::Key(_)) => {}
-                Some(ToLeg::Over) | None => return socket.close().await,
-            },
-        }
+    let end = async {
+        // The line before the answer: nobody of ours listens.
+        while !matches!(socket.next().await, Some(Said::HungUp) | None) {}
+        "it was closed".to_owned()
+    };
+    match ringing(&house, attempt, &mut told, end).await {
+        Rang::Answered => {}
+        Rang::Over => return socket.close().await,
+        Rang::Gone => return,
     }
     let Some(sid) = house.asterisk.own_sid(attempt) else { return };
     let stream = ari::media_of(attempt);
@@ -131,16 +125,46 @@ async fn live(house: Arc<House>, attempt: AttemptId, token: String, mut socket: 
     }
 }
 
-/// A leg that is gone while its telephone rings: whoever answered would hear nothing.
-async fn broke(house: &House, attempt: AttemptId) {
-    house.board.lines().remove(&attempt);
-    house.end(attempt).await;
+/// How a leg's telephone has rung.
+enum Rang {
+    /// Somebody answered.
+    Answered,
+    /// The call ended before.
+    Over,
+    /// There is no leg any more.
+    Gone,
 }
 
-/// A leg of an order that was lost, or of a call whose end nobody told.
-async fn forgotten(house: &House, attempt: AttemptId) {
-    house.board.lines().remove(&attempt);
-    house.asterisk.clear_away(attempt).await;
+/// Waits for the answer. `end`: the end of the leg's socket, and why.
+async fn ringing(
+    house: &House,
+    attempt: AttemptId,
+    told: &mut mpsc::Receiver<ToLeg>,
+    end: impl Future<Output = String>,
+) -> Rang {
+    let (mut rings, mut end) = (pin!(house.board.clock.sleep(limits::LEG_RINGS)), pin!(end));
+    loop {
+        tokio::select! {
+            () = &mut rings => {
+                // Of an order that was lost, or of a call whose end nobody told.
+                house.board.lines().remove(&attempt);
+                house.asterisk.clear_away(attempt).await;
+                return Rang::Gone;
+            }
+            why = &mut end => {
+                tracing::warn!(%attempt, why, "a media socket ended before the answer");
+                // Whoever answered would hear nothing.
+                house.board.lines().remove(&attempt);
+                house.end(attempt).await;
+                return Rang::Gone;
+            }
+            what = told.recv() => match what {
+                Some(ToLeg::Answered) => return Rang::Answered,
+                Some(ToLeg::Key(_)) => {}
+                Some(ToLeg::Over) | None => return Rang::Over,
+            },
+        }
+    }
 }
 
 impl LegSocket for AudioSocket {
@@ -263,24 +287,18 @@ async fn live_ahead(house: Arc<House>, order: Wanted, arrives: Option<oneshot::R
         house.board.lines().remove(&attempt);
         return;
     }
-    let mut rings = pin!(house.board.clock.sleep(limits::LEG_RINGS));
-    loop {
-        tokio::select! {
-            () = &mut rings => return forgotten(&house, attempt).await,
-            came = socket.next() => match came {
-                // The line before the answer: nobody of ours listens.
-                Came::Sound(_) | Came::Text(_) | Came::Alive => {}
-                Came::Over(why) => {
-                    tracing::warn!(%attempt, why, "a media socket ended before the answer");
-                    return broke(&house, attempt).await;
-                }
-            },
-            what = told.recv() => match what {
-                Some(ToLeg::Answered) => break,
-                Some(ToLeg::Key(_)) => {}
-                Some(ToLeg::Over) | None => return close(socket).await,
-            },
+    let end = async {
+        loop {
+            // The line before the answer: nobody of ours listens.
+            if let Came::Over(why) = socket.next().await {
+                return why;
+            }
         }
+    };
+    match ringing(&house, attempt, &mut told, end).await {
+        Rang::Answered => {}
+        Rang::Over => return close(socket).await,
+        Rang::Gone => return,
     }
     let Some(sid) = house.asterisk.own_sid(attempt) else { return };
     let stream = ari::media_of(attempt);
